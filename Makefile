@@ -1,0 +1,79 @@
+# What one types in a checkout. Each target prepares .venv itself; once that is done it costs nothing.
+
+PYTHON  ?= python3
+JOBS    ?= 2
+# What the demo and the tests need besides the light core, such as `train,gguf`. None so far.
+ENGINES ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+bin     := .venv/bin
+install := $(bin)/pip install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL: # one pip at a time
+.PHONY: help demo demo-plan test test-fast check torture bench peers pins clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: demo-plan .venv/engines ## plan and build a small graph, from nothing, and show what came out
+	$(bin)/zyc build specs/hello.yml
+	@head -n 5 artifacts/nodes/*/*
+
+# The light core is enough for a plan: one reads it while the engines install.
+demo-plan: .venv/core
+	$(bin)/zyc plan specs/hello.yml
+
+test: .venv/test ## all tests but the heavy ones: what CI runs
+	$(bin)/pytest
+
+test-fast: .venv/test ## the tests that a person waits for
+	$(bin)/pytest -n $(JOBS) -m "not slow and not torture"
+
+torture: .venv/test ## the heavy reliability runs
+	$(bin)/pytest -m torture
+
+check: .venv/check ## lint, format, types, layers
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy zyc
+	$(bin)/lint-imports
+
+bench: ## how the benchmarks are run
+	@echo 'After `make .venv/test` (and `make peers`, where zyc is timed against other build tools), one command a budget;'
+	@echo 'each prints its figure last:'
+	@for each in $(sort $(wildcard benchmarks/*.py)); do echo "  $(bin)/python $$each"; done
+
+peers: .venv-peers/ready ## the build tools that zyc is timed against
+	@.venv-peers/bin/ninja --version
+	@.venv-peers/bin/snakemake --version
+	@.venv-peers/bin/dvc --version
+
+pins: .venv/check ## complete constraints.txt
+	$(bin)/python .ci/pins.py
+
+clean: ## remove environments and caches; artifacts/ stays
+	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Each stamp is an environment that holds what its name says. Dependency groups need pip 25.1.
+.venv/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(bin)/pip install --quiet --upgrade "pip>=25.1"
+	$(install) --editable .
+	@touch $@
+
+# `fast` is compiled on the spot; where that fails, the pure parser reads the specs.
+.venv/engines: .venv/core Makefile
+	-$(install) --editable '.[fast]'
+	$(if $(ENGINES),$(install) --editable '.[$(ENGINES)]')
+	@touch $@
+
+.venv/test .venv/check: .venv/%: .venv/engines
+	$(install) --group $*
+	@touch $@
+
+.venv-peers/ready: benchmarks/peers-requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --upgrade pip
+	.venv-peers/bin/pip install --quiet --requirement $<
+	@touch $@

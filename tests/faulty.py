@@ -1,0 +1,115 @@
+"""Worlds in which things go wrong: at one effect the process dies, the power is cut, or the disk refuses."""
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zyc.world import World
+
+
+class Crash(BaseException):
+    """The process is gone: nothing of it runs any more."""
+
+
+class Quick(World):
+    """A world that does not wait for the disk: tests look at the order of effects, not at the hardware."""
+
+    def flush(self, descriptor):
+        """Nothing."""
+
+    def each(self, work, subjects, *, width=8):
+        """One after the other, so that effects have numbers."""
+        return [work(each) for each in subjects]
+
+
+@dataclass
+class Name:
+    """A name in a folder that no fsync of the folder has made last yet."""
+
+    inode: int
+    folder: int
+    name: str
+    came_from: str = ""  # a rename can come undone; what was made anew can only be missing
+
+
+class Crashing(Quick):
+    """Dies at one effect; knows then what a power cut at this moment could take."""
+
+    def __init__(self, at: int, *, unsynced: Path | None = None) -> None:
+        self.at = at
+        self.count = 0
+        self.dead = False
+        self._last: tuple[str, str, str] | None = None
+        self.names: list[Name] = []
+        self.dirty: set[int] = set()
+        for path in sorted(unsynced.rglob("*")) if unsynced is not None else ():
+            self._made(str(path))
+
+    def effect(self, verb, path, target=""):
+        """Count, and die at the chosen one and at any after it."""
+        if self.dead or self.count == self.at:
+            self.settle()
+            self.dead = True
+            raise Crash
+        self.settle()
+        self.count += 1
+        self._last = (verb, path, target)
+
+    def _made(self, path: str, came_from: str = "") -> None:
+        seen = os.lstat(path)
+        self.names.append(Name(seen.st_ino, os.stat(os.path.dirname(path)).st_ino, os.path.basename(path), came_from))
+        if not came_from and os.path.isfile(path):
+            self.dirty.add(seen.st_ino)
+
+    def settle(self) -> None:
+        """What the effect before this one has done."""
+        verb, path, target = self._last or ("", "", "")
+        self._last = None
+        if verb in ("create", "folder", "link") and os.path.lexists(path):
+            self._made(path)
+        elif verb == "rename" and os.path.lexists(target):
+            self._made(target, came_from=path)
+        elif verb == "sync" and os.path.lexists(path):
+            inode = os.stat(path).st_ino
+            self.dirty.discard(inode)
+            self.names = [each for each in self.names if each.folder != inode]
+
+    def cut_power(self, *folders: Path, loses: Callable[[int], bool]) -> None:
+        """Drop the bytes of each file below that no fsync reached, and those of the unsynced names that `loses` picks."""
+        for at, name in reversed(list(enumerate(self.names))):
+            place = _places(folders).get(name.inode)
+            if not loses(at) or place is None or (os.stat(place.parent).st_ino, place.name) != (name.folder, name.name):
+                continue
+            if not name.came_from:
+                World().remove_tree(place)
+            elif not os.path.lexists(name.came_from) and os.path.isdir(os.path.dirname(name.came_from)):
+                os.rename(place, name.came_from)
+        for inode, place in _places(folders).items():
+            if inode in self.dirty and place.is_file() and not place.is_symlink():
+                place.chmod(0o600)
+                os.truncate(place, 0)
+
+
+def _places(folders: tuple[Path, ...]) -> dict[int, Path]:
+    return {os.lstat(path).st_ino: path for folder in folders for path in folder.rglob("*")}
+
+
+class Refusing(Quick):
+    """A disk that refuses one effect, or all from there on that need room."""
+
+    def __init__(self, at: int, *, number: int = errno.ENOSPC, once: bool = False) -> None:
+        self.at = at
+        self.number = number
+        self.once = once
+        self.count = 0
+        self.refused = False
+
+    def effect(self, verb, path, target=""):
+        """Count, and refuse."""
+        hit = self.count == self.at or (self.count > self.at and not self.once and verb in ("create", "write", "link", "folder"))
+        self.count += 1
+        if hit:
+            self.refused = True
+            raise OSError(self.number, os.strerror(self.number), path)

@@ -1,0 +1,130 @@
+"""What makes a graph impossible, told at plan time: missing inputs, objections of kinds, licences, values that nobody reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zyc import kinds
+from zyc.compile import Compiled, Trouble
+from zyc.compile.validate import owner_words
+from zyc.errors import Problem, Span, problem
+from zyc.graph import Graph, Node
+from zyc.kind import EnvironmentNeed, FileNeed, PinNeed
+from zyc.known import Known
+from zyc.settle import Settlement
+
+# licences that do not allow every use, by the uses that they do allow; the names are those of SPDX and of model hubs
+LIMITED: Mapping[str, tuple[str, ...]] = {
+    "cc-by-nc-4.0": ("research", "personal"),
+    "cc-by-nc-sa-4.0": ("research", "personal"),
+    "cc-by-nc-nd-4.0": ("research", "personal"),
+    "cc-by-nc-2.0": ("research", "personal"),
+    "cc-by-nc-3.0": ("research", "personal"),
+    "mnpl": ("research",),
+    "mrl": ("research", "personal"),
+    "research-only": ("research",),
+    "qwen-research": ("research",),
+    "other-nc": ("research", "personal"),
+}
+
+
+def check(compiled: Compiled, graph: Graph, settlement: Settlement) -> list[Trouble]:
+    """Everything that is wrong with the nodes of a graph beyond what their texts say."""
+    troubles = []
+    for node in graph.nodes():
+        file = node.span.file
+        troubles += [Trouble(each, file, _declared(node)) for each in _unmet(compiled, node, settlement.known)]
+        for objection in settlement.nodes[node.name].objections:
+            at = _at(compiled, node, objection.field)
+            troubles.append(Trouble(problem("objection", at, says=objection.says, help=objection.help), file, _declared(node)))
+    troubles += [Trouble(each, each.spans[0].file) for each in _licences(compiled, graph, settlement)]
+    troubles += [Trouble(each, each.spans[0].file) for each in _unread(compiled, graph, settlement.known)]
+    return list(dict.fromkeys(troubles))
+
+
+def _declared(node: Node) -> str:
+    return node.owner or node.family or node.name
+
+
+def _at(compiled: Compiled, node: Node, path: str) -> Span:
+    declared = compiled.declared.get(_declared(node))
+    return declared.at(path) if declared is not None and not node.inserted else node.span
+
+
+def _unmet(compiled: Compiled, node: Node, known: Known) -> Iterator[Problem]:
+    owner = owner_words(node.kind, _declared(node))
+    for need in node.shape.needs:
+        at = None
+        if isinstance(need, FileNeed) and need.path in known.missing:
+            at = _at(compiled, node, need.field)
+            why = known.missing[need.path]
+            yield problem(why.code, at, path=need.path, owner=owner, field=need.field, **dict(why.facts))
+        elif isinstance(need, EnvironmentNeed) and not need.secret and need.name not in known.environment:
+            yield problem("missing-variable", _at(compiled, node, need.field), name=need.name, owner=owner, field=need.field)
+        elif isinstance(need, PinNeed) and need.name not in known.pins:
+            kind, name = need.name.split(":", 1)
+            hint = f"install it: `pip install {name}`" if kind == "package" else f"install `{name}`, or correct its name"
+            at = _at(compiled, node, need.field)
+            yield problem("unresolvable-pin", at, name=need.name, owner=owner, field=need.field, hint=hint)
+
+
+def _licences(compiled: Compiled, graph: Graph, settlement: Settlement) -> Iterator[Problem]:
+    """`use: commercial` in a file is held against every licence in the lineage of its nodes."""
+    limited: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for node in graph.nodes():
+        licence = str(getattr(settlement.nodes[node.name].facts, "licence", None) or "").lower()
+        if licence in LIMITED:
+            limited[node.name] = (licence, LIMITED[licence])
+    uses = {file: header.use for file, header in graph.headers.items() if header.use}
+    if not limited or not uses:
+        return
+    told: set[tuple[str, str]] = set()
+    for node in graph.nodes():
+        use = uses.get(node.span.file)
+        if use is None or node.inserted:
+            continue
+        for source in sorted(graph.upstream([node.name]) & limited.keys()):
+            licence, allowed = limited[source]
+            if use not in allowed and (node.span.file, source) not in told:
+                told.add((node.span.file, source))
+                at = dict(graph.headers[node.span.file].spans)["use"]
+                facts = {"node": node.name, "source": source, "licence": licence, "use": use, "allowed": allowed[0], "file": node.span.file}
+                yield problem("licence", at, graph.vertices[source].span, **facts)
+
+
+def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]:
+    """Vars and axes that no field took may still be named by a command or a script."""
+    files: dict[str, set[str]] = {}
+    families: dict[str, set[str]] = {}
+    waiting = {header.file for header in graph.headers.values() if {name for name, _ in header.vars} - header.used}
+    if not waiting and not compiled.unread:
+        return
+    for node in graph.nodes():
+        if node.span.file in waiting or node.family in compiled.unread:
+            words = _words(node, known)
+            files.setdefault(node.span.file, set()).update(words)
+            families.setdefault(node.family, set()).update(words)
+    for file in sorted(waiting & files.keys()):
+        header = graph.headers[file]
+        for name, _ in header.vars:
+            if name not in header.used and f"ZYC_VARS_{name.upper().replace('-', '_')}" not in files[file]:
+                yield problem("unused-var", dict(header.spans)[f"vars.{name}"], name=name)
+    for family, axes in compiled.unread.items():
+        declared = compiled.declared[family]
+        for axis in axes:
+            if family in families and f"ZYC_MATRIX_{axis.upper().replace('-', '_')}" not in families[family]:
+                owner = owner_words(declared.kind.name, family)
+                yield problem("unused-axis", declared.at(f"matrix.{axis}"), owner=owner, name=axis)
+
+
+def _words(node: Node, known: Known) -> set[str]:
+    kind = kinds.load(node.kind)
+    texts = [known.files[need.path].text or "" for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files]
+    texts += [str(getattr(node.spec, name)) for name, told in kind.Spec.model_fields.items() if _is_verbatim(told)]
+    return {word for text in texts for word in re.findall(r"ZYC_(?:VARS|MATRIX)_[A-Z0-9_]+", text)}
+
+
+def _is_verbatim(told: Any) -> bool:
+    return isinstance(told.json_schema_extra, dict) and bool(told.json_schema_extra.get("verbatim"))

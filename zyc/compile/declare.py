@@ -1,0 +1,374 @@
+"""Every spec file of a project -> its declarations: each node's members with their shapes, and all that is wrong so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from zyc import kinds
+from zyc.compile.expand import Places, Row, Scope, matrix_rows, patched, read_search
+from zyc.compile.outline import Entry, Source, header_of, outline, plain_text, span_of
+from zyc.compile.plain import keep_outline, keep_shape, kept_outline, kept_shape
+from zyc.compile.validate import AnyKind, as_fields, owner_words, place_of, read_spec, shape_of
+from zyc.errors import Problem, Span, guess, problem
+from zyc.graph import Header, Search, Shape
+from zyc.kept import Kept
+from zyc.kind import Measure, Spec
+from zyc.measures import matches
+from zyc.source import Map, Scalar, Value, parse, parse_value
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A problem and whose it is: a broken file outside what was asked for is only a warning."""
+
+    problem: Problem
+    file: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One node of a declaration: with a matrix, one of several."""
+
+    row: Row
+    shape: Shape
+    load: Callable[[], Spec]
+    digest: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()  # axes that no field took; a script may
+
+
+@dataclass(slots=True)
+class Declaration:
+    """A node as declared, with everything that a profile, `--set` or a matrix makes of it."""
+
+    name: str
+    kind: AnyKind
+    source: Source
+    span: Span
+    places: Places
+    members: list[Member] = field(default_factory=list)
+    search: Search | None = None
+    broken: bool = False
+    written: Callable[[], Value | None] = lambda: None
+
+    def at(self, path: str) -> Span:
+        """The place of a field."""
+        value = self.written()
+        return self.span if value is None else self.places.span(place_of(value, path, self.places))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a call adds to the specs."""
+
+    profile: tuple[str, bytes] | None = None  # file, text
+    sets: tuple[str, ...] = ()
+    searched: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # the rows that a search has chosen
+
+
+@dataclass(slots=True)
+class Patches:
+    """What a profile and `--set` change, by node and by var."""
+
+    nodes: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
+    vars: dict[str, tuple[Value, str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Declared:
+    """All declarations of a project."""
+
+    nodes: dict[str, Declaration] = field(default_factory=dict)
+    headers: dict[str, Header] = field(default_factory=dict)
+    troubles: list[Trouble] = field(default_factory=list)
+    sections: dict[str, str] = field(default_factory=dict)
+
+
+def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared:
+    """Read every file, then every node in it."""
+    told = Declared()
+    entries = list(_entries(sources, told, kept))
+    patches = _patches(request, told)
+    overridden = {f"vars.{name}" for name in patches.vars}
+    for source, header, entry in entries:
+        kind = kinds.of_section(entry.section)
+        if kind is None or told.nodes.get(entry.name) is not None:
+            continue
+        node = Declaration(entry.name, kind, source, Span(source.file, entry.line, entry.column, len(entry.name)), Places(source.file))
+        told.nodes[entry.name] = node
+        values = _step_values(header, source, patches, told) if header.vars else {}
+        if entry.plain and entry.name not in patches.nodes:
+            _plain(node, entry, values, told, kept)
+        else:
+            _expanded(node, entry, values, patches, request, told)
+    for name in overridden:
+        if not any(name == f"vars.{each}" for header in told.headers.values() for each, _ in header.vars):
+            value, file = patches.vars[name[5:]]
+            known = [each for header in told.headers.values() for each, _ in header.vars]
+            told.troubles.append(Trouble(problem("unknown-var", span_of(value, file), name=name[5:], hint=guess(name[5:], known))))
+    return told
+
+
+def _entries(sources: Sequence[Source], told: Declared, kept: Kept) -> Iterator[tuple[Source, Header, Entry]]:
+    first: dict[str, Span] = {}
+    for source in sources:
+        found = kept_outline(kept, source.file, source.digest)
+        if found is None:
+            found, problems = outline(source)
+            told.troubles += [Trouble(each, source.file) for each in problems]
+            if found is None:
+                continue
+            if not problems:
+                keep_outline(kept, source.file, source.digest, found)
+        told.headers[source.file] = header = header_of(source, found)
+        for entry in found.entries:
+            at = Span(source.file, entry.line, entry.column, len(entry.name))
+            if entry.name in first:
+                told.troubles.append(Trouble(problem("duplicate-name", at, first[entry.name], name=entry.name), source.file, entry.name))
+            else:
+                first[entry.name] = at
+                told.sections[entry.name] = entry.section
+                yield source, header, entry
+
+
+def _patches(request: Request, told: Declared) -> Patches:
+    patches = Patches()
+    if request.profile is not None:
+        file, text = request.profile
+        document = parse(text, file)
+        told.troubles += [Trouble(each, file) for each in document.problems]
+        for section, values in (document.root or {}).items():
+            if section in ("zyc", "about"):
+                continue
+            if not isinstance(values, Map):
+                told.troubles.append(Trouble(problem("not-a-mapping", span_of(values, file), what=f"names below `{section}`", found="something else", help="")))
+            elif section == "vars":
+                patches.vars |= {str(name): (value, file) for name, value in values.items()}
+            else:
+                _profile_section(patches, told, file, section, values)
+    for text in request.sets:
+        _set(patches, told, text)
+    return patches
+
+
+def _profile_section(patches: Patches, told: Declared, file: str, section: str, values: Map) -> None:
+    for name, value in values.items():
+        at = span_of(name, file)  # type: ignore[arg-type]
+        declared = told.sections.get(name)
+        if declared is None:
+            told.troubles.append(Trouble(problem("profile-node", at, name=str(name), hint=guess(name, told.sections))))
+        elif declared != section:
+            told.troubles.append(Trouble(problem("profile-section", at, name=str(name), declared=declared, section=section)))
+        else:
+            patches.nodes.setdefault(str(name), []).append((value, file))
+
+
+def _set(patches: Patches, told: Declared, text: str) -> None:
+    path, equals, written = text.partition("=")
+    name, dot, rest = path.partition(".")
+    at = Span("--set", 1, 1, max(1, len(text)))
+    if not equals or not dot or not rest or any(not part for part in rest.split(".")):
+        told.troubles.append(Trouble(problem("bad-set", at, text=text)))
+        return
+    file = f"--set {text}"
+    value = parse_value(written, file)
+    if name == "vars":
+        patches.vars[rest] = (value, file)
+        return
+    if name not in told.sections:
+        told.troubles.append(Trouble(problem("set-node", at, name=name, hint=guess(name, [*told.sections, "vars"]))))
+        return
+    for part in reversed(rest.split(".")):
+        outer = Map({Scalar.at(part, 1, 1, len(part)): value})
+        outer.line, outer.column, outer.width = 1, 1, len(path)
+        value = outer
+    patches.nodes.setdefault(name, []).append((value, file))
+
+
+def _vars(source: Source, patches: Patches) -> tuple[dict[str, Value], dict[str, str]]:
+    root = source.document.root
+    written = root.get("vars") if root is not None else None
+    own = dict(written) if isinstance(written, Map) else {}
+    return {str(name): patches.vars[name][0] if name in patches.vars else value for name, value in own.items()}, {
+        str(name): patches.vars[name][1] for name in own if name in patches.vars
+    }
+
+
+def _step_values(header: Header, source: Source, patches: Patches, told: Declared) -> dict[str, str]:
+    values: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for name, text in header.vars:
+        variable = "ZYC_VARS_" + name.upper().replace("-", "_")
+        if variable in names:
+            at = dict(header.spans)[f"vars.{name}"]
+            told.troubles.append(Trouble(problem("vars-collide", at, one=names[variable], two=name, variable=variable), header.file))
+        names[variable] = name
+        values[variable] = plain_text(patches.vars[name][0]) if name in patches.vars else text
+    return values
+
+
+def _plain(node: Declaration, entry: Entry, values: Mapping[str, str], told: Declared, kept: Kept) -> None:
+    """A node that is what its text says: its shape may be known from an earlier call."""
+    kind = node.kind
+    node.written = lambda: node.source.value(entry.section, entry.name)
+
+    @cache
+    def load() -> Spec:
+        fields = as_fields(kind, node.name, node.source.value(entry.section, entry.name), node.places)
+        assert isinstance(fields, Map)
+        spec, _ = read_spec(kind, node.name, fields, node.places)
+        assert spec is not None
+        return spec
+
+    shape = kept_shape(kept, kind.name, entry.digest)
+    if shape is None:
+        shape, spec = _read(node, node.source.value(entry.section, entry.name), told)
+        if shape is None or spec is None:
+            return
+        keep_shape(kept, kind.name, entry.digest, shape)
+        node.members.append(Member(Row(), shape, lambda: spec, entry.digest, values))
+        return
+    node.members.append(Member(Row(), shape, load, entry.digest, values))
+
+
+def _read(node: Declaration, value: Value, told: Declared) -> tuple[Shape | None, Spec | None]:
+    kind = node.kind
+    fields = as_fields(kind, node.name, value, node.places)
+    if isinstance(fields, Problem):
+        problems, spec = [fields], None
+    else:
+        spec, problems = read_spec(kind, node.name, fields, node.places)
+    shape = shape_of(kind, spec) if spec is not None else None
+    if shape is not None and spec is not None and isinstance(fields, Map):
+        problems += _unknown_measures(node, spec, fields)
+    told.troubles += [Trouble(each, node.source.file, node.name) for each in problems]
+    node.broken = node.broken or bool(problems)
+    return (None, None) if problems else (shape, spec)
+
+
+def measures_of(kind: AnyKind) -> dict[str, Measure]:
+    """What a node of this kind can be gated on: its own measures and those of its proof."""
+    return {**kind.measures, **(kinds.load(kind.proof).measures if kind.proof else {})}
+
+
+def _unknown_measures(node: Declaration, spec: Spec, fields: Map) -> Iterator[Problem]:
+    known = measures_of(node.kind)
+    owner = owner_words(node.kind.name, node.name)
+    for list_name in ("gates", "twin"):
+        for at, gate in enumerate(getattr(spec, list_name)):
+            for measure in filter(None, (gate.measure, gate.against)):
+                if any(matches(measure, pattern) for pattern in known):
+                    continue
+                where = node.places.span(place_of(fields, f"{list_name}.{at}", node.places))
+                if known:
+                    yield problem("unknown-measure", where, owner=owner, measure=measure, hint=guess(measure, known))
+                else:
+                    yield problem("no-measures", where, owner=owner, gate=str(gate))
+
+
+def _expanded(
+    node: Declaration, entry: Entry, values: Mapping[str, str], patches: Patches, request: Request, told: Declared
+) -> None:
+    """A node that a profile, `--set`, vars or a matrix have a say in."""
+    value = node.source.value(entry.section, entry.name)
+    for patch, file in patches.nodes.get(entry.name, ()):
+        fields = as_fields(node.kind, node.name, value, node.places)
+        value = patched(value if isinstance(fields, Problem) else fields, patch, node.places, file)
+    fields = as_fields(node.kind, node.name, value, node.places)
+    if isinstance(fields, Problem):
+        told.troubles.append(Trouble(fields, node.source.file, node.name))
+        node.broken = True
+        return
+    node.written = lambda: fields
+    rows = _rows(node, fields, request, told)
+    variables, foreign = _vars(node.source, patches)
+    for name, file in foreign.items():
+        node.places.adopt(variables[name], file)
+    verbatim = _verbatim(node.kind)
+    body = Map((key, each) for key, each in fields.items() if key not in ("matrix", "search"))
+    body.line, body.column, body.width = fields.line, fields.column, fields.width
+    for row in rows:
+        scope = Scope(variables, row.values, node.search is not None, node.places)
+        filled = Map((key, each if key in verbatim else scope.fill(each)) for key, each in body.items())
+        filled.line, filled.column, filled.width = body.line, body.column, body.width
+        _used(told, node.source.file, scope.used)
+        if scope.problems:
+            known = {each.problem for each in told.troubles}
+            told.troubles += [Trouble(each, node.source.file, node.name) for each in dict.fromkeys(scope.problems) if each not in known]
+            node.broken = True
+            continue
+        shape, spec = _read_member(node, filled, told)
+        if shape is not None and spec is not None:
+            axes = {f"ZYC_MATRIX_{axis.upper().replace('-', '_')}": plain_text(each) for axis, each in row.values.items()}
+            unread = tuple(axis for axis in row.values if f"matrix.{axis}" not in scope.used)
+            node.members.append(Member(row, shape, _constant(spec), "", {**values, **axes}, unread))
+
+
+def _constant(spec: Spec) -> Callable[[], Spec]:
+    return lambda: spec
+
+
+def _read_member(node: Declaration, filled: Map, told: Declared) -> tuple[Shape | None, Spec | None]:
+    before = len(told.troubles)
+    result = _read(node, filled, told)
+    if len(told.troubles) == before:
+        return result
+    earlier = {each.problem for each in told.troubles[:before]}  # members share their text, and so their mistakes
+    told.troubles[before:] = [each for each in told.troubles[before:] if each.problem not in earlier]
+    return result
+
+
+def _used(told: Declared, file: str, used: set[str]) -> None:
+    header = told.headers[file]
+    names = frozenset(each[5:] for each in used if each.startswith("vars."))
+    if not names <= header.used:
+        told.headers[file] = Header(header.file, header.about, header.use, header.vars, header.spans, header.used | names)
+
+
+def _rows(node: Declaration, fields: Map, request: Request, told: Declared) -> list[Row]:
+    problems: list[Problem] = []
+    matrix, search = fields.get("matrix"), fields.get("search")
+    rows = [Row()]
+    if matrix is not None and search is not None:
+        problems.append(problem("matrix-and-search", node.places.span(search), name=node.name))
+    elif matrix is not None:
+
+        def wrong_matrix(where: Value, reason: str) -> None:
+            problems.append(problem("bad-matrix", node.places.span(where), name=node.name, reason=reason))
+
+        rows = matrix_rows(node.name, matrix, wrong_matrix, problems, node.places)
+    elif search is not None:
+
+        def wrong_search(where: Value, reason: str) -> None:
+            problems.append(problem("bad-search", node.places.span(where), name=node.name, reason=reason))
+
+        node.search = read_search(node.name, search, wrong_search)
+        rows = _search_rows(node.search, request, search) if node.search else []
+    told.troubles += [Trouble(each, node.source.file, node.name) for each in problems]
+    node.broken = node.broken or bool(problems)
+    return [] if problems else rows
+
+
+def _search_rows(search: Search, request: Request, where: Value) -> list[Row]:
+    from zyc.search import first  # the first members need no result
+
+    axes = [axis for axis, _ in search.over]
+    chosen = request.searched.get(search.family) or first(search)
+    return [
+        Row(tuple(zip(axes, row, strict=True)), {axis: Scalar.at(label, where.line, where.column, where.width) for axis, label in zip(axes, row, strict=True)})
+        for row in chosen
+    ]
+
+
+@cache
+def _verbatim(kind: Any) -> frozenset[str]:
+    """Fields that hold code of the user's own, in which nothing is expanded."""
+    return frozenset(
+        name
+        for name, told in kind.Spec.model_fields.items()
+        if isinstance(told.json_schema_extra, dict) and told.json_schema_extra.get("verbatim")
+    )

@@ -1,0 +1,203 @@
+"""What can be wrong, as data: places, problems, and every sentence that is said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A place in a spec: one-based line and column, and how many columns to underline."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+    width: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """The wording of one kind of problem; `{words}` are the facts of the case."""
+
+    message: str
+    help: str = ""
+    also: str = ""  # what the second place is, when a problem has two
+
+
+WORDING: dict[str, Says] = {
+    # --- files as YAML (source) ---
+    "unreadable-file": Says("cannot read `{file}`: {reason}", "check that it exists and that you may read it"),
+    "not-utf8": Says("`{file}` is not UTF-8 text (byte {offset})", "save it as UTF-8"),
+    "file-too-large": Says(
+        "`{file}` has {size} bytes; a spec may have {limit}", "large data belongs in a data file that a spec names"
+    ),
+    "yaml-syntax": Says("this is not valid YAML: {reason}", "{help}"),
+    "tab": Says("a tab stands where only spaces can", "replace it by spaces; a text in quotes may hold tabs"),
+    "too-deep": Says("values are nested deeper than {limit} levels", "a spec needs far fewer: flatten it"),
+    "too-many-values": Says(
+        "the file holds more than {limit} values, counting what aliases repeat", "split the file, or write fewer aliases"
+    ),
+    "too-many-repeats": Says("aliases repeat more than {limit} values", "write fewer aliases"),
+    "custom-tag": Says("the tag `{tag}` is not allowed: specs are data, never code", "remove the tag"),
+    "unknown-alias": Says("the alias `*{name}` names no anchor above it", "write `&{name}` at the value to repeat"),
+    "recursive-alias": Says("the alias `*{name}` holds itself", "an alias can only repeat a value that is complete"),
+    "merge-key": Says("merge keys (`<<`) are not part of YAML 1.2", "write the fields out, or use a profile"),
+    "duplicate-key": Says("`{key}` is given twice", "remove one of them", also="first given here"),
+    "key-not-text": Says("a key must be a word, not {found}", "write `name: value`"),
+    "many-documents": Says("a spec holds one YAML document", "move what follows `---` to a file of its own"),
+    "not-a-mapping": Says("expected {what}, found {found}", "{help}"),
+    "control-character": Says("the file holds the control character {char}", "remove it"),
+    # --- what a spec says (compile) ---
+    "not-a-spec": Says("`{file}` does not start with `zyc: 1`", "write `zyc: 1` as its first line, or move it below a folder named `data`"),
+    "unknown-version": Says("this is `zyc: {found}`; this zyc reads `zyc: 1`", "a newer zyc may have written it"),
+    "unknown-section": Says("no section `{section}`", "{hint}"),
+    "later-section": Says("the section `{section}` comes with a later version of zyc", "this version has {sections}"),
+    "bad-name": Says("`{name}` cannot name a node", "names are lower-case letters, digits, `_` and `-`, and start with a letter or digit"),
+    "duplicate-name": Says("the name `{name}` is given to two nodes", "one project is one namespace: rename one of them", also="first given here"),
+    "unknown-use": Says("no use `{found}`", "{hint}"),
+    "unknown-field": Says("no field `{field}` in {owner}", "{hint}"),
+    "missing-field": Says("{owner} has no `{field}`", "it needs one: {about}"),
+    "wrong-value": Says("`{field}` in {owner}: expected {what}, found {found}", "{help}"),
+    "unknown-choice": Says("`{field}` in {owner} cannot be {found}", "{hint}"),
+    "refused-value": Says("`{field}` in {owner}: {reason}", ""),
+    "unknown-node": Says("no node `{name}`", "{hint}", also="asked for here"),
+    "unknown-member": Says("the family `{family}` has no member `{name}`", "{hint}"),
+    "wrong-type": Says("`{field}` in {owner} takes {wanted}; `{name}` is {given}", "{help}", also="`{name}` is declared here"),
+    "no-way-between": Says("`{field}` in {owner} takes {wanted}; `{name}` is {given}", "nothing turns one into the other", also="`{name}` is declared here"),
+    "cycle": Says("these nodes need each other: {path}", "one of them has to do without the other"),
+    "unknown-measure": Says("{owner} measures no `{measure}`", "{hint}"),
+    "no-measures": Says("{owner} measures nothing, so `{gate}` can never hold", "put the gate on a node that measures"),
+    # --- vars, profiles, --set, matrix, select, search ---
+    "unknown-var": Says("no `{name}` among the vars of this file", "{hint}"),
+    "unknown-expression": Says("`$({text})` means nothing here", "write `$(vars.NAME)`, `$(matrix.AXIS)` or `$(search.AXIS)`; `$$(` is a literal `$(`"),
+    "unknown-axis": Says("no `{name}` among the axes of this {space}", "{hint}"),
+    "value-in-text": Says("`$({text})` stands inside a text, but its value is {found}", "use it as the whole value"),
+    "unused-var": Says("nothing reads the var `{name}`", "use it as `$(vars.{name})`, or remove it"),
+    "unused-axis": Says("nothing in {owner} reads the matrix axis `{name}`", "use it as `$(matrix.{name})`, or remove it"),
+    "vars-collide": Says("`{one}` and `{two}` would both be `{variable}` to a step", "rename one"),
+    "unknown-profile": Says("no profile `{name}`", "{hint}"),
+    "profile-node": Says("the profile sets `{name}`, which no spec declares", "{hint}"),
+    "profile-section": Says("`{name}` is declared in `{declared}`, not in `{section}`", "move it to `{declared}` in the profile"),
+    "bad-set": Says("`--set {text}` is not NODE.FIELD=VALUE", "for example `--set philo-lora.train.epochs=1`"),
+    "set-node": Says("`--set` names `{name}`, which no spec declares", "{hint}"),
+    "bad-matrix": Says("the matrix of `{name}`: {reason}", "write `{{axis: [values]}}`, `{{axis: {{label: value}}}}`, or a list of rows"),
+    "bad-label": Says("`{label}` cannot name a member of a family", "give the value a label: `{{{axis}: {{short: ...}}}}`"),
+    "family-too-large": Says("the matrix of `{name}` has {count} members; a family may have {limit}", "split it, or use `search`"),
+    "matrix-and-search": Says("`{name}` has both a matrix and a search", "a search makes its own members: keep one of them"),
+    "axes-differ": Says("`{name}` stands on families whose `{axis}` differ: {one} has {left}, {two} has {right}", "give them the same values, or collect one of them in a list"),
+    "uneven-family": Says("the members of `{name}` would have different axes", "give each member of its matrix inputs with the same axes"),
+    "select-not-family": Says("`select` takes a family; `{name}` is one node", "write its name alone"),
+    "select-nothing": Says("`select` from `{judge}` gives no {wanted}", "name the family to take it from: `select: {{from: {judge}, ..., take: FAMILY}}`"),
+    "bad-search": Says("the search of `{name}`: {reason}", "for example `search: {{over: {{weight: [0.2 .. 0.8]}}, from: my-exam, max: exam.accuracy, runs: 8}}`"),
+    "env-not-secret": Says("`$(env.{name})` is only for fields that are secrets", "a value that is not secret belongs in `vars`, or in a step's `env`"),
+    # --- what is known only by looking (gather, check) ---
+    "missing-input": Says("`{path}` does not exist; {owner} asks for it in `{field}`", "{hint}"),
+    "empty-glob": Says("no file matches `{path}`; {owner} asks for it in `{field}`", "paths are relative to the project's root"),
+    "escaping-spec": Says("`{file}` leads out of the project", "copy it below specs/"),
+    "escaping-link": Says("`{path}` leads out of the project ({owner}, `{field}`)", "copy the file into the project"),
+    "unreadable-input": Says("cannot read `{path}`: {reason} ({owner}, `{field}`)", "check that you may read it and that it is a file or folder"),
+    "input-not-text": Says("`{path}` is not UTF-8 text ({owner}, `{field}`)", "save it as UTF-8"),
+    "missing-variable": Says("the environment has no `{name}`; {owner} asks for it in `{field}`", "set it: `export {name}=...`"),
+    "objection": Says("{says}", "{help}"),
+    "licence": Says("`{node}` stands on `{source}` under {licence}, which does not allow {use} use", "choose another source, or say `use: {allowed}` in {file}"),
+    "bad-template": Says("the template `{template}` {reason}", "{help}"),
+    "bad-site": Says("`{file}`: {reason}", "{help}"),
+    "bad-lock": Says("`{file}` cannot be read: {reason}", "restore it from version control, or remove it and run `zyc lock`"),
+    "unpinned": Says("`{name}` has no pin in zyc.lock ({owner}, `{field}`)", "run `zyc lock`; `--frozen` adds none"),
+    "unresolvable-pin": Says("`{name}` is not on this machine, so it cannot be pinned ({owner}, `{field}`)", "{hint}"),
+    "pin-moved": Says("`{name}` is {found} here, and zyc.lock says {pinned}", "install {pinned}, or move the pin: `zyc lock --upgrade {name}`"),
+    # --- building (runner) ---
+    "bad-measures": Says("`measures.json` cannot be kept: {reason}", "write a mapping of names to numbers"),
+    "not-the-same": Says("`{node}` was made again and is another tree now", "build again: what stands on it is planned anew"),
+    "cannot-here": Says("`{node}` cannot run on this machine: {lacks}", "run it elsewhere, or correct its `placement`"),
+    # --- the call ---
+    "no-project": Says("no folder named `specs` here or above", "run `zyc init` to start a project here"),
+    "no-selection": Says("nothing is called `{text}`", "{hint}"),
+    "empty-selection": Says("nothing matches `{text}`", "`zyc ls` shows what there is"),
+    "bad-selector": Says("`{text}` is not a way to select nodes", "{hint}"),
+    "not-a-revision": Says("git knows no revision `{text}` here", "{hint}"),
+    # --- store and machine ---
+    "disk-full": Says("no space left for `{path}`: {reason}", "free some space and build again: nothing half-written is kept"),
+    "not-allowed": Says("this machine refuses `{path}`: {reason}", "check who owns it, and whether its disk may be written"),
+    "disk-failed": Says("the disk failed at `{path}`: {reason}", "check the disk; `zyc verify` tells what is still whole"),
+    "other-disk": Says(
+        "`{path}` is on another file system than the store", "keep both on one: results are moved into the store, never copied"
+    ),
+    "store-format": Says(
+        "the store `{store}` has the format `{found}`; this zyc reads `{known}`",
+        "use the zyc that made it, or name another folder for the store",
+    ),
+    "tree-special": Says("`{path}` is neither a file, a folder nor a link", "a result is made of files: remove it"),
+    "tree-link": Says("`{path}` leads out of the result, to `{target}`", "put the file itself there"),
+    "tree-shared": Says("`{path}` shares its bytes with another file (a hard link)", "copy it: what is published is read-only"),
+    "tree-changed": Says("`{path}` changed while it was read", "something still writes there: let it end, then build again"),
+    "unreadable-record": Says("`{file}` is not a record that this zyc can read: {reason}", "it counts as absent: it may be removed"),
+    "index-rebuilt": Says("the index `{file}` was damaged: {reason}", "nothing is lost: it is made again from the traces"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: its code, the facts of the case, and the places it is about."""
+
+    code: str
+    facts: tuple[tuple[str, object], ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    def _filled(self, wording: str) -> str:
+        return wording.format_map({name: value for name, value in self.facts})
+
+    @property
+    def message(self) -> str:
+        """The sentence, with the user's own words in backticks."""
+        return self._filled(WORDING[self.code].message)
+
+    @property
+    def help(self) -> str:
+        """The next step, or nothing."""
+        return self._filled(WORDING[self.code].help).strip()
+
+    @property
+    def also(self) -> str:
+        """What the second place is."""
+        return self._filled(WORDING[self.code].also)
+
+
+def problem(code: str, *spans: Span, **facts: object) -> Problem:
+    """A problem of a known code; its facts must fill its wording."""
+    if code not in WORDING:
+        raise KeyError(f"no wording for the problem `{code}`")
+    return Problem(code, tuple(facts.items()), spans)
+
+
+class ZycError(Exception):
+    """The specs or the call are wrong, or this machine cannot: told without a traceback, exit code 2."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("; ".join(each.message for each in self.problems))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that the user most likely meant."""
+    pool = sorted(set(known))
+    close = get_close_matches(word, pool, n=1, cutoff=0.6) or get_close_matches(
+        word.lower().replace("_", "-"), [each.lower().replace("_", "-") for each in pool], n=1, cutoff=0.6
+    )
+    return next((each for each in pool if each.lower().replace("_", "-") == close[0].lower().replace("_", "-")), None) if close else None
+
+
+def guess(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
+    """`did you mean ...?`, or what there is."""
+    pool = sorted(set(known))
+    close = nearest(word, pool)
+    if close:
+        return f"did you mean `{close}`?"
+    if otherwise or not pool:
+        return otherwise
+    return "there is " + ", ".join(f"`{each}`" for each in pool[:12]) + (f" and {len(pool) - 12} more" if len(pool) > 12 else "")

@@ -1,0 +1,75 @@
+"""Step folders: what is rendered is what runs; the same folder by hand, by a build, or on another machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import posixpath
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from zyc import kinds
+from zyc.errors import ZycError, problem
+from zyc.gather import glob_root
+from zyc.graph import Node
+from zyc.kind import FileNeed
+from zyc.known import Known
+from zyc.render import Rendered
+from zyc.world import World
+
+
+def write_files(world: World, folder: Path, rendered: Rendered) -> None:
+    """The files of a step; those of a former attempt are gone."""
+    for part in ("recipe", "harness", "placement"):
+        world.remove_tree(folder / part)
+    for name, text in rendered.files().items():
+        path = folder / name
+        world.make_folder(path.parent)
+        world.write(path, text)
+
+
+def user_files(node: Node, known: Known) -> Iterable[tuple[str, str]]:
+    """The user's own inputs: place below `in/`, path from the project's root; a glob is a folder of links."""
+    kind = kinds.load(node.kind)
+    for need in node.shape.needs:
+        if not isinstance(need, FileNeed) or need.text:
+            continue
+        place = kind.place(need.field)
+        if any(char in need.path for char in "*?["):
+            root = glob_root(need.path)
+            for name, _ in known.files[need.path].files:
+                yield f"{place}/{posixpath.relpath(name, root)}", name
+        else:
+            yield place, need.path
+
+
+def link_file(world: World, link: Path, target: Path) -> None:
+    """One relative link to a file or folder of the user's: nothing is copied or moved."""
+    world.make_folder(link.parent)
+    world.symlink(link, target=os.path.relpath(world.real(target), world.real(link.parent)))
+
+
+def read_measures(world: World, folder: Path) -> Mapping[str, float]:
+    """What the step measured: a flat mapping of names to numbers, or of groups of them."""
+    path = folder / "measures.json"
+    if not world.exists(path):
+        return {}
+    try:
+        told = json.loads(world.read(path))
+    except (ValueError, RecursionError) as error:
+        raise ZycError(problem("bad-measures", reason=f"it is not JSON ({error})")) from None
+    measures: dict[str, float] = {}
+    _flatten("", told, measures)
+    return measures
+
+
+def _flatten(path: str, value: object, measures: dict[str, float]) -> None:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _flatten(f"{path}.{name}" if path else str(name), each, measures)
+    elif isinstance(value, int | float) and path:
+        # a bool is a number here: `parity: true` can be gated as 1
+        measures[path] = float(value) if math.isfinite(value) else math.nan
+    else:
+        raise ZycError(problem("bad-measures", reason=f"`{path or 'the whole'}` is not a number"))

@@ -1,0 +1,254 @@
+"""One call from its words to a plan: specs read, compiled, narrowed, gathered, settled, checked, planned."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from zyc import lock as locks
+from zyc import project as projects
+from zyc import search as searches
+from zyc import site as sites
+from zyc.check import check
+from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
+from zyc.errors import Problem, Span, ZycError, problem
+from zyc.gather import Disk, Files, gather, history, read_profile, read_specs
+from zyc.graph import Graph, Search
+from zyc.kept import Kept
+from zyc.known import History, Known
+from zyc.lock import Lock
+from zyc.plan import Plan, State, Why, make_plan
+from zyc.project import Project
+from zyc.selection import Selection, Selector, closure
+from zyc.settle import Settlement, settle
+from zyc.site import Site
+from zyc.toolchain import Probe
+from zyc.twin import rehearsal
+from zyc.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a person asked for."""
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    profile: str = ""
+    sets: tuple[str, ...] = ()
+    twin: bool = False
+    frozen: bool = False
+
+
+@dataclass
+class Front:
+    """The front half of every verb; each part is made when it is first asked for."""
+
+    world: World
+    project: Project
+    call: Call
+    here: str = ""
+    kept: Kept = field(default_factory=Kept)
+    files: Files | None = None
+    warnings: list[Problem] = field(default_factory=list)
+
+    @cached_property
+    def reading(self) -> Files:
+        """The user's files."""
+        return self.files if self.files is not None else Disk(self.world, self.project.root, self.kept)
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """The texts of all specs."""
+        return read_specs(self.reading)
+
+    @cached_property
+    def request(self) -> Request:
+        """What the call adds to the specs."""
+        profile = read_profile(self.reading, self.call.profile) if self.call.profile else None
+        return Request(profile, self.call.sets)
+
+    @cached_property
+    def lock(self) -> Lock:
+        """The pins."""
+        return locks.read(self.reading.read(locks.FILE)) if self.reading.kind(locks.FILE) == "file" else Lock()
+
+    @cached_property
+    def site(self) -> Site:
+        """The settings of this place."""
+        return sites.read({file: self.reading.read(file) for file in sites.FILES if self.reading.kind(file) == "file"})
+
+    @cached_property
+    def probe(self) -> Probe:
+        """What this machine has."""
+        return Probe(self.world)
+
+    @cached_property
+    def history(self) -> History:
+        """What was built before."""
+        return history(self.world, self.project, twin=self.call.twin, told=self.warnings.append)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The whole project; a search has as many members as its results so far let it choose."""
+        compiled = compile_specs(self.sources, self.request, self.kept)
+        rows: dict[str, tuple[tuple[str, ...], ...]] = {}
+        while compiled.graph.searches:
+            chosen = {name: self._next_row(compiled, search) for name, search in compiled.graph.searches.items()}
+            new = {name: row for name, row in chosen.items() if row is not None}
+            if not new:
+                break
+            for name, row in new.items():
+                rows[name] = (*compiled.graph.families[name].rows, row)
+            compiled = compile_specs(self.sources, replace(self.request, searched=dict(rows)), self.kept)
+        return compiled
+
+    def _next_row(self, compiled: Compiled, search: Search) -> tuple[str, ...] | None:
+        """What a search tries next, once every member so far is measured."""
+        family = compiled.graph.families.get(search.family)
+        if family is None or len(family.rows) >= search.runs:
+            return None
+        judges = compiled.graph.families.get(search.judge)
+        if judges is None or not set(family.axes) <= set(judges.axes):
+            known = compiled.declared.get(search.family)
+            at = known.at("search") if known else Span("specs")
+            reason = f"`{search.judge}` does not stand on `{search.family}`, so it cannot judge its members"
+            raise ZycError(problem("bad-search", at, name=search.family, reason=reason))
+        plan = self._plan(compiled.graph, compiled, check_it=False)
+        scores = {}
+        for row in judges.rows:
+            name = judges.member(row)
+            decision = plan.decisions[name]
+            trace = self.history.traces.get(decision.key or "")
+            if decision.state is not State.KEEP or trace is None or search.measure not in trace.measures:
+                return None
+            labels = dict(zip(judges.axes, row, strict=True))
+            scores[tuple(labels[axis] for axis in family.axes)] = trace.measures[search.measure]
+        return searches.following(search, family.rows, scores)
+
+    # --- what the call is about ---
+
+    @cached_property
+    def selector(self) -> Selector:
+        """Reads the words of the call."""
+        return Selector(self.compiled, [source.file for source in self.sources], self.here, self._states)
+
+    def _states(self) -> Mapping[str, set[str]]:
+        told: dict[str, set[str]] = {}
+        for decision in self._plan(self.compiled.graph, self.compiled, check_it=False).decisions.values():
+            told.setdefault(decision.state.value, set()).add(decision.name)
+            if decision.cause.why is Why.NEW:
+                told.setdefault("new", set()).add(decision.name)
+            elif decision.cause.why is Why.MISSING:
+                told.setdefault("missing", set()).add(decision.name)
+            elif decision.cause.why in (Why.CHANGED, Why.INPUT, Why.WAITS):
+                told.setdefault("changed", set()).add(decision.name)
+        return told
+
+    @cached_property
+    def selection(self) -> Selection:
+        """The nodes that the call names."""
+        try:
+            chosen = self.selector.select(self.call.select, self.call.exclude)
+        except ZycError as error:
+            # a name may be unknown because its file is broken
+            files = [each.problem for each in self.compiled.troubles if not each.node]
+            raise ZycError([*error.problems, *files]) from None
+        return chosen
+
+    @cached_property
+    def graph(self) -> Graph:
+        """What the call is about and all that it needs; its troubles end the call, others are warnings."""
+        selection = self.selection
+        graph = self.compiled.graph
+        needed = closure(graph, selection.names)
+        cut = graph.cut(needed)
+        self._judge_troubles(cut, selection)
+        return cut
+
+    def _judge_troubles(self, cut: Graph, selection: Selection) -> None:
+        owners = {node.owner or node.family or node.name for node in cut.nodes()} | selection.broken
+        files = {node.span.file for node in cut.nodes()} | selection.files
+        everything = not self.call.select and not self.call.exclude
+        fatal, other = [], []
+        for trouble in self.compiled.troubles:
+            mine = everything or not trouble.file or trouble.node in owners or (not trouble.node and trouble.file in files)
+            (fatal if mine else other).append(trouble)
+        if not fatal and selection.broken:
+            fatal = self._behind(selection.broken)
+        if fatal:
+            raise ZycError(each.problem for each in fatal)
+        self.warnings += [each.problem for each in other if each.problem not in self.warnings]
+
+    def _behind(self, broken: frozenset[str]) -> list[Trouble]:
+        """A node that was left out because of another: that one's troubles."""
+        return [each for each in self.compiled.troubles if each.node] or list(self.compiled.troubles)
+
+    # --- what is known of it ---
+
+    def known(self, graph: Graph) -> Known:
+        """What the nodes of a graph need to know."""
+        return gather(
+            self.world, self.reading, graph, lock=self.lock, site=self.site, probe=self.probe, kept=self.kept, project=self.project
+        )
+
+    @cached_property
+    def settlement(self) -> Settlement:
+        """Every node with what can be said of it; problems end the call. A twin is checked at its real size first."""
+        return self._settled(self.graph, self.compiled, check_it=True)
+
+    def _settled(self, graph: Graph, compiled: Compiled, *, check_it: bool) -> Settlement:
+        real = settle(graph, self.known(graph), self.kept)
+        if check_it:
+            troubles = check(compiled, graph, real)
+            if troubles:
+                raise ZycError(each.problem for each in troubles)
+        if not self.call.twin:
+            return real
+        small = rehearsal(graph)
+        return settle(small, self.known(small), self.kept, twin=True)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What would happen."""
+        return self._plan(self.graph, self.compiled, check_it=True)
+
+    def _plan(self, graph: Graph, compiled: Compiled, *, check_it: bool) -> Plan:
+        settlement = self.settlement if check_it else self._settled(graph, compiled, check_it=False)
+        readers = graph.readers()
+        names = self.selection.names if check_it else frozenset(graph.vertices)
+        sinks = {name for name in names if name in graph.vertices and not readers[name]}
+        explicit = self.selection.explicit if check_it else frozenset()
+        return make_plan(settlement, self.history, sinks | explicit)
+
+    def forget(self) -> None:
+        """The store moved on: read it again when next asked."""
+        for name in ("history", "compiled", "selector", "selection", "graph", "settlement", "plan"):
+            self.__dict__.pop(name, None)
+
+
+def open_front(world: World, cwd: Path, call: Call, *, context: str = "") -> Front:
+    """The front half of a call made in a folder."""
+    project = projects.find(world, cwd)
+    here = os.path.relpath(cwd, project.root)
+    path = project.memo / "kept.bin"
+    earlier = world.read(path) if world.exists(path) else b""
+    return Front(world, project, call, "" if here == "." else here, Kept(context, earlier))
+
+
+def save_kept(front: Front) -> None:
+    """Keep the answers for the next call; a memo that cannot be written costs time, nothing else."""
+    text, replaces = front.kept.news()
+    if not text:
+        return
+    path = front.project.memo / "kept.bin"
+    try:
+        front.world.make_folder(front.project.memo)
+        if replaces or not front.world.exists(path):
+            front.world.write(path, text)
+        else:
+            front.world.append(path, text)
+    except OSError:
+        return

@@ -1,0 +1,339 @@
+"""The only reader: everything outside the specs that a plan needs, into frozen values."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from zyc import kinds
+from zyc.compile import Source
+from zyc.digest import of_text
+from zyc.errors import Span, ZycError, guess, problem
+from zyc.graph import Graph
+from zyc.journal import Journal
+from zyc.kept import Kept
+from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
+from zyc.known import History, Known, Machine, Missing, Template, Unfinished
+from zyc.lock import Lock
+from zyc.project import Project
+from zyc.render import dependencies, refuse_flaws
+from zyc.site import Site
+from zyc.store import Store
+from zyc.toolchain import Probe
+from zyc.world import Stat, World
+
+TEXT_LIMIT = 8_000_000
+_RACY = 100_000_000  # ns: a file that changed this shortly before it was read may change again and look the same
+
+
+class Files(Protocol):
+    """The user's files, of the disk or of a revision in git: paths are relative to the project's root."""
+
+    def kind(self, path: str) -> str | None:
+        """`file`, `folder`, or nothing."""
+
+    def below(self, folder: str) -> Iterable[str]:
+        """Every file below a folder, sorted, relative to it."""
+
+    def digest(self, path: str) -> tuple[str, int]:
+        """The sha256 and size of a file."""
+
+    def read(self, path: str) -> bytes:
+        """All of a file."""
+
+    def leaves(self, path: str) -> bool:
+        """Whether the path leads out of the project."""
+
+
+class Disk:
+    """The user's files as they are now; a digest is taken again only when the disk says that a file moved."""
+
+    def __init__(self, world: World, root: Path, kept: Kept) -> None:
+        self.world = world
+        self.root = root
+        self._real = world.real(root)
+        self._kept = kept
+
+    def kind(self, path: str) -> str | None:
+        """`file`, `folder`, or nothing."""
+        seen = self.world.stat(self.root / path, follow=True)
+        return None if seen is None else seen.kind
+
+    def below(self, folder: str) -> list[str]:
+        """Every file below a folder, links followed one by one."""
+        found = []
+        for name, seen in self.world.walk(self.root / folder):
+            if seen.kind == "file" or (seen.kind == "link" and self.kind(posixpath.join(folder, name)) == "file"):
+                found.append(name)
+        return found
+
+    def digest(self, path: str) -> tuple[str, int]:
+        """The sha256 and size of a file."""
+        full = os.path.join(self.root, path)
+        seen = self.world.stat(full, follow=True)
+        if seen is None:
+            raise FileNotFoundError(full)
+        question = (full, _stamp(seen))
+        known = self._kept.get("file", question)
+        if known is None:
+            began = self.world.now()
+            known = self.world.digest(full)
+            after = self.world.stat(full, follow=True)
+            still = after is not None and _stamp(after) == _stamp(seen)
+            if still and max(seen.mtime_ns, seen.ctime_ns) + _granularity(seen) < began * 1e9:
+                self._kept.keep("file", question, known)
+        return known, seen.size
+
+    def read(self, path: str) -> bytes:
+        """All of a file."""
+        return self.world.read(self.root / path)
+
+    def leaves(self, path: str) -> bool:
+        """Whether a link on the way leads out of the project."""
+        real = self.world.real(self.root / path)
+        return real != self._real and not real.startswith(self._real + os.sep)
+
+
+def _stamp(seen: Stat) -> tuple[int, ...]:
+    return (seen.device, seen.inode, seen.size, seen.mtime_ns, seen.ctime_ns)
+
+
+def _granularity(seen: Stat) -> int:
+    """How coarse the clock of the file's disk may be: whole seconds tell an old file system."""
+    return 2_000_000_000 if seen.mtime_ns % 1_000_000_000 == 0 else _RACY
+
+
+def spec_files(files: Files) -> list[str]:
+    """The specs of a project: every YAML file below specs/, the folders `data` and `profiles` aside."""
+    found = []
+    for name in files.below("specs"):
+        folders = name.split("/")[:-1]
+        if name.endswith((".yml", ".yaml")) and not {"data", "profiles"} & {*folders} and not any(part.startswith(".") for part in name.split("/")):
+            found.append(f"specs/{name}")
+    return found
+
+
+def read_specs(files: Files) -> list[Source]:
+    """The texts of all specs; one that cannot be read is a problem of its own."""
+    sources, problems = [], []
+    for path in spec_files(files):
+        if files.leaves(path):
+            problems.append(problem("escaping-spec", Span(path), file=path))
+            continue
+        try:
+            sources.append(Source(path, files.read(path)))
+        except OSError as error:
+            problems.append(problem("unreadable-file", Span(path), file=path, reason=error.strerror or "it cannot be opened"))
+    if problems:
+        raise ZycError(problems)
+    return sources
+
+
+def read_profile(files: Files, name: str) -> tuple[str, bytes]:
+    """A profile's file and text."""
+    known = [each.rsplit(".", 1)[0] for each in files.below("specs/profiles") if each.endswith((".yml", ".yaml"))]
+    if name not in known:
+        raise ZycError(problem("unknown-profile", name=name, hint=guess(name, known, otherwise="profiles are the files in specs/profiles/")))
+    path = next(f"specs/profiles/{name}{end}" for end in (".yml", ".yaml") if files.kind(f"specs/profiles/{name}{end}"))
+    return path, files.read(path)
+
+
+def gather(  # noqa: PLR0913  (each is another place to read from)
+    world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, probe: Probe, kept: Kept, project: Project
+) -> Known:
+    """Read what the nodes of a graph need."""
+    needs = [need for node in graph.nodes() for need in node.shape.needs]
+    texts = {need.path for need in needs if isinstance(need, FileNeed) and need.text}
+    found: dict[str, Found] = {}
+    missing: dict[str, Missing] = {}
+    for path in dict.fromkeys(need.path for need in needs if isinstance(need, FileNeed)):
+        told = _find(files, path, text=path in texts)
+        if isinstance(told, Found):
+            found[path] = told
+        else:
+            missing[path] = told
+    environ = world.environ()
+    names = {need.name for need in needs if isinstance(need, EnvironmentNeed) and not need.secret}
+    templates = _templates(world, project, files, {node.kind for node in graph.nodes()}, kept)
+    wanted = {need.name for need in needs if isinstance(need, PinNeed)}
+    wanted |= {f"package:{name}" for template in templates.values() for text in template.recipe.values() for name in dependencies(text)}
+    pins, unpinned = _pins(sorted(wanted), lock, probe)
+    return Known(
+        files=found,
+        missing=missing,
+        environment={name: of_text(environ[name]) for name in sorted(names) if name in environ},
+        pins=pins,
+        unpinned=unpinned,
+        templates=templates,
+        machine=_machine(world, project, site),
+    )
+
+
+def _pins(wanted: list[str], lock: Lock, probe: Probe) -> tuple[dict[str, str], frozenset[str]]:
+    pins, unpinned = {}, set()
+    for name in wanted:
+        if name in lock.pins:
+            pins[name] = lock.pins[name]
+            continue
+        here = probe.version(name)
+        unpinned.add(name)
+        if here is not None:
+            pins[name] = here
+    return pins, frozenset(unpinned)
+
+
+def _find(files: Files, path: str, *, text: bool) -> Found | Missing:
+    """A file, folder or glob of the user's."""
+    try:
+        if any(char in path for char in "*?["):
+            return _many(files, path, _matching(files, path), Missing("empty-glob"))
+        kind = files.kind(path)
+        if kind is None:
+            return Missing("missing-input", (("hint", _beside(files, path)),))
+        if files.leaves(path):
+            return Missing("escaping-link")
+        if kind == "folder" and not text:
+            return _many(files, path, [posixpath.join(path, name) for name in files.below(path)], None)
+        if kind != "file":
+            return Missing("unreadable-input", (("reason", f"it is a {kind}"),))
+        digest, size = files.digest(path)
+        if not text:
+            return Found(path, digest, size)
+        if size > TEXT_LIMIT:
+            return Missing("unreadable-input", (("reason", f"it is larger than {TEXT_LIMIT // 1_000_000} MB"),))
+        return Found(path, digest, size, text=files.read(path).decode("utf-8"))
+    except UnicodeDecodeError:
+        return Missing("input-not-text")
+    except OSError as error:
+        return Missing("unreadable-input", (("reason", error.strerror or str(error)),))
+
+
+def _many(files: Files, path: str, names: list[str], empty: Missing | None) -> Found | Missing:
+    if not names and empty is not None:
+        return empty
+    told, size = [], 0
+    for name in sorted(names):
+        if files.leaves(name):
+            return Missing("escaping-link")
+        digest, length = files.digest(name)
+        told.append((name, digest))
+        size += length
+    start = f"{glob_root(path)}/" if any(char in path for char in "*?[") else f"{path}/"
+    lines = "".join(f"{digest} {name.removeprefix(start)}\n" for name, digest in told)
+    return Found(path, of_text(lines), size, tuple(told))
+
+
+def glob_root(pattern: str) -> str:
+    """The folder that holds everything a glob can match."""
+    parts = pattern.split("/")
+    fixed = next(at for at, part in enumerate(parts) if any(char in part for char in "*?["))
+    return "/".join(parts[:fixed]) or "."
+
+
+def _matching(files: Files, pattern: str) -> list[str]:
+    root = glob_root(pattern)
+    wanted = pattern.split("/")
+    return [path for name in files.below(root) if _matches((path := posixpath.normpath(posixpath.join(root, name))).split("/"), wanted)]
+
+
+def _matches(parts: list[str], wanted: list[str]) -> bool:
+    """`**` stands for any folders, `*` stays inside one name."""
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        return any(_matches(parts[at:], wanted[1:]) for at in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
+
+
+def _beside(files: Files, path: str) -> str:
+    folder, name = posixpath.split(path)
+    while folder and files.kind(folder) != "folder":
+        folder, name = posixpath.split(folder)
+    there = {each.split("/")[0] for each in files.below(folder or ".")} if folder else set()
+    close = guess(name, there, otherwise="paths are relative to the project's root")
+    return close.replace("`", f"`{folder}/", 1) if close.startswith("did you mean") else close
+
+
+def _templates(world: World, project: Project, files: Files, names: set[str], kept: Kept) -> dict[str, Template]:
+    """The template folders of the kinds in use; the project's own files shadow the built-in ones."""
+    own = [path for path in files.below("templates")] if files.kind("templates") == "folder" else []
+    told = {}
+    for name in sorted(names):
+        texts: dict[str, str] = {}
+        for root in kinds.templates_of(name):
+            texts |= _built_in(world, root, name)
+        for path in own:
+            if path == "run.sh" or path.startswith((f"{name}/", "lib/")):
+                texts[path] = files.read(f"templates/{path}").decode("utf-8", "replace")
+                refuse_flaws(f"templates/{path}", path, texts[path])
+        told[name] = _template(name, texts)
+    return told
+
+
+def _built_in(world: World, root: Path, name: str) -> dict[str, str]:
+    texts = {}
+    base = root if world.exists(root / "run.sh") else Path(kinds.templates_of("step")[0])
+    texts["run.sh"] = world.read_text(base / "run.sh")
+    for folder in (name, "lib"):
+        for path, seen in world.walk(root / folder):
+            if seen.kind == "file" and not path.endswith((".pyc", ".pyo")) and "__pycache__" not in path:
+                texts[f"{folder}/{path}"] = world.read_text(root / folder / path)
+    return texts
+
+
+def _template(name: str, texts: Mapping[str, str]) -> Template:
+    wanted = kinds.load(name).harness
+
+    def part(folder: str) -> dict[str, str]:
+        start = f"{name}/{folder}/"
+        return {path[len(start) :]: text for path, text in texts.items() if path.startswith(start)}
+
+    harness = {path[4:]: text for path, text in texts.items() if path.startswith("lib/") and path[4:] in wanted}
+    digest = of_text("".join(f"{path}\0{of_text(text)}\n" for path, text in sorted(texts.items())))
+    return Template(part("recipe"), part("lib"), part("placement"), harness, texts.get("run.sh", ""), digest)
+
+
+def _machine(world: World, project: Project, site: Site) -> Machine:
+    here = site.here
+    try:
+        disk = world.disk_free(project.root)
+    except OSError:
+        disk = None
+    return Machine(
+        cpus=here.cpus or world.cpu_count(),
+        memory=here.memory or world.memory_total(),
+        disk=disk,
+        gpus=here.gpus if here.gpus is not None else len(world.list("/proc/driver/nvidia/gpus")),
+        price=here.price,
+    )
+
+
+def history(world: World, project: Project, *, twin: bool, told: object = None) -> History:
+    """What was built before, as far as the store says."""
+    if not world.exists(project.store / "FORMAT"):
+        return History()
+    store = Store.open(world, project.store)
+    journal = Journal.open(store)
+    try:
+        traces, last = journal.summaries(), journal.last_keys(project.root, twin=twin)
+    finally:
+        journal.close()
+    return History(traces, last, store.present(), dict(_unfinished(world, project)))
+
+
+def _unfinished(world: World, project: Project) -> Iterator[tuple[str, Unfinished]]:
+    """The steps that were cut short with something in `state/`, by the start of their keys."""
+    import json
+
+    for name in world.list(project.artifacts / "steps"):
+        folder = project.artifacts / "steps" / name
+        if world.list(folder / "state"):
+            try:
+                placement = json.loads(world.read(folder / "state" / ".placement.json"))
+            except (OSError, ValueError):
+                placement = {}
+            yield name, Unfinished(placement if isinstance(placement, dict) else {})

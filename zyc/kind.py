@@ -1,0 +1,223 @@
+"""The contract for kinds: what a kind declares, what it is asked, and the values it answers with.
+
+A kind is one module in `zyc/kinds/` with one subclass of `Kind`, and one folder in `templates/`. Every question is a pure
+function of a `Case`: a kind never reads a disk, a clock or another node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from zyc import fields
+from zyc.gates import Gate, Interval
+from zyc.types import Artifact
+
+NOTES = ("about", "tags")  # for people: in no file, in no key
+GATES = ("gates", "twin")  # bounds: applied to kept numbers
+PLACEMENT = ("placement",)  # where and how fast: in placement/, never in the key
+
+
+class Fields(BaseModel):
+    """A group of fields of a spec: frozen, and a field that it does not have is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=False)
+
+
+class Spec(Fields):
+    """The fields that every node has; where a field stands tells its class (see NOTES, GATES, PLACEMENT; else recipe)."""
+
+    about: fields.Text = ""
+    """What this node is for, in your words."""
+    tags: Annotated[tuple[fields.Name, ...], BeforeValidator(fields.read_list)] = ()
+    """Words to select nodes by: `zyc plan tag:nightly`."""
+    gates: fields.Gates = ()
+    """Bounds on what this node measures; a node whose gate fails blocks what stands on it."""
+    twin: fields.Gates = ()
+    """Bounds that replace `gates` when the graph is rehearsed as a twin."""
+
+
+class Placement(Fields):
+    """Where and how fast a node runs: never part of its key."""
+
+    cpus: fields.Integer = Field(1, ge=1, le=4096)
+    """Processor cores that the node may use."""
+    memory: fields.Bytes | None = None
+    """Memory that the node needs, such as `8 GB`; estimated when not given."""
+    gpus: fields.Integer = Field(0, ge=0, le=1024)
+    """Accelerators that the node needs."""
+
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What gather found of the user's at a path: its digest, and each file of a folder or glob."""
+
+    path: str
+    digest: str
+    bytes: int
+    files: tuple[tuple[str, str], ...] = ()  # (path from the project's root, digest), for folders and globs
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileNeed:
+    """A file, folder or glob to be found before anything is decided; `text` asks for its content too."""
+
+    path: str
+    field: str
+    text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentNeed:
+    """A variable to pass to the step: its name is keyed, its value's digest too unless it is a secret."""
+
+    name: str
+    field: str
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PinNeed:
+    """A thing that can move, pinned in zyc.lock: `tool:pandoc`, `package:numpy`."""
+
+    name: str
+    field: str
+
+
+Need = FileNeed | EnvironmentNeed | PinNeed
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Generic[S]):
+    """All that a kind may look at when it answers for one node."""
+
+    spec: S
+    inputs: Mapping[str, Artifact] = field(default_factory=dict)  # by the path of the field, such as `base`, `inputs.exam`
+    files: Mapping[str, Found] = field(default_factory=dict)  # by path
+    pins: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)  # ZYC_VARS_EPOCHS -> "3": vars and matrix values in reach
+    twin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Artifact):
+    """The members of a family where a list takes them all, by their coordinates."""
+
+    says: ClassVar[str] = "a family"
+    members: tuple[tuple[str, Artifact], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a node is made by: values for the templates of its kind, and files that are written as they are."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a node is expected to take and give; None is not known."""
+
+    seconds: Interval | None = None
+    memory: int | None = None
+    gpu_memory: int | None = None
+    disk: int | None = None
+    download: int = 0
+    result: str = ""  # what comes out, in a few words: `1,200 rows`
+    measures: tuple[tuple[str, Interval], ...] = ()  # what arithmetic knows of the measures, for gates
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a node cannot be, said at plan time: the field that is at fault, the sentence, the next step."""
+
+    field: str
+    says: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that a kind measures; `*` in its name stands for one or more parts."""
+
+    about: str
+    dimension: str = "number"
+
+
+class Kind(Generic[S]):
+    """One kind of node. Everything below `Spec` may be overridden; what is not asked of a kind has a sound default."""
+
+    name: ClassVar[str]
+    section: ClassVar[str | None] = None  # the word in a spec file; None for nodes that only the compiler inserts
+    revision: ClassVar[int] = 1  # part of the key: raise it when the same recipe files come to mean something else
+    Spec: type[S]
+    gives: ClassVar[type[Artifact]] = Artifact
+    measures: ClassVar[Mapping[str, Measure]] = {}
+    harness: ClassVar[tuple[str, ...]] = ()  # modules of templates/lib that its scripts import; not keyed
+    coerces: ClassVar[tuple[type[Artifact], type[Artifact]] | None] = None  # (from, to): inserted where `to` is wanted
+    suffix: ClassVar[str] = ""  # what the inserted node is called: `.fused`
+    proof: ClassVar[str] = ""  # the kind that measures whether this one kept its promise
+
+    def shorthand(self, value: str) -> Mapping[str, Any] | None:
+        """The fields that a plain text in place of a mapping stands for, if any."""
+        return None
+
+    def yields(self, spec: S) -> type[Artifact]:
+        """The type of what comes out, from the spec alone."""
+        return self.gives
+
+    def needs(self, spec: S) -> Iterable[Need]:
+        """What must be read for this node besides the files that its fields name."""
+        return ()
+
+    def parts(self, spec: S) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
+        """Nodes that this one is made of: suffix -> (kind, fields); they become its inputs `parts.SUFFIX`."""
+        return {}
+
+    def proves(self, spec: S) -> Mapping[str, Any] | None:
+        """The fields of this node's proof besides `subject`; None when there is nothing to prove."""
+        return {}
+
+    def bounds(self, spec: S) -> tuple[Gate, ...]:
+        """The gates that hold unless the spec says otherwise."""
+        return ()
+
+    def twin(self, spec: S) -> S:
+        """The same node at toy size."""
+        return spec
+
+    def facts(self, case: Case[S]) -> Artifact:
+        """What is known of the result before it exists."""
+        return self.yields(case.spec)()
+
+    def check(self, case: Case[S]) -> Iterable[Objection]:
+        """What makes this node impossible, told before the first byte is spent."""
+        return ()
+
+    def estimate(self, case: Case[S]) -> Estimate:
+        """What the node will take; measured numbers of earlier runs come before this."""
+        return Estimate()
+
+    def recipe(self, case: Case[S]) -> Recipe:
+        """The values and files that decide the result."""
+        return Recipe(values={"spec": case.spec, "inputs": case.inputs})
+
+    def place(self, path: str) -> str:
+        """Where the input of a field stands below `in/`."""
+        return path.replace(".", "/")
+
+    def resumes(self, spec: S) -> bool:
+        """Whether a step that was cut short goes on from `state/`."""
+        return False
+
+    def carries(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+        """Why a state written under the old placement cannot go on under the new one; empty when it can."""
+        return ""

@@ -1,0 +1,70 @@
+"""Everything that a plan knows of the world outside its specs, as frozen values: nothing that decides reads a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zyc.journal import Summary
+from zyc.kind import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a path that a field names could not be taken: a problem's code and its facts."""
+
+    code: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The files of one kind's template folder, a project's own ones shadowing the built-in."""
+
+    recipe: Mapping[str, str] = field(default_factory=dict)  # path below recipe/ -> template text
+    lib: Mapping[str, str] = field(default_factory=dict)  # plain modules, copied into the recipe
+    placement: Mapping[str, str] = field(default_factory=dict)
+    harness: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this machine has to give."""
+
+    cpus: int = 1
+    memory: int | None = None
+    disk: int | None = None
+    gpus: int = 0
+    price: float = 0.0  # per hour
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A step that was cut short and left a state behind."""
+
+    placement: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What gather found."""
+
+    files: Mapping[str, Found] = field(default_factory=dict)
+    missing: Mapping[str, Missing] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)  # name -> digest of the value
+    pins: Mapping[str, str] = field(default_factory=dict)  # from zyc.lock, else what this machine has
+    unpinned: frozenset[str] = frozenset()
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    machine: Machine = Machine()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was built before: traces, and which key each node of this project last had."""
+
+    traces: Mapping[str, Summary] = field(default_factory=dict)
+    last: Mapping[str, str] = field(default_factory=dict)
+    present: frozenset[str] = frozenset()  # trees that the store holds
+    unfinished: Mapping[str, Unfinished] = field(default_factory=dict)

@@ -1,0 +1,18 @@
+"""The names of measures: `balance.*` stands for every measure that begins so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a measure is one that the pattern stands for; a `*` at the end takes all further parts."""
+    parts, wanted = name.split("."), pattern.split(".")
+    if wanted[-1] == "*" and len(parts) >= len(wanted):
+        parts = parts[: len(wanted)]
+    return len(parts) == len(wanted) and all(want in ("*", part) for part, want in zip(parts, wanted, strict=True))
+
+
+def known(name: str, patterns: Iterable[str]) -> bool:
+    """Whether any of the patterns stands for the measure."""
+    return any(matches(name, pattern) for pattern in patterns)

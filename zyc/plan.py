@@ -1,0 +1,329 @@
+"""Keys and traces -> what would happen to each node, and why; a pure function, in two passes.
+
+Forward: which digests are known. Backward: which bytes are needed by something that runs or was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from zyc import gates, kinds
+from zyc.digest import Manifest, key_of
+from zyc.gates import Gate, Interval, Outlook, Verdict
+from zyc.graph import Choice, Cluster, Graph, Node, Vertex
+from zyc.journal import Summary
+from zyc.kind import Estimate
+from zyc.known import History, Machine
+from zyc.settle import Settlement
+from zyc.store import group_digest
+
+
+class State(StrEnum):
+    """What would happen to a node."""
+
+    KEEP = "keep"
+    RUN = "run"
+    RESUME = "resume"
+    MAYBE = "maybe"  # runs only if an input really changes
+    BLOCKED = "blocked"
+
+
+class Why(StrEnum):
+    """The kind of a cause."""
+
+    KEPT = "kept"
+    NEW = "new"
+    CHANGED = "changed"  # something of its own
+    INPUT = "input"  # an input is another tree now
+    WAITS = "waits"  # an input may become another tree
+    MISSING = "missing"  # its tree is gone, and needed
+    GATE = "gate"  # something it stands on failed a gate, or cannot hold it
+    UPSTREAM = "upstream"  # something it stands on is blocked
+    NO_WINNER = "no winner"  # no member of a family passed its gates
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a node has its state; `root` is the vertex at which the cause stands."""
+
+    why: Why
+    root: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutlook:
+    """A gate of a node, and what numbers or arithmetic say of it now."""
+
+    gate: Gate
+    verdict: Verdict | Outlook
+    text: str = ""
+
+    @property
+    def bad(self) -> bool:
+        """Whether what stands on the node is blocked."""
+        return self.verdict in (Verdict.FAILS, Outlook.CANNOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What would happen to one node."""
+
+    name: str
+    state: State
+    cause: Cause
+    key: str | None = None  # None when an input's tree is not known yet
+    manifest: Manifest = ()  # as far as it is known
+    unknown: tuple[str, ...] = ()  # labels of the manifest that wait for an input
+    tree: str | None = None
+    estimate: Estimate = Estimate()
+    measured: bool = False  # the estimate is what an earlier run took
+    gates: tuple[GateOutlook, ...] = ()
+    cannot: str = ""  # what this machine lacks for it
+    resume: str = ""  # why a state that is there cannot go on
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would happen, inputs first."""
+
+    settlement: Settlement
+    history: History
+    decisions: Mapping[str, Decision]
+
+    @property
+    def graph(self) -> Graph:
+        """The part of the graph that was asked for."""
+        return self.settlement.graph
+
+    def count(self, *states: State) -> int:
+        """How many nodes are in one of these states."""
+        return sum(1 for each in self.decisions.values() if each.state in states)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything would run."""
+        return self.count(State.RUN, State.RESUME, State.MAYBE) > 0
+
+
+@dataclass(slots=True)
+class Forward:
+    """The first pass, also taken step by step by a build: what each vertex gives, as far as it is known."""
+
+    settlement: Settlement
+    history: History
+    trees: dict[str, str | None] = field(default_factory=dict)
+    keys: dict[str, str | None] = field(default_factory=dict)
+    measures: dict[str, Mapping[str, float]] = field(default_factory=dict)  # of nodes whose key has a trace
+    roots: dict[str, str] = field(default_factory=dict)  # vertex whose tree is not known -> the vertex at its root
+    winners: dict[str, str | None] = field(default_factory=dict)  # choice -> the vertex it takes; None: nobody passed
+
+    def manifest(self, node: Node) -> tuple[Manifest, tuple[str, ...]]:
+        """The lines of a node's manifest, and the labels of those that are not known yet."""
+        kind = kinds.load(node.kind)
+        lines, unknown = [], []
+        for edge in node.edges:
+            if edge.order:
+                continue
+            label, tree = f"in/{kind.place(edge.field)}", self.trees[edge.source]
+            if tree is None:
+                unknown.append(label)
+            else:
+                lines.append((label, tree))
+        return (*self.settlement.nodes[node.name].own, *lines), tuple(unknown)
+
+    def cluster(self, vertex: Cluster) -> None:
+        """A group is known once all of its members are."""
+        members = {edge.field: self.trees[edge.source] for edge in vertex.edges}
+        known = {label: tree for label, tree in members.items() if tree is not None}
+        self.trees[vertex.name] = group_digest(known) if len(known) == len(members) else None
+        if len(known) < len(members):
+            first = next(edge.source for edge in vertex.edges if self.trees[edge.source] is None)
+            self.roots[vertex.name] = self.roots.get(first, first)
+
+    def choice(self, vertex: Choice) -> None:
+        """The winner is known once every judge is measured."""
+        waiting = next((name for _, name in vertex.judges if name not in self.measures), None)
+        if waiting is not None:
+            self.trees[vertex.name] = None
+            self.roots[vertex.name] = self.roots.get(waiting, waiting)
+            return
+        members = [(label, self.measures[name], not any(each.bad for each in self.gates(name))) for label, name in vertex.judges]
+        label = gates.best(members, vertex.measure, largest=vertex.largest)
+        winner = dict(vertex.takes)[label] if label is not None else None
+        self.winners[vertex.name] = winner
+        self.trees[vertex.name] = self.trees[winner] if winner is not None else None
+        if winner is None or self.trees[vertex.name] is None:
+            self.roots[vertex.name] = self.roots.get(winner, winner) if winner is not None else vertex.name
+
+    def gates(self, name: str) -> tuple[GateOutlook, ...]:
+        """The gates of a node against its numbers, or against arithmetic while it has none."""
+        vertex = self.settlement.graph.vertices[name]
+        assert isinstance(vertex, Node)
+        wanted = vertex.shape.twin_gates if self.settlement.twin else vertex.shape.gates
+        return tuple(self._gate(vertex, gate) for gate in wanted)
+
+    def _gate(self, node: Node, gate: Gate) -> GateOutlook:
+        measures = self.measures.get(node.name)
+        if measures is not None:
+            verdict = gates.judge(gate, measures)
+            if verdict is Verdict.HOLDS:
+                return GateOutlook(gate, verdict, gates.show(measures[gate.measure], gate.dimension))
+            return GateOutlook(gate, Verdict.FAILS, gates.by_how_much(gate, measures))
+        known = dict(self.settlement.nodes[node.name].estimate.measures)
+        outlook = gates.foresee(gate, known)
+        return GateOutlook(gate, outlook, _sum(known.get(gate.measure), gate) if outlook is not Outlook.RUNNING else "")
+
+    def learn(self, name: str, key: str | None, summary: Summary | None) -> None:
+        """Take in what the key of a node gave."""
+        self.keys[name] = key
+        self.trees[name] = summary.tree if summary is not None else None
+        if summary is not None:
+            self.measures[name] = summary.measures
+        else:
+            self.roots.setdefault(name, name)
+
+
+def _sum(value: Interval | None, gate: Gate) -> str:
+    if value is None:
+        return ""
+    low, high = gates.show(value.low, gate.dimension), gates.show(value.high, gate.dimension)
+    span = low if low == high else f"{low} to {high}"
+    return f"{span} ({value.because})" if value.because else span
+
+
+def make_plan(settlement: Settlement, history: History, asked: Iterable[str]) -> Plan:
+    """What would happen to each node of the graph; `asked` are the ones whose bytes the caller wants."""
+    forward = Forward(settlement, history)
+    decisions: dict[str, Decision] = {}
+    for vertex in settlement.graph.vertices.values():
+        if isinstance(vertex, Cluster):
+            forward.cluster(vertex)
+        elif isinstance(vertex, Choice):
+            forward.choice(vertex)
+        else:
+            decisions[vertex.name] = _decide(vertex, forward)
+    _block(settlement.graph, forward, decisions)
+    _need(settlement.graph, forward, history, decisions, set(asked))
+    return Plan(settlement, history, decisions)
+
+
+def _decide(node: Node, forward: Forward) -> Decision:
+    history, settled = forward.history, forward.settlement.nodes[node.name]
+    manifest, unknown = forward.manifest(node)
+    key = None if unknown else key_of(manifest)
+    trace = history.traces.get(key) if key is not None else None
+    last_key = history.last.get(node.name)
+    last = history.traces.get(last_key) if last_key is not None else None
+    forward.learn(node.name, key, trace)
+    told = Decision(node.name, State.KEEP, Cause(Why.KEPT), key, manifest, unknown, gates=forward.gates(node.name))
+    if trace is not None:
+        return replace(told, tree=trace.tree, estimate=_from_history(settled.estimate, trace), measured=True)
+    cannot = _lacks(node, settled.estimate, forward.settlement.known.machine)
+    told = replace(told, state=State.RUN, estimate=_from_history(settled.estimate, last), measured=last is not None, cannot=cannot)
+    if last is None:
+        told = replace(told, cause=Cause(Why.NEW))
+    elif last.own != settled.own_digest:
+        told = replace(told, cause=Cause(Why.CHANGED))
+    else:
+        told = _from_inputs(node, forward, told, last)
+    return _resumed(node, forward, told) if key is not None else told
+
+
+def _from_inputs(node: Node, forward: Forward, told: Decision, last: Summary) -> Decision:
+    """Nothing of its own moved: it is the inputs."""
+    kind = kinds.load(node.kind)
+    now = {f"in/{kind.place(edge.field)}": edge.source for edge in node.edges if not edge.order}
+    moved = [label for label in now if label not in told.unknown and dict(told.manifest)[label] != last.inputs.get(label)]
+    if moved or set(now) != set(last.inputs):
+        root = now[moved[0]] if moved else ""
+        return replace(told, cause=Cause(Why.INPUT, root))
+    waiting = now[told.unknown[0]]
+    root = forward.roots.get(waiting, waiting)
+    forward.roots[node.name] = root
+    return replace(told, state=State.MAYBE, cause=Cause(Why.WAITS, root))
+
+
+def _from_history(estimate: Estimate, last: Summary | None) -> Estimate:
+    """What was measured comes before what was thought."""
+    if last is None:
+        return estimate
+    return replace(
+        estimate, seconds=Interval(last.seconds, last.seconds, "last time"), memory=last.peak_memory or estimate.memory, disk=last.bytes
+    )
+
+
+def _resumed(node: Node, forward: Forward, told: Decision) -> Decision:
+    """A state of the same key goes on, if the kind carries it over to today's placement."""
+    assert told.key is not None
+    unfinished = forward.history.unfinished.get(told.key[:24])
+    if unfinished is None or not node.shape.resumes:
+        return told
+    reason = kinds.load(node.kind).carries(unfinished.placement, dict(node.shape.placement))
+    return replace(told, resume=reason) if reason else replace(told, state=State.RESUME)
+
+
+def _lacks(node: Node, estimate: Estimate, machine: Machine) -> str:
+    placement = dict(node.shape.placement)
+    gpus, cpus = placement.get("gpus") or 0, placement.get("cpus") or 1
+    memory = placement.get("memory") or estimate.memory
+    if isinstance(gpus, int) and gpus > machine.gpus:
+        return "no GPU" if machine.gpus == 0 else f"needs {gpus} GPUs, has {machine.gpus}"
+    if isinstance(cpus, int) and cpus > machine.cpus:
+        return f"needs {cpus} cores, has {machine.cpus}"
+    if isinstance(memory, int) and machine.memory is not None and memory > machine.memory:
+        return f"needs {memory / 1e9:.3g} GB, has {machine.memory / 1e9:.3g} GB"
+    return ""
+
+
+def _block(graph: Graph, forward: Forward, decisions: dict[str, Decision]) -> None:
+    """What stands on a failed gate waits until the bound or the numbers move."""
+    stuck: dict[str, Cause] = {}  # vertex -> why nothing can stand on it
+    for name, vertex in graph.vertices.items():
+        cause = hindrance(vertex, forward, stuck)
+        if isinstance(vertex, Node):
+            if cause is not None:
+                decisions[name] = replace(decisions[name], state=State.BLOCKED, cause=cause)
+                stuck[name] = Cause(Why.UPSTREAM, cause.root, cause.text)
+                continue
+            bad = next((each for each in decisions[name].gates if each.bad), None)
+            if bad is not None:
+                stuck[name] = Cause(Why.GATE, name, bad.text if isinstance(bad.verdict, Verdict) else f"`{bad.gate}` cannot hold: {bad.text}")
+        elif cause is not None:
+            stuck[name] = cause
+
+
+def hindrance(vertex: Vertex, forward: Forward, stuck: Mapping[str, Cause]) -> Cause | None:
+    """Why a vertex cannot be built, seen from what stands before it."""
+    if isinstance(vertex, Choice):
+        # members that fail are passed over; only when nobody is left is the choice stuck
+        if vertex.name in forward.winners and forward.winners[vertex.name] is None:
+            return Cause(Why.NO_WINNER, vertex.name, f"no member passes its gates with a `{vertex.measure}`")
+        winner = forward.winners.get(vertex.name)
+        return stuck.get(winner) if winner is not None else None
+    return next((stuck[edge.source] for edge in vertex.edges if edge.source in stuck), None)
+
+
+def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str, Decision], asked: set[str]) -> None:
+    """Bytes that are gone are made again only where something needs them."""
+    wanted: dict[str, State] = dict.fromkeys(asked, State.RUN)
+    for name in reversed(list(graph.vertices)):
+        vertex = graph.vertices[name]
+        need = wanted.get(name)
+        if isinstance(vertex, Node):
+            here = decisions[name]
+            if here.state is State.KEEP and need is not None and here.tree not in history.present:
+                decisions[name] = here = replace(here, state=need, cause=Cause(Why.MISSING))
+            passes = {State.RUN: State.RUN, State.RESUME: State.RUN, State.MAYBE: State.MAYBE}.get(here.state)
+        else:
+            passes = need
+        if passes is None:
+            continue
+        winner = forward.winners.get(name)
+        for edge in vertex.edges:
+            if edge.order or (winner is not None and edge.source != winner):
+                continue
+            if wanted.get(edge.source) is not State.RUN:
+                wanted[edge.source] = passes

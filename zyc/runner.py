@@ -1,0 +1,382 @@
+"""States and loop: what the plan says is done, one step at a time, and every result is published whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from zyc import __version__, folder, kinds
+from zyc import lock as locks
+from zyc.digest import Manifest, key_of
+from zyc.errors import Problem, ZycError, problem
+from zyc.front import Front
+from zyc.gates import Verdict
+from zyc.gather import Disk
+from zyc.graph import Choice, Cluster, Node, Vertex
+from zyc.hosts import local
+from zyc.journal import Journal, Summary
+from zyc.kept import Kept
+from zyc.kind import EnvironmentNeed, FileNeed, PinNeed
+from zyc.known import History
+from zyc.lock import Lock
+from zyc.plan import Cause, Forward, GateOutlook, Plan, State, Why, hindrance
+from zyc.store import Store
+from zyc.traces import Roots, Trace, Traces
+from zyc.why import recipe_fields
+
+
+class Fate(StrEnum):
+    """What happened to a node."""
+
+    KEPT = "kept"
+    RAN = "ran"
+    RESUMED = "resumed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended for one node."""
+
+    node: str
+    fate: Fate
+    key: str = ""
+    tree: str = ""
+    seconds: float = 0.0
+    saved: float = 0.0  # what a kept node took when it was built
+    bytes: int = 0
+    measures: Mapping[str, float] = field(default_factory=dict)
+    gates: tuple[GateOutlook, ...] = ()
+    reason: str = ""  # in one line: why it failed or is blocked
+    log: str = ""  # where its log is, relative to the project's root
+
+
+Told = Callable[[str, Ending | str], None]
+
+
+@dataclass
+class Build:
+    """One call of `zyc build`."""
+
+    front: Front
+    plan: Plan
+    told: Told  # ("start", node) and ("end", Ending), as they happen
+    endings: dict[str, Ending] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        world, project = self.front.world, self.front.project
+        self.world, self.project = world, project
+        self.store = Store.open(world, project.store)
+        self.traces = Traces(self.store)
+        self.roots = Roots(self.store, project.root, twin=self.front.call.twin)
+        self.journal = Journal.open(self.store)
+        history = self.plan.history
+        self.history = History(dict(history.traces), dict(history.last), history.present, history.unfinished)
+        self.forward = Forward(self.plan.settlement, self.history)
+        self.stuck: dict[str, Cause] = {}
+
+    def run(self) -> dict[str, Ending]:
+        """Build everything that can be built; a failure blocks its cone and nothing else."""
+        try:
+            for vertex in self.plan.graph.vertices.values():
+                self._vertex(vertex)
+        except KeyboardInterrupt:
+            for node in self.plan.graph.nodes():
+                if node.name not in self.endings:
+                    self._end(Ending(node.name, Fate.INTERRUPTED))
+        finally:
+            self.journal.close()
+        return self.endings
+
+    # --- one vertex after the other, inputs first ---
+
+    def _vertex(self, vertex: Vertex) -> None:
+        if isinstance(vertex, Cluster):
+            self.forward.cluster(vertex)
+        elif isinstance(vertex, Choice):
+            self.forward.choice(vertex)
+        cause = hindrance(vertex, self.forward, self.stuck)
+        if not isinstance(vertex, Node):
+            if cause is not None:
+                self.stuck[vertex.name] = cause
+            return
+        if cause is not None:
+            self.forward.learn(vertex.name, None, None)
+            self.stuck[vertex.name] = Cause(Why.UPSTREAM, cause.root, cause.text)
+            self._end(Ending(vertex.name, Fate.BLOCKED, reason=_blocked_by(cause)))
+            return
+        self._node(vertex)
+        bad = next((each for each in self.endings[vertex.name].gates if each.bad), None)
+        if bad is not None:
+            self.stuck[vertex.name] = Cause(Why.GATE, vertex.name, bad.text)
+        elif self.endings[vertex.name].fate is Fate.FAILED:
+            self.stuck[vertex.name] = Cause(Why.UPSTREAM, vertex.name, "it failed")
+
+    def _node(self, node: Node) -> None:
+        manifest, unknown = self.forward.manifest(node)
+        assert not unknown, f"{node.name} was reached before {unknown}"
+        key = key_of(manifest)
+        summary = self.history.traces.get(key)
+        wanted = self.plan.decisions[node.name].cause.why is Why.MISSING and self.plan.decisions[node.name].state is State.RUN
+        if summary is not None and not (wanted and not self.store.has(summary.tree)):
+            self._kept(node, key, summary)
+            return
+        try:
+            self._materialised(edge.source for edge in node.edges if not edge.order)
+            self._step(node, key, manifest)
+        except ZycError as error:
+            self._failed(node, key, "; ".join(each.message for each in error.problems))
+
+    def _kept(self, node: Node, key: str, summary: Summary) -> None:
+        self.forward.learn(node.name, key, summary)
+        self._point(node, key, summary.tree)
+        ending = Ending(node.name, Fate.KEPT, key, summary.tree, saved=summary.seconds, bytes=summary.bytes, measures=summary.measures)
+        self._end(_with_gates(ending, self.forward))
+
+    def _failed(self, node: Node, key: str, reason: str, seconds: float = 0.0) -> None:
+        log = self.project.step(key) / "log.txt"
+        where = os.path.relpath(log, self.project.root) if self.world.exists(log) else ""
+        self.forward.learn(node.name, None, None)
+        self._end(Ending(node.name, Fate.FAILED, key, seconds=seconds, reason=reason, log=where))
+
+    def _end(self, ending: Ending) -> None:
+        self.endings[ending.node] = ending
+        self.told("end", ending)
+
+    def _point(self, node: Node, key: str, tree: str) -> None:
+        """The readable link, and which key this node last had."""
+        if self.history.last.get(node.name) != key:
+            self.roots.set(node.name, key)
+        if self.store.has(tree):
+            self.store.expose(self.project.link(node.name, twin=self.front.call.twin), tree)
+
+    # --- inputs ---
+
+    def _materialised(self, names: Iterable[str]) -> None:
+        """Every tree that a step is about to read is in the store; one that is gone is made again."""
+        for name in names:
+            vertex = self.plan.graph.vertices[name]
+            tree = self.forward.trees[name]
+            assert tree is not None
+            if self.store.has(tree):
+                continue
+            if isinstance(vertex, Cluster):
+                self._materialised(edge.source for edge in vertex.edges)
+                self.store.group({edge.field: self.forward.trees[edge.source] or "" for edge in vertex.edges})
+            elif isinstance(vertex, Choice):
+                self._materialised([self.forward.winners[name] or ""])
+            else:
+                self._again(vertex, tree)
+
+    def _again(self, node: Node, tree: str) -> None:
+        manifest, _ = self.forward.manifest(node)
+        self._materialised(edge.source for edge in node.edges if not edge.order)
+        self._step(node, key_of(manifest), manifest)
+        if self.forward.trees[node.name] != tree:
+            raise ZycError(problem("not-the-same", node=node.name))
+
+    # --- one step ---
+
+    def _step(self, node: Node, key: str, manifest: Manifest) -> None:
+        lock = self.store.lock(key, told=lambda who: self.told("wait", f"{node.name} is being built by another zyc ({who.strip()})"))
+        with lock:
+            there = self.traces.read(key)
+            if there is not None and self.store.has(there.tree):
+                summary = self._remember(there)  # another build was faster
+                self._kept(node, key, summary)
+                return
+            self.told("start", node.name)
+            resumed = self._prepare(node, key, manifest)
+            home = self.project.step(key)
+            began = datetime.fromtimestamp(self.world.now(), UTC).isoformat(timespec="seconds")
+            outcome = local.run(
+                self.world, home, env=self._environment(node), secrets=self._secrets(node), pass_descriptors=(lock.descriptor,)
+            )
+            if outcome.code != 0:
+                self._failed(node, key, _exit_words(outcome.code), outcome.seconds)
+                return
+            self._publish(node, key, manifest, home, began, outcome, resumed=resumed)
+
+    def _publish(  # noqa: PLR0913  (what a trace holds)
+        self, node: Node, key: str, manifest: Manifest, home: Path, began: str, outcome: local.Outcome, *, resumed: bool
+    ) -> None:
+        if not self.world.list(home / "out"):
+            self._failed(node, key, "it ended well, but left nothing in `out/`", outcome.seconds)
+            return
+        moved = self._moved_inputs(node)
+        if moved:
+            self._failed(node, key, f"`{moved}` changed while the step read it: build again", outcome.seconds)
+            return
+        measures = folder.read_measures(self.world, home)
+        tree = self.store.publish(home / "out")
+        for name in ("state", "tmp", "in"):
+            self.world.remove_tree(home / name)
+        trace = Trace(
+            key=key, kind=node.kind, tree=tree.digest, bytes=tree.bytes, manifest=manifest,
+            fields=tuple(sorted(recipe_fields(node).items())), inputs=self._lineage(node), measures=measures,
+            environment=_machine_words(), placement={name: str(value) for name, value in node.shape.placement},
+            seconds=outcome.seconds, peak_memory=outcome.peak_memory, started=began,
+        )  # fmt: skip
+        self.traces.write(trace)
+        summary = self._remember(trace)
+        self.forward.learn(node.name, key, summary)
+        self._point(node, key, tree.digest)
+        fate = Fate.RESUMED if resumed else Fate.RAN
+        ending = Ending(node.name, fate, key, tree.digest, outcome.seconds, bytes=tree.bytes, measures=measures)
+        self._end(_with_gates(ending, self.forward))
+
+    def _remember(self, trace: Trace) -> Summary:
+        self.journal.record(trace)
+        summary = Summary.of(trace)
+        dict.__setitem__(self.history.traces, trace.key, summary)  # type: ignore[index]
+        return summary
+
+    def _lineage(self, node: Node) -> dict[str, tuple[str, str]]:
+        kind = kinds.load(node.kind)
+        return {
+            f"in/{kind.place(edge.field)}": (self.forward.keys.get(edge.source) or "", self.forward.trees[edge.source] or "")
+            for edge in node.edges
+            if not edge.order
+        }
+
+    def _prepare(self, node: Node, key: str, manifest: Manifest) -> bool:
+        """The step folder, fresh but for a state that goes on; whether one does."""
+        world, home = self.world, self.project.step(key)
+        resumed = self.plan.decisions[node.name].state is State.RESUME or self._goes_on(node, key)
+        for name in world.list(home):
+            if name != "state" or not resumed:
+                world.remove_tree(home / name)
+        rendered = self.plan.settlement.rendered(node)
+        world.make_folder(home)
+        folder.write_files(world, home, rendered)
+        world.write(home / "manifest.txt", "".join(f"{label}\t{digest}\n" for label, digest in manifest))
+        for name in ("out", "state", "in"):
+            world.make_folder(home / name)
+        world.write(home / "state" / ".placement.json", json.dumps(dict(node.shape.placement), sort_keys=True))
+        kind = kinds.load(node.kind)
+        for edge in node.edges:
+            if not edge.order:
+                self.store.expose(home / "in" / kind.place(edge.field), self.forward.trees[edge.source] or "")
+        for place, path in folder.user_files(node, self.plan.settlement.known):
+            folder.link_file(world, home / "in" / place, self.project.root / path)
+        return resumed
+
+    def _goes_on(self, node: Node, key: str) -> bool:
+        unfinished = self.history.unfinished.get(key[:24])
+        if unfinished is None or not node.shape.resumes:
+            return False
+        return not kinds.load(node.kind).carries(unfinished.placement, dict(node.shape.placement))
+
+    def _environment(self, node: Node) -> dict[str, str]:
+        environ = self.world.environ()
+        names = [need.name for need in node.shape.needs if isinstance(need, EnvironmentNeed)]
+        return local.environment(self.world, {name: environ[name] for name in names if name in environ})
+
+    def _secrets(self, node: Node) -> tuple[str, ...]:
+        environ = self.world.environ()
+        names = [need.name for need in node.shape.needs if isinstance(need, EnvironmentNeed) and need.secret]
+        return tuple(environ[name] for name in names if environ.get(name))
+
+    def _moved_inputs(self, node: Node) -> str:
+        """A file of the user's that is not what the key says any more."""
+        known, disk = self.plan.settlement.known, Disk(self.world, self.project.root, Kept())
+        for need in node.shape.needs:
+            if isinstance(need, FileNeed) and not need.text:
+                found = known.files[need.path]
+                for path, digest in found.files or ((found.path, found.digest),):
+                    try:
+                        if disk.kind(path) != "file" or disk.digest(path)[0] != digest:
+                            return path
+                    except OSError:
+                        return path
+        return ""
+
+
+def _with_gates(ending: Ending, forward: Forward) -> Ending:
+    from dataclasses import replace
+
+    return replace(ending, gates=forward.gates(ending.node))
+
+
+def _blocked_by(cause: Cause) -> str:
+    return f"by `{cause.root}`: {cause.text}" if cause.text else f"by `{cause.root}`"
+
+
+def _exit_words(code: int) -> str:
+    return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+
+
+def _machine_words() -> dict[str, str]:
+    return {"zyc": __version__, "python": platform.python_version(), "platform": sys.platform, "machine": platform.machine()}
+
+
+# --- what must be true before anything starts ---
+
+
+def hindrances(front: Front, plan: Plan) -> list[Problem]:
+    """What this machine or call lacks for the plan; nothing is started while there is any."""
+    told: list[Problem] = []
+    environ = front.world.environ()
+    for node in plan.graph.nodes():
+        decision = plan.decisions[node.name]
+        if decision.state in (State.KEEP, State.BLOCKED):
+            continue
+        if decision.cannot:
+            told.append(problem("cannot-here", node.span, node=node.name, lacks=decision.cannot))
+        for need in node.shape.needs:
+            if isinstance(need, EnvironmentNeed) and need.secret and need.name not in environ:
+                owner = f"{node.kind} `{node.name}`"
+                told.append(problem("missing-variable", node.span, name=need.name, owner=owner, field=need.field))
+            elif isinstance(need, PinNeed):
+                told += _pin_flaws(front, node, need)
+        for name, version in _needed_packages(plan, node):
+            here = front.probe.version(name)
+            if here != version:
+                told.append(problem("pin-moved", node.span, name=name, found=here or "missing", pinned=version))
+    return list(dict.fromkeys(told))
+
+
+def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:
+    from zyc.render import dependencies
+
+    pins = plan.settlement.known.pins
+    template = plan.settlement.known.templates[node.kind]
+    return [(f"package:{name}", pins[f"package:{name}"]) for text in template.recipe.values() for name in dependencies(text)]
+
+
+def _pin_flaws(front: Front, node: Node, need: PinNeed) -> list[Problem]:
+    pinned = front.lock.pins.get(need.name)
+    if pinned is None:
+        if front.call.frozen:
+            owner = f"{node.kind} `{node.name}`"
+            return [problem("unpinned", node.span, name=need.name, owner=owner, field=need.field)]
+        return []
+    here = front.probe.version(need.name)
+    return [] if here == pinned else [problem("pin-moved", node.span, name=need.name, found=here or "missing", pinned=pinned)]
+
+
+def add_pins(front: Front, plan: Plan) -> list[str]:
+    """Pin what has none yet; what has one stays where it is."""
+    known = plan.settlement.known
+    new = {name: known.pins[name] for name in sorted(known.unpinned) if name in known.pins}
+    if not new or front.call.frozen:
+        return []
+    lock = Lock({**front.lock.pins, **new})
+    front.world.write(front.project.root / locks.FILE, lock.text(), durable=True)
+    return list(new)
+
+
+def verdict_failed(endings: Mapping[str, Ending]) -> bool:
+    """Whether a build ends with exit code 1."""
+    fates = {each.fate for each in endings.values()}
+    bad = any(gate.verdict is Verdict.FAILS for each in endings.values() for gate in each.gates)
+    return bad or bool(fates & {Fate.FAILED, Fate.BLOCKED})

@@ -1,0 +1,141 @@
+"""Every node with all that can be said of it before anything runs: facts along the edges, objections, estimate, manifest lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from zyc import kinds
+from zyc.digest import Manifest, key_of, of_text, own_lines
+from zyc.gates import Interval
+from zyc.graph import Choice, Cluster, Graph, Node
+from zyc.kept import Kept
+from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, Objection, PinNeed
+from zyc.known import Known, Template
+from zyc.render import Rendered, render
+from zyc.types import TYPES, Artifact, facts_of, meet
+
+
+class Settled(NamedTuple):
+    """What is known of one node."""
+
+    facts: Artifact
+    facts_id: str  # equal when the facts are
+    estimate: Estimate = Estimate()
+    own: Manifest = ()
+    own_digest: str = ""
+    objections: tuple[Objection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Every vertex settled, inputs first."""
+
+    graph: Graph
+    known: Known
+    nodes: Mapping[str, Settled]
+    twin: bool = False
+
+    def case(self, node: Node) -> Case[Any]:
+        """All that the kind of a node may look at."""
+        inputs = {edge.field: self.nodes[edge.source].facts for edge in node.edges if not edge.order}
+        return _case(node, inputs, self.known, twin=self.twin)
+
+    def rendered(self, node: Node) -> Rendered:
+        """The files of a node's step folder."""
+        return render(kinds.load(node.kind), self.case(node), template_of(node, self.known))
+
+
+def template_of(node: Node, known: Known) -> Template:
+    """The templates of a node's kind."""
+    return known.templates.get(node.kind, Template())
+
+
+def _case(node: Node, inputs: Mapping[str, Artifact], known: Known, *, twin: bool) -> Case[Any]:
+    files = {need.path: known.files[need.path] for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files}
+    return Case(node.spec, inputs, files, known.pins, node.values, twin)
+
+
+def settle(graph: Graph, known: Known, kept: Kept, *, twin: bool = False) -> Settlement:
+    """Ask every kind about every node of its own, inputs first."""
+    settled: dict[str, Settled] = {}
+    for vertex in graph.vertices.values():
+        if isinstance(vertex, Cluster):
+            settled[vertex.name] = _cluster(vertex, settled)
+        elif isinstance(vertex, Choice):
+            facts = meet([settled[name].facts for _, name in vertex.takes])
+            settled[vertex.name] = Settled(facts, facts_id(facts))
+        else:
+            settled[vertex.name] = _node(vertex, settled, known, kept, twin=twin)
+    return Settlement(graph, known, settled, twin)
+
+
+def _cluster(cluster: Cluster, settled: Mapping[str, Settled]) -> Settled:
+    facts = Group(tuple((edge.field, settled[edge.source].facts) for edge in cluster.edges))
+    return Settled(facts, of_text("\n".join(f"{edge.field} {settled[edge.source].facts_id}" for edge in cluster.edges)))
+
+
+def facts_id(facts: Artifact) -> str:
+    """A text that is equal when the facts are."""
+    return repr(facts)
+
+
+def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, *, twin: bool) -> Settled:
+    question = _question(node, settled, known, twin=twin) if node.digest else None
+    if question is not None:
+        answer = kept.get("settled", question)
+        if answer is not None:
+            name, values, estimate, own, own_digest = answer
+            facts = TYPES[name](*values)
+            return Settled(facts, facts_id(facts), _read_estimate(estimate), own, own_digest)
+    kind = kinds.load(node.kind)
+    case = _case(node, {edge.field: settled[edge.source].facts for edge in node.edges if not edge.order}, known, twin=twin)
+    objections = tuple(kind.check(case))
+    if objections or any(isinstance(need, FileNeed) and need.path in known.missing for need in node.shape.needs):
+        facts = TYPES[node.shape.yields]()
+        return Settled(facts, facts_id(facts), objections=objections)
+    facts, estimate = kind.facts(case), kind.estimate(case)
+    rendered = render(kind, case, template_of(node, known))
+    own = own_lines(kind, node.shape, case, rendered, known.environment)
+    if question is not None and _is_plain(facts):
+        values = tuple(value for _, value in facts_of(facts))
+        kept.keep("settled", question, (type(facts).__name__, values, _plain_estimate(estimate), own, key_of(own)))
+    return Settled(facts, facts_id(facts), estimate, own, key_of(own))
+
+
+def _question(node: Node, settled: Mapping[str, Settled], known: Known, *, twin: bool) -> tuple[object, ...]:
+    """Everything that a kind's answers about a node depend on."""
+    needs: list[str] = []
+    for need in node.shape.needs:
+        if isinstance(need, FileNeed):
+            found = known.files.get(need.path)
+            needs.append(found.digest if found else "")
+        elif isinstance(need, EnvironmentNeed):
+            needs.append(known.environment.get(need.name, ""))
+        elif isinstance(need, PinNeed):
+            needs.append(known.pins.get(need.name, ""))
+    facts = tuple([settled[edge.source].facts_id for edge in node.edges if not edge.order])
+    values = tuple(node.values.items()) if node.values else ()
+    return (node.kind, node.digest, facts, tuple(needs), values, template_of(node, known).digest, twin)
+
+
+def _is_plain(facts: Artifact) -> bool:
+    """Whether the facts can be kept: made of plain values only."""
+
+    def plain(value: object) -> bool:
+        return value is None or isinstance(value, str | int | float) or (type(value) is tuple and all(map(plain, value)))
+
+    return all(plain(value) for _, value in facts_of(facts))
+
+
+def _plain_estimate(estimate: Estimate) -> tuple[Any, ...]:
+    seconds = (estimate.seconds.low, estimate.seconds.high, estimate.seconds.because) if estimate.seconds else None
+    measures = tuple((name, (each.low, each.high, each.because)) for name, each in estimate.measures)
+    return (seconds, estimate.memory, estimate.gpu_memory, estimate.disk, estimate.download, estimate.result, measures)
+
+
+def _read_estimate(plain: tuple[Any, ...]) -> Estimate:
+    seconds, memory, gpu_memory, disk, download, result, measures = plain
+    told = tuple((name, Interval(*each)) for name, each in measures)
+    return Estimate(Interval(*seconds) if seconds else None, memory, gpu_memory, disk, download, result, told)

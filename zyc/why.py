@@ -1,0 +1,140 @@
+"""Why a node would run, or would not: field by field, from the manifest that its key is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from zyc import kinds
+from zyc.digest import changes, field_texts
+from zyc.graph import Node
+from zyc.kind import GATES, NOTES, PLACEMENT
+from zyc.plan import Decision, Plan, State, Why
+from zyc.traces import Trace
+
+_SHORT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that moved: what it is in the user's words, before and after, and the node it stands at."""
+
+    node: str
+    what: str
+    before: str = ""
+    after: str = ""
+    field: str = ""
+
+    def __str__(self) -> str:
+        if self.before and self.after:
+            return f"{self.what} {self.before} -> {self.after}"
+        if self.after or self.before:
+            return f"{self.what} is {'new: ' + self.after if self.after else 'gone, was ' + self.before}"
+        return self.what
+
+
+def recipe_fields(node: Node) -> dict[str, str]:
+    """The fields that can change a result, in words."""
+    values = node.spec.model_dump(mode="json", by_alias=True)
+    kept = {name: value for name, value in values.items() if name not in (*NOTES, *GATES, *PLACEMENT)}
+    refs = {link.field for link in node.shape.links} | {link.field.rsplit(".", 1)[0] for link in node.shape.links if link.collects}
+    told = {path: text for path, text in field_texts(kept).items() if path not in refs}
+    return {**told, **{name: value for name, value in node.values.items()}}
+
+
+def reasons(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[Reason]:
+    """What moved at one node since it was last built."""
+    node, decision = plan.graph.vertices[name], plan.decisions[name]
+    assert isinstance(node, Node)
+    if decision.cause.why is Why.NEW:
+        return [Reason(name, "it was never built here")]
+    if decision.cause.why is Why.MISSING:
+        return [Reason(name, "its tree is gone from the store, and something needs it")]
+    if decision.state in (State.KEEP, State.BLOCKED) and decision.cause.why is not Why.CHANGED:
+        return []
+    last_key = plan.history.last.get(name)
+    last = read(last_key) if last_key is not None else None
+    if last is None:
+        return [Reason(name, "the trace of its last build is gone")]
+    return _against(plan, node, decision, last)
+
+
+def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Reason]:
+    """The lines of the manifest that moved, in the words of the spec where a field tells it."""
+    told: list[Reason] = []
+    fields = _fields(node, dict(last.fields))
+    old = [line for line in last.manifest if line[0] not in decision.unknown]
+    moved = changes(old, decision.manifest)
+    explained = False
+    for change in moved:
+        if change.label.startswith("recipe/"):
+            if fields and not explained:
+                told += fields
+                explained = True
+            elif not fields:
+                told.append(Reason(node.name, _of_recipe(node, change.label)))
+        elif change.label == "kind":
+            told.append(Reason(node.name, "this version of zyc builds its kind differently", change.before, change.after))
+        elif change.label.startswith("in/"):
+            told.append(_of_input(plan, node, change.label, change.before, change.after))
+        else:
+            told.append(_of_line(node, change.label, change.before, change.after))
+    for label in decision.unknown:
+        source = _sources(node).get(label, label)
+        told.append(Reason(node.name, f"`{source}` may become another tree"))
+    return told
+
+
+def _fields(node: Node, before: Mapping[str, str]) -> list[Reason]:
+    after = recipe_fields(node)
+    paths = [*after, *(path for path in before if path not in after)]
+    return [
+        Reason(node.name, f"`{path}`", _short(before.get(path, "")), _short(after.get(path, "")), path)
+        for path in paths
+        if before.get(path, "") != after.get(path, "")
+    ]
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _SHORT else flat[: _SHORT - 1] + "…"
+
+
+def _of_recipe(node: Node, label: str) -> str:
+    scripts = getattr(node.spec, "scripts", {})
+    name = label.removeprefix("recipe/")
+    if name in scripts:
+        return f"the script `{scripts[name].path}` changed"
+    return f"`{label}` is written differently: its template or zyc changed"
+
+
+def _sources(node: Node) -> dict[str, str]:
+    kind = kinds.load(node.kind)
+    return {f"in/{kind.place(edge.field)}": edge.source for edge in node.edges if not edge.order}
+
+
+def _of_input(plan: Plan, node: Node, label: str, before: str, after: str) -> Reason:
+    source = _sources(node).get(label)
+    if source is not None:
+        if not before:
+            return Reason(node.name, f"`{source}` is a new input")
+        return Reason(node.name, f"`{source}` is another tree now", before[:12], after[:12])
+    kind = kinds.load(node.kind)
+    path = next((need.path for need in node.shape.needs if hasattr(need, "path") and f"in/{kind.place(need.field)}" == label), "")
+    if not path:
+        return Reason(node.name, f"the input `{label}` is gone")
+    return Reason(node.name, f"the file `{path}` {'changed' if before else 'is new'}", before[:12], after[:12])
+
+
+def _of_line(node: Node, label: str, before: str, after: str) -> Reason:
+    sort, _, name = label.partition("/")
+    if sort == "env":
+        how = "has another value" if before and after else "is new" if after else "is no longer passed"
+        return Reason(node.name, f"the variable `{name}` {how}")
+    if sort == "secret":
+        return Reason(node.name, f"the secret `{name}` {'is new' if after else 'is no longer passed'}")
+    if sort == "pin":
+        return Reason(node.name, f"the pin of `{name}`", before, after)
+    if sort == "twin":
+        return Reason(node.name, "it is a twin now" if after else "it is no twin any more")
+    return Reason(node.name, f"`{label}`", before, after)

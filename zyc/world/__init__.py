@@ -1,0 +1,487 @@
+"""The only module that touches disk, processes and clock; standard library only."""
+
+# pathlib and contextlib cost more to import than this whole module
+# ruff: noqa: PTH100, PTH101, PTH102, PTH104, PTH106, PTH108, PTH110, PTH112, PTH115, PTH116, PTH118, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: SIM105
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+TYPE_CHECKING = False  # `typing` costs more to import than all of this module
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Final, Literal, Self, TypeVar
+
+    from zyc.world.process import Exit, Process
+
+    Kind = Literal["file", "folder", "link", "other"]
+    Subject = TypeVar("Subject")
+    Result = TypeVar("Result")
+
+AnyPath = os.PathLike[str] | str
+_KINDS: dict[int, Kind] = {0o100000: "file", 0o040000: "folder", 0o120000: "link"}
+
+
+class Stat:
+    """What the disk says about one path; equal ones say that nothing moved."""
+
+    __slots__ = ("ctime_ns", "device", "inode", "kind", "links", "mode", "mtime_ns", "size")
+
+    def __init__(  # noqa: PLR0913  # a record: `typing` and `dataclasses` are slow to import
+        self, kind: Kind, *, size: int, mtime_ns: int, ctime_ns: int, inode: int, device: int, mode: int, links: int = 1
+    ) -> None:
+        self.kind: Final = kind
+        self.size: Final = size
+        self.mtime_ns: Final = mtime_ns
+        self.ctime_ns: Final = ctime_ns
+        self.inode: Final = inode
+        self.device: Final = device
+        self.mode: Final = mode
+        self.links: Final = links
+
+    @classmethod
+    def of(cls, raw: os.stat_result) -> Stat:
+        """The same facts in our words; `mode` keeps the permission bits only."""
+        return cls(
+            _KINDS.get(raw.st_mode & 0o170000, "other"),
+            size=raw.st_size,
+            mtime_ns=raw.st_mtime_ns,
+            ctime_ns=raw.st_ctime_ns,
+            inode=raw.st_ino,
+            device=raw.st_dev,
+            mode=raw.st_mode & 0o7777,
+            links=raw.st_nlink,
+        )
+
+    def _facts(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        return self._facts() == other._facts() if isinstance(other, Stat) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
+    def __repr__(self) -> str:
+        return f"Stat({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
+
+
+class Lock:
+    """A lock of the operating system: held until `release`, and by each child that inherits `descriptor` until it ends."""
+
+    __slots__ = ("descriptor", "path")
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path: Final = path
+        self.descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go; harmless when done already."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)  # close, not unlock: an unlock would take the lock from a living child too
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class World:
+    """Disk, processes and clock: what goes wrong is a plain OSError, which callers put into words.
+
+    Each change to the disk is announced to `effect` first, so a test can count, deny or crash at any of them.
+    """
+
+    def effect(self, verb: str, path: str, target: str = "") -> None:
+        """Called before each change: create, write, sync, rename, folder, link, mode, unlink, rmdir, lock."""
+
+    # --- looking ---
+
+    def read(self, path: AnyPath) -> bytes:
+        """All bytes of a file."""
+        with open(path, "rb") as file:
+            return file.read()
+
+    def read_text(self, path: AnyPath) -> str:
+        """All of a UTF-8 file, its line ends as they are."""
+        return self.read(path).decode("utf-8")
+
+    def read_link(self, path: AnyPath) -> str:
+        """Where a symbolic link says it leads."""
+        return os.readlink(path)
+
+    def real(self, path: AnyPath) -> str:
+        """The absolute path without symbolic links."""
+        return os.path.realpath(path)
+
+    def stat(self, path: AnyPath, *, follow: bool = False) -> Stat | None:
+        """The facts of a path (of a link itself, unless followed), or nothing when there is none."""
+        try:
+            return Stat.of(os.stat(path, follow_symlinks=follow))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def exists(self, path: AnyPath) -> bool:
+        """Whether something is there, when links are followed."""
+        return self.stat(path, follow=True) is not None
+
+    def list(self, folder: AnyPath) -> tuple[str, ...]:
+        """The sorted names in a folder; none in a missing one."""
+        try:
+            return tuple(sorted(os.listdir(folder)))
+        except FileNotFoundError:
+            return ()
+
+    def walk(self, folder: AnyPath) -> tuple[tuple[str, Stat], ...]:
+        """Everything below a folder, folders too, as sorted relative paths; links are not followed; nothing in a missing one."""
+        top = os.fspath(folder)
+        found: dict[str, Stat] = {}
+        pending = [""]
+        while pending:
+            inside = pending.pop()
+            try:
+                with os.scandir(os.path.join(top, inside)) as entries:
+                    for entry in entries:
+                        path = f"{inside}/{entry.name}" if inside else entry.name
+                        seen = self.stat(entry.path)
+                        if seen is not None:  # else it is gone already
+                            found[path] = seen
+                            if seen.kind == "folder":
+                                pending.append(path)
+            except FileNotFoundError:
+                continue
+        return tuple(sorted(found.items(), key=lambda each: each[0]))
+
+    def digest(self, path: AnyPath) -> str:
+        """The sha256 of a file, in hex."""
+        import hashlib
+
+        whole, buffer = hashlib.sha256(), bytearray(1 << 20)
+        view = memoryview(buffer)
+        with open(path, "rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                whole.update(view[:count])
+        return whole.hexdigest()
+
+    # --- changing ---
+
+    def fresh(self, folder: AnyPath) -> str:
+        """A path in a folder that nothing has, for what is not to be seen yet."""
+        return os.path.join(os.fspath(folder), f".zyc-{os.getpid()}-{os.urandom(6).hex()}")
+
+    def private_folder(self) -> str:
+        """A new folder with a short path, which only this user may enter; whoever asks removes it."""
+        import tempfile
+
+        return tempfile.mkdtemp(prefix="zyc-", dir="/tmp")  # short on macOS too; mkdtemp makes it safe
+
+    def write(self, path: AnyPath, data: bytes | str, *, durable: bool = False) -> None:
+        """A whole file or none, by rename; durable: it outlives a power cut once this returns."""
+        target = os.fspath(path)
+        beside = self.fresh(os.path.dirname(target))
+        try:
+            self.effect("create", beside)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            try:
+                self.effect("write", beside)
+                _write_all(descriptor, data.encode("utf-8") if isinstance(data, str) else data)
+                if durable:
+                    self.effect("sync", beside)
+                    self.flush(descriptor)
+            finally:
+                os.close(descriptor)
+            self.rename(beside, to=target)
+        except BaseException:
+            self._drop(beside)
+            raise
+        if durable:
+            self.sync(os.path.dirname(target) or ".")
+
+    def append(self, path: AnyPath, data: bytes) -> None:
+        """Add to the end of a file, in one write."""
+        self.effect("write", os.fspath(path))
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            _write_all(descriptor, data)
+        finally:
+            os.close(descriptor)
+
+    def rename(self, path: AnyPath, *, to: AnyPath) -> None:
+        """Move within one file system; a file or link that was there is replaced."""
+        self.effect("rename", os.fspath(path), os.fspath(to))
+        os.rename(path, to)
+
+    def symlink(self, path: AnyPath, *, target: str) -> None:
+        """A symbolic link, by rename: what was there leads to the old place or the new one at any moment."""
+        beside = self.fresh(os.path.dirname(os.fspath(path)))
+        try:
+            self.effect("link", beside, target)
+            os.symlink(target, beside)
+            self.rename(beside, to=path)
+        except BaseException:
+            self._drop(beside)
+            raise
+
+    def make_folder(self, path: AnyPath, *, durable: bool = False) -> None:
+        """A folder and those above it; harmless when there."""
+        folder = os.path.abspath(path)
+        missing = []
+        while not os.path.isdir(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for each in reversed(missing):
+            self.effect("folder", each)
+            try:
+                os.mkdir(each)
+            except FileExistsError:
+                if not os.path.isdir(each):  # another process may make the same one
+                    raise
+            if durable:
+                self.sync(os.path.dirname(each))
+
+    def sync(self, path: AnyPath) -> None:
+        """Wait until a file's bytes, or a folder's names, would outlive a power cut."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.effect("sync", os.fspath(path))
+            self.flush(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def flush(self, descriptor: int) -> None:
+        """Wait until what an open file or folder holds would outlive a power cut."""
+        import fcntl
+
+        full = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: its fsync stops at the cache of the disk
+        try:
+            if full is None:
+                os.fsync(descriptor)
+            else:
+                fcntl.fcntl(descriptor, full)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY):
+                raise
+            if full is not None:
+                os.fsync(descriptor)  # not every file system knows it; some know nothing of the kind for folders
+
+    def chmod(self, path: AnyPath, *, mode: int) -> None:
+        """Set the permission bits of a file or folder."""
+        self.effect("mode", os.fspath(path))
+        os.chmod(path, mode)
+
+    def freeze(self, path: AnyPath) -> None:
+        """Make a file, or a folder and all in it, read-only."""
+        for each, seen in self._with_top(path):
+            if seen.kind != "link" and seen.mode != frozen(seen):
+                self.chmod(each, mode=frozen(seen))
+
+    def thaw(self, path: AnyPath) -> None:
+        """Let the owner write a file, or a folder and all in it, again."""
+        for each, seen in self._with_top(path):
+            if seen.kind != "link" and not seen.mode & 0o200:
+                self.chmod(each, mode=seen.mode | 0o200)
+
+    def _with_top(self, path: AnyPath) -> Iterable[tuple[str, Stat]]:
+        top, seen = os.fspath(path), self.stat(path)
+        inside = self.walk(top) if seen is not None and seen.kind == "folder" else ()
+        return [(top, seen), *((os.path.join(top, name), each) for name, each in inside)] if seen is not None else []
+
+    def remove_tree(self, path: AnyPath) -> None:
+        """Remove a file, a link, or a folder and all in it, read-only or not; harmless when missing."""
+        seen = self.stat(path)
+        if seen is None:
+            return
+        top = os.fspath(path)
+        if seen.kind != "folder":
+            self.effect("unlink", top)
+            os.unlink(top)
+            return
+        folders, pending = [], [(top, seen.mode)]
+        while pending:
+            folder, mode = pending.pop()
+            folders.append(folder)
+            if mode & 0o700 != 0o700:
+                self.chmod(folder, mode=0o700)
+            with os.scandir(folder) as entries:
+                for entry in tuple(entries):
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append((entry.path, entry.stat(follow_symlinks=False).st_mode))
+                    else:
+                        self.effect("unlink", entry.path)
+                        os.unlink(entry.path)
+        for folder in reversed(folders):
+            self.effect("rmdir", folder)
+            os.rmdir(folder)
+
+    def _drop(self, path: str) -> None:
+        if os.path.lexists(path):
+            self.effect("unlink", path)
+            try:
+                os.unlink(path)
+            except OSError:
+                pass  # what is being told already matters more
+
+    def lock(self, path: AnyPath, *, wait: bool = True, told: Callable[[str], None] | None = None) -> Lock:
+        """Take a lock that one process (and what inherits it) can hold; `told` hears, once, for whom one waits.
+
+        Without `wait` a lock that somebody holds is a BlockingIOError. Lock files are not removed when let go:
+        a child may still hold one. Whoever sweeps them takes each without waiting first.
+        """
+        import fcntl
+
+        self.effect("lock", os.fspath(path))
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if not wait:
+                        raise
+                    if told is not None:
+                        told(os.pread(descriptor, 200, 0).decode("utf-8", "replace"))
+                        told = None
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if _is_at(descriptor, path):  # not swept away while we waited
+                    _sign(descriptor)
+                    return Lock(os.fspath(path), descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    # --- processes ---
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        sink: Callable[[bytes], None],
+        cwd: AnyPath | None = None,
+        env: Mapping[str, str] | None = None,
+        pass_descriptors: Sequence[int] = (),
+    ) -> Process:
+        """Start a command whose output goes to `sink`; `finish` it."""
+        from zyc.world.process import Process
+
+        return Process(command, cwd=cwd, env=env, pass_descriptors=pass_descriptors, sink=sink)
+
+    def run(  # noqa: PLR0913  # what a step needs to run
+        self,
+        command: Sequence[str],
+        *,
+        cwd: AnyPath,
+        env: Mapping[str, str],
+        log_path: AnyPath,
+        redact: Sequence[str] = (),
+        pass_descriptors: Sequence[int] = (),
+        on_line: Callable[[str], None] | None = None,
+        started: Callable[[Process], None] | None = None,
+    ) -> Exit:
+        """Run a command to its end; all it says is added to its log without the secrets, and told line by line.
+
+        `started` is handed the process, so that another thread can interrupt or kill it.
+        """
+        from zyc.world.process import Log
+
+        self.effect("create", os.fspath(log_path))
+        descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            log = Log(lambda shown: _write_all(descriptor, shown), secrets=redact, on_line=on_line)
+            process = self.start(command, sink=log.feed, cwd=cwd, env=env, pass_descriptors=pass_descriptors)
+            try:
+                if started is not None:
+                    started(process)
+                return process.finish()
+            finally:
+                process.close()
+                log.close()
+        finally:
+            os.close(descriptor)
+
+    def output(
+        self, command: Sequence[str], *, cwd: AnyPath | None = None, env: Mapping[str, str] | None = None, seconds: float = 10
+    ) -> tuple[int, str]:
+        """The exit code and the words of a short probe; TimeoutError when it takes longer."""
+        said: list[bytes] = []
+        ended = self.start(command, sink=said.append, cwd=cwd, env=env).finish(seconds=seconds)
+        return ended.code, b"".join(said).decode("utf-8", "replace")
+
+    def each(self, work: Callable[[Subject], Result], subjects: Sequence[Subject], *, width: int = 8) -> Sequence[Result]:
+        """The results of `work` in order, side by side: hashing and waiting for the disk leave the interpreter free."""
+        if len(subjects) < 2:
+            return [work(each) for each in subjects]
+        from concurrent.futures import ThreadPoolExecutor
+
+        pool = ThreadPoolExecutor(min(width, len(subjects)))
+        try:
+            return tuple(pool.map(work, subjects))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    # --- clock and machine ---
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never goes back."""
+        return time.monotonic()
+
+    def environ(self) -> Mapping[str, str]:
+        """The environment that zyc was started with."""
+        return dict(os.environ)
+
+    def cpu_count(self) -> int:
+        """How many processors this process may use."""
+        from zyc.world.machine import processors
+
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, min((usable, *processors(self))))
+
+    def memory_total(self) -> int:
+        """How many bytes of memory this process may use."""
+        from zyc.world.machine import memory
+
+        pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return min((pages, *memory(self)))
+
+    def disk_free(self, path: AnyPath) -> int:
+        """How many bytes may be written at a path, there already or not."""
+        folder = self.real(path)
+        while not os.path.exists(folder):
+            folder = os.path.dirname(folder)
+        free = os.statvfs(folder)
+        return free.f_bavail * free.f_frsize
+
+
+def frozen(seen: Stat) -> int:
+    """The permission bits of a file or folder without any to write; the owner may always read."""
+    return seen.mode & 0o555 | (0o500 if seen.kind == "folder" else 0o400)
+
+
+def _sign(descriptor: int) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+    except OSError:
+        pass  # a full disk must not keep anybody from a lock
+
+
+def _is_at(descriptor: int, path: AnyPath) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
