@@ -31,7 +31,7 @@ class Name:
     inode: int
     folder: int
     name: str
-    came_from: str = ""  # a rename can come undone; what was made anew can only be missing
+    came_from: tuple[int, str] | None = None  # a rename can come undone; what was made anew can only be missing
 
 
 class Crashing(Quick):
@@ -59,7 +59,8 @@ class Crashing(Quick):
 
     def _made(self, path: str, came_from: str = "") -> None:
         seen = os.lstat(path)
-        self.names.append(Name(seen.st_ino, os.stat(os.path.dirname(path)).st_ino, os.path.basename(path), came_from))
+        before = (os.stat(os.path.dirname(came_from)).st_ino, os.path.basename(came_from)) if came_from else None
+        self.names.append(Name(seen.st_ino, os.stat(os.path.dirname(path)).st_ino, os.path.basename(path), before))
         if not came_from and os.path.isfile(path):
             self.dirty.add(seen.st_ino)
 
@@ -79,13 +80,17 @@ class Crashing(Quick):
     def cut_power(self, *folders: Path, loses: Callable[[int], bool]) -> None:
         """Drop the bytes of each file below that no fsync reached, and those of the unsynced names that `loses` picks."""
         for at, name in reversed(list(enumerate(self.names))):
-            place = _places(folders).get(name.inode)
+            places = _places(folders)
+            place = places.get(name.inode)
             if not loses(at) or place is None or (os.stat(place.parent).st_ino, place.name) != (name.folder, name.name):
                 continue
-            if not name.came_from:
+            if name.came_from is None:
                 World().remove_tree(place)
-            elif not os.path.lexists(name.came_from) and os.path.isdir(os.path.dirname(name.came_from)):
-                os.rename(place, name.came_from)
+            elif name.came_from[0] in places:
+                back = places[name.came_from[0]] / name.came_from[1]
+                place.parent.chmod(0o700)
+                if not os.path.lexists(back):
+                    place.rename(back)
         for inode, place in _places(folders).items():
             if inode in self.dirty and place.is_file() and not place.is_symlink():
                 place.chmod(0o600)
@@ -93,7 +98,7 @@ class Crashing(Quick):
 
 
 def _places(folders: tuple[Path, ...]) -> dict[int, Path]:
-    return {os.lstat(path).st_ino: path for folder in folders for path in folder.rglob("*")}
+    return {os.lstat(path).st_ino: path for folder in folders for path in [folder, *folder.rglob("*")]}
 
 
 class Refusing(Quick):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from zyc import kinds
 from zyc.compile import Compiled, Trouble
 from zyc.compile.validate import owner_words
 from zyc.errors import Problem, Span, problem
 from zyc.graph import Graph, Node
 from zyc.kind import EnvironmentNeed, FileNeed, PinNeed
 from zyc.known import Known
-from zyc.settle import Settlement
+from zyc.settle import Settlement, named_values
 
 # licences that do not allow every use, by the uses that they do allow; the names are those of SPDX and of model hubs
 LIMITED: Mapping[str, tuple[str, ...]] = {
@@ -103,7 +100,7 @@ def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]
         return
     for node in graph.nodes():
         if node.span.file in waiting or node.family in compiled.unread:
-            words = _words(node, known)
+            words = named_values(node, known)
             files.setdefault(node.span.file, set()).update(words)
             families.setdefault(node.family, set()).update(words)
     for file in sorted(waiting & files.keys()):
@@ -117,14 +114,3 @@ def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]
             if family in families and f"ZYC_MATRIX_{axis.upper().replace('-', '_')}" not in families[family]:
                 owner = owner_words(declared.kind.name, family)
                 yield problem("unused-axis", declared.at(f"matrix.{axis}"), owner=owner, name=axis)
-
-
-def _words(node: Node, known: Known) -> set[str]:
-    kind = kinds.load(node.kind)
-    texts = [known.files[need.path].text or "" for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files]
-    texts += [str(getattr(node.spec, name)) for name, told in kind.Spec.model_fields.items() if _is_verbatim(told)]
-    return {word for text in texts for word in re.findall(r"ZYC_(?:VARS|MATRIX)_[A-Z0-9_]+", text)}
-
-
-def _is_verbatim(told: Any) -> bool:
-    return isinstance(told.json_schema_extra, dict) and bool(told.json_schema_extra.get("verbatim"))

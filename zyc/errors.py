@@ -115,11 +115,15 @@ WORDING: dict[str, Says] = {
     "bad-measures": Says("`measures.json` cannot be kept: {reason}", "write a mapping of names to numbers"),
     "not-the-same": Says("`{node}` was made again and is another tree now", "build again: what stands on it is planned anew"),
     "cannot-here": Says("`{node}` cannot run on this machine: {lacks}", "run it elsewhere, or correct its `placement`"),
+    "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- the call ---
     "no-project": Says("no folder named `specs` here or above", "run `zyc init` to start a project here"),
     "no-selection": Says("nothing is called `{text}`", "{hint}"),
     "empty-selection": Says("nothing matches `{text}`", "`zyc ls` shows what there is"),
     "bad-selector": Says("`{text}` is not a way to select nodes", "{hint}"),
+    "broken-revision": Says("the specs at `{revision}` are broken themselves", "compare with a revision that `zyc check` passes"),
+    "output-there": Says("`{path}` is there already and not empty", "{hint}"),
+    "project-there": Says("`{path}` holds a project already", "`zyc plan` shows it"),
     "not-a-revision": Says("git knows no revision `{text}` here", "{hint}"),
     # --- store and machine ---
     "disk-full": Says("no space left for `{path}`: {reason}", "free some space and build again: nothing half-written is kept"),

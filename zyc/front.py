@@ -25,7 +25,9 @@ from zyc.project import Project
 from zyc.selection import Selection, Selector, closure
 from zyc.settle import Settlement, settle
 from zyc.site import Site
+from zyc.store import Store
 from zyc.toolchain import Probe
+from zyc.traces import Trace, Traces
 from zyc.twin import rehearsal
 from zyc.world import World
 
@@ -222,6 +224,12 @@ class Front:
         sinks = {name for name in names if name in graph.vertices and not readers[name]}
         explicit = self.selection.explicit if check_it else frozenset()
         return make_plan(settlement, self.history, sinks | explicit)
+
+    def read_trace(self, key: str) -> Trace | None:
+        """The whole trace of a key, for people who ask why."""
+        if not self.world.exists(self.project.store / "FORMAT"):
+            return None
+        return Traces(Store.open(self.world, self.project.store, create=False), told=self.warnings.append).read(key)
 
     def forget(self) -> None:
         """The store moved on: read it again when next asked."""

@@ -222,7 +222,7 @@ class Build:
             self.world.remove_tree(home / name)
         trace = Trace(
             key=key, kind=node.kind, tree=tree.digest, bytes=tree.bytes, manifest=manifest,
-            fields=tuple(sorted(recipe_fields(node).items())), inputs=self._lineage(node), measures=measures,
+            fields=tuple(sorted(recipe_fields(node, self.plan.settlement.known).items())), inputs=self._lineage(node), measures=measures,
             environment=_machine_words(), placement={name: str(value) for name, value in node.shape.placement},
             seconds=outcome.seconds, peak_memory=outcome.peak_memory, started=began,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -139,3 +140,15 @@ def _read_estimate(plain: tuple[Any, ...]) -> Estimate:
     seconds, memory, gpu_memory, disk, download, result, measures = plain
     told = tuple((name, Interval(*each)) for name, each in measures)
     return Estimate(Interval(*seconds) if seconds else None, memory, gpu_memory, disk, download, result, told)
+
+
+def named_values(node: Node, known: Known) -> set[str]:
+    """The vars and matrix values that a node's own code names: `ZYC_VARS_EPOCHS`."""
+    kind = kinds.load(node.kind)
+    texts = [known.files[need.path].text or "" for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files]
+    texts += [str(getattr(node.spec, name)) for name, told in kind.Spec.model_fields.items() if _is_verbatim(told)]
+    return {word for text in texts for word in re.findall(r"ZYC_(?:VARS|MATRIX)_[A-Z0-9_]+", text)}
+
+
+def _is_verbatim(told: Any) -> bool:
+    return isinstance(told.json_schema_extra, dict) and bool(told.json_schema_extra.get("verbatim"))

@@ -104,7 +104,7 @@ def parse(text: bytes, file: str) -> Document:
     if root is not None and not is_null(root):
         found = "a list" if isinstance(root, Seq) else "text"
         reading.report("not-a-mapping", place(root, file), what="a mapping of sections", found=found, help="start with `zyc: 1`")
-    return Document(file, None, tuple(sorted(reading.problems, key=lambda each: each.spans)))
+    return Document(file, None, tuple(reading.problems))
 
 
 def parse_value(text: str, file: str) -> Value:
@@ -119,7 +119,7 @@ def parse_value(text: str, file: str) -> Value:
         form = "`{a: b}`" if isinstance(root, Map) else "`[a, b]`"
         reading.complain(place(root, file), "a value by itself cannot be in block style", f"write {form}, or quote the text")
     elif written != reading.text.strip():
-        reading.complain(Span(file, 1, 1, len(text)), "a part of this is a comment or a marker", "quote the text")
+        reading.complain(reading.line(0), "a part of this is a comment or a marker", "quote the text")
     else:
         return root
     raise ZycError(reading.problems)
@@ -129,9 +129,11 @@ def _digests(root: Map, reading: _Reading) -> dict[str, dict[str, str]]:
     """Of each node, the digest of its text from its name to the next name, and of what that text leaves open."""
     text = reading.text
 
+    whole = _digest(text) if reading.anchored else ""
+
     def texts(section: str, nodes: Map, last: int) -> Iterator[str]:
-        if reading.anchored:  # an alias may bring a value from anywhere in the file
-            return (f"{(section, name)!r} {text}" for name in nodes)
+        if whole:  # an alias may bring a value from anywhere in the file
+            return (f"{whole} {(section, name)!r}" for name in nodes)
         names = [cast("Scalar", name) for name in nodes]
         begins = [*map(reading.offset, names), last]
         flow = text.startswith("{", reading.offset(nodes))
@@ -156,7 +158,7 @@ def _digest(text: str) -> str:
 # parsers are shown a stand-in of the same width for those inside a text (`http://x`, `Tu viens ?`).
 _INNER_COLON = re.compile(r":(?<=[^\s?,\[\]{}\"'&*]:)(?=[^\s,\[\]{}])")
 _INNER_QUERY = re.compile(r"(?:(?<=[^\s:?,\[\]{}\"'-])|(?<=[^\s:?,\[\]{}\"'-] ))\?+")
-_ANCHOR = re.compile(r"[&*][A-Za-z0-9_-]+(?=[\s?:,\]}%@`])")
+_ANCHOR = re.compile(r"[&*]([A-Za-z0-9_-]+)(?=[\s?:,\]}%@`])")
 _BLANK = re.compile(r"[ \r\n]*")
 _SHOWN = {0xFDD0: ":", 0xFDD1: "?"}
 
@@ -176,11 +178,36 @@ def _events(text: str) -> Callable[[], Any]:
 
 
 def _pure_events(text: str) -> Callable[[], Any]:
-    """Gives the next event of the pure parser, made to refuse what the C parser refuses."""
+    """Gives the next event of the pure parser, which refuses here what the C parser refuses."""
     events, errors = import_module("ruamel.yaml.events"), import_module("ruamel.yaml.error")
-    loader = import_module("ruamel.yaml.loader").BaseLoader(text)
-    loader.doc_infos = [SimpleNamespace()]  # where it writes the version of a misplaced %YAML line
+    loader = _pure_loader(text, errors)
     flows = [False]
+
+    def following() -> Any:  # noqa: ANN401
+        try:
+            event = loader.get_event()
+        except (ValueError, OverflowError):
+            raise errors.MarkedYAMLError("", None, "character code", loader.get_mark()) from None
+        if isinstance(event, events.CollectionStartEvent):
+            flows.append(event.flow_style)
+        elif isinstance(event, events.CollectionEndEvent):
+            flows.pop()
+        if anchor := getattr(event, "anchor", None):
+            named = _ANCHOR.match(text, event.start_mark.index)
+            if named is None or named[1] != anchor:
+                raise errors.MarkedYAMLError("an anchor", event.start_mark)
+        plain = flows[-1] and isinstance(event, events.ScalarEvent) and not event.style
+        if found := plain and re.search("[:?]", event.value):
+            event.start_mark.index += found.start()
+            raise errors.MarkedYAMLError("", None, f"unexpected '{found[0]}'", event.start_mark)
+        return event
+
+    return following
+
+
+def _pure_loader(text: str, errors: Any) -> Any:  # noqa: ANN401
+    """The pure parser, which accepts here what the C parser accepts."""
+    loader = import_module("ruamel.yaml.loader").BaseLoader(text)
 
     def indentation() -> tuple[list[str], int, Any]:
         blank = _BLANK.match(loader.buffer, loader.pointer)
@@ -192,28 +219,13 @@ def _pure_events(text: str) -> Callable[[], Any]:
             raise errors.MarkedYAMLError("", None, "tab", loader.get_mark())
         return ["\n"] * len(above), max(map(len, (*above, own))), mark
 
-    loader.scan_block_scalar_indentation = indentation  # its own refuses a blank line that is indented less than the text
-    known = loader.check_value
-    loader.check_value = lambda: known() or (loader.flow_level and loader.buffer[loader.pointer - 1] in "\"']}")  # `["a":b]`
-
-    def following() -> Any:  # noqa: ANN401
-        try:
-            event = loader.get_event()
-        except (ValueError, OverflowError):
-            raise errors.MarkedYAMLError("", None, "character code", loader.get_mark()) from None
-        if isinstance(event, events.CollectionStartEvent):
-            flows.append(event.flow_style)
-        elif isinstance(event, events.CollectionEndEvent):
-            flows.pop()
-        if getattr(event, "anchor", None) and not _ANCHOR.match(text, event.start_mark.index):
-            raise errors.MarkedYAMLError("an anchor", event.start_mark)
-        plain = flows[-1] and isinstance(event, events.ScalarEvent) and not event.style
-        if found := plain and re.search("[:?]", event.value):
-            event.start_mark.index += found.start()
-            raise errors.MarkedYAMLError("", None, f"unexpected '{found[0]}'", event.start_mark)
-        return event
-
-    return following
+    check_value = loader.check_value
+    loader.doc_infos = [SimpleNamespace()]  # where it writes the version of a misplaced %YAML line
+    loader.scan_block_scalar_indentation = indentation  # its own refuses a first line of fewer blanks than the text has
+    loader.check_value = lambda: (
+        check_value() or (loader.flow_level and loader.buffer[loader.pointer - 1] in "\"']}")
+    )  # `["a":b]`
+    return loader
 
 
 # --- from events to values ---
@@ -221,9 +233,10 @@ def _pure_events(text: str) -> Callable[[], Any]:
 # What YAML calls printable, less the byte order mark, the Unicode line ends (line ends in YAML 1.1, text in 1.2) and the
 # two stand-ins.
 _UNPRINTABLE = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufdcf\ufdd2-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_UNPRINTABLE_VALUE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_DIRECTIVE = re.compile(r"(?:[ \t]*(?:#.*)?(?:\r\n?|\n))*%")
-_REST = re.compile(r"(?:\s|(?<=\s)#.*)*")
+_UNPRINTABLE_VALUE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufdcf\ufdd2-\ufffd\U00010000-\U0010ffff]")
+_DIRECTIVE = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?[\r\n])*+%")
+_REST = re.compile(r"(?:\s|(?<=\s)#[^\r\n]*)*+")
+_STAND_IN = re.compile(r"\\[uU](?:0000)?[fF][dD]{2}[01]")
 _HEADER = re.compile(r"((?:&\S*\s+)?[|>][^\s#]*)[^\r\n]*")
 _TAG = re.compile(r"!<[^>\s]*>?|![^\s,\[\]{}]*")
 _COMMENT = re.compile(r"(?<!\S)#")
@@ -270,6 +283,7 @@ class _Reading:
         except _Stop:
             pass
         self.check_doubles()
+        self.problems.sort(key=lambda each: each.spans)
         return top[0] if top and not self.problems else None
 
     def check_text(self, data: bytes) -> None:
@@ -344,12 +358,12 @@ class _Reading:
         self.stack.append((self.holder, self.key, self.flow, anchor))
         self.holder, self.key, self.flow = value, None, event.flow_style
         level = len(self.stack)
+        if level > MOST_LEVELS:
+            self.stop("too-deep", place(value, self.file), limit=MOST_LEVELS)
         if anchor is not None:
             anchor.size, anchor.deepest, self.deepest = -self.values, self.deepest, level
         elif level > self.deepest:
             self.deepest = level
-            if level > MOST_LEVELS:
-                self.stop("too-deep", place(value, self.file), limit=MOST_LEVELS)
 
     def close(self, event: Any) -> None:  # noqa: ANN401
         value, flow, mark = self.holder, self.flow, event.end_mark
@@ -462,9 +476,12 @@ class _Reading:
             value.width = len(header[1])
             self.check_comment(header.end(1))
         else:
+            index = self.text.index(style, index)  # an anchor may stand before it
             self.check_comment(self.end)
         if style == '"' and not value.isprintable() and (bad := _UNPRINTABLE_VALUE.search(value)):
             self.report("control-character", place(value, self.file), char=f"U+{ord(bad[0]):04X}")
+        elif style == '"' and self.hidden and (bad := _STAND_IN.search(self.text, index, self.end)):
+            self.report("control-character", self.span(bad.start(), len(bad[0])), char=f"`{bad[0]}`")
         if self.tabbed:
             self.verbatim.append((index, self.end))
 
@@ -549,7 +566,6 @@ class _Reading:
 _MISTAKES = (
     (r"quoted scalar.*(?:end of stream|document)", True, "this quote is never closed", "end the text with {char}"),
     (r"cannot start any token", False, "a value cannot start with {char}", "quote the text"),
-    (r"unexpected '\?'", False, "{char} cannot stand alone within brackets", "quote the text"),
     (r"unexpected ':'", False, "no space follows this {char}", "write `name: value`, or quote the text"),
     (r"an anchor|an alias", True, "{char} wants a name of letters and digits after it", "quote a text that starts with {char}"),
     (r"sequence entries are not", False, "a list cannot start here", "start it on a line of its own, or write `[a, b]`"),
@@ -578,7 +594,7 @@ def _explain(reading: _Reading, error: Any) -> None:  # noqa: ANN401
     elif found := next((each for each in _MISTAKES if re.search(each[0], said)), None):
         _, from_begin, reason, advice = found
         index = begin if from_begin else at
-        char = "a backtick" if text[index] == "`" else f"`{text[index]}`"
+        char = "a backtick" if text.startswith("`", index) else f"`{text[index : index + 1]}`"
         reading.complain(reading.span(index), reason.format(char=char), advice.format(char=char))
     else:
         mistakes = _flow_mistakes(reading, at) if reading.flow else _block_mistakes(reading, at, begin, said)

@@ -9,7 +9,9 @@ from zyc import kinds
 from zyc.digest import changes, field_texts
 from zyc.graph import Node
 from zyc.kind import GATES, NOTES, PLACEMENT
+from zyc.known import Known
 from zyc.plan import Decision, Plan, State, Why
+from zyc.settle import named_values
 from zyc.traces import Trace
 
 _SHORT = 60
@@ -33,13 +35,14 @@ class Reason:
         return self.what
 
 
-def recipe_fields(node: Node) -> dict[str, str]:
+def recipe_fields(node: Node, known: Known) -> dict[str, str]:
     """The fields that can change a result, in words."""
     values = node.spec.model_dump(mode="json", by_alias=True)
     kept = {name: value for name, value in values.items() if name not in (*NOTES, *GATES, *PLACEMENT)}
     refs = {link.field for link in node.shape.links} | {link.field.rsplit(".", 1)[0] for link in node.shape.links if link.collects}
     told = {path: text for path, text in field_texts(kept).items() if path not in refs}
-    return {**told, **{name: value for name, value in node.values.items()}}
+    named = named_values(node, known) if node.values else set()
+    return {**told, **{name: value for name, value in node.values.items() if name in named}}
 
 
 def reasons(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[Reason]:
@@ -62,7 +65,7 @@ def reasons(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[
 def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Reason]:
     """The lines of the manifest that moved, in the words of the spec where a field tells it."""
     told: list[Reason] = []
-    fields = _fields(node, dict(last.fields))
+    fields = _fields(node, plan.settlement.known, dict(last.fields))
     old = [line for line in last.manifest if line[0] not in decision.unknown]
     moved = changes(old, decision.manifest)
     explained = False
@@ -85,8 +88,8 @@ def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Re
     return told
 
 
-def _fields(node: Node, before: Mapping[str, str]) -> list[Reason]:
-    after = recipe_fields(node)
+def _fields(node: Node, known: Known, before: Mapping[str, str]) -> list[Reason]:
+    after = recipe_fields(node, known)
     paths = [*after, *(path for path in before if path not in after)]
     return [
         Reason(node.name, f"`{path}`", _short(before.get(path, "")), _short(after.get(path, "")), path)

@@ -1,0 +1,32 @@
+"""What every test may use: the example kinds, and a project to try them in."""
+
+from pathlib import Path
+
+import pytest
+from example.workshop import Workshop
+
+from zyc import kinds
+
+EXAMPLE = Path(__file__).parent / "example"
+CACHES = (kinds.stems, kinds.load, kinds.section_stem, kinds.coercions, kinds.templates_of)
+
+
+def _forget():
+    for each in CACHES:
+        each.cache_clear()
+
+
+@pytest.fixture
+def example():
+    """The kinds of tests/example beside the built-in ones, for one test."""
+    kinds.__path__.append(str(EXAMPLE / "kinds"))
+    _forget()
+    yield
+    kinds.__path__.remove(str(EXAMPLE / "kinds"))
+    _forget()
+
+
+@pytest.fixture
+def workshop(example, tmp_path):
+    """A project that may use the example kinds."""
+    return Workshop(tmp_path / "project")

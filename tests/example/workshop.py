@@ -1,0 +1,73 @@
+"""A project in a temporary folder: write specs, plan them, build them, all in this process."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from faulty import Quick
+
+from zyc.errors import ZycError
+from zyc.front import Call, Front, open_front, save_kept
+from zyc.plan import Plan
+from zyc.runner import Build, Ending, hindrances
+
+WORDS = """
+anna an ann nana banana ban bananas cabana cab cabs scab scabs cannas canna can cans scan scans bans nab nabs
+sac sacs sanac casa basan bassa nasca ana anas baa baas aba abas abba abbas babas baba caba cabas nacsa sabba
+""".split()
+
+
+class Workshop:
+    """One project and what a person does in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.write("data/words.txt", "\n".join(WORDS) + "\n")
+        self.card("data/card.json")
+        (root / "specs").mkdir(parents=True, exist_ok=True)
+
+    def write(self, path: str, text: str) -> None:
+        """A file of the user's."""
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def card(self, path: str, **facts: object) -> None:
+        """The card of a corpus."""
+        self.write(path, json.dumps({"words": len(WORDS), "alphabet": "abcns", "licence": "cc0-1.0", **facts}))
+
+    def spec(self, text: str, name: str = "letters") -> None:
+        """A spec file; its first line is written here."""
+        self.write(f"specs/{name}.yml", f"zyc: 1\n{text}")
+
+    def front(self, *select: str, **call: object) -> Front:
+        """The front half of a call."""
+        return open_front(Quick(), self.root, Call(select, **call))
+
+    def plan(self, *select: str, **call: object) -> Plan:
+        """What would happen; the answers are kept for the next call, as the verbs do it."""
+        front = self.front(*select, **call)
+        plan = front.plan
+        save_kept(front)
+        return plan
+
+    def build(self, *select: str, **call: object) -> Mapping[str, Ending]:
+        """Build it, and what happened; a call that cannot start is an error."""
+        front = self.front(*select, **call)
+        problems = hindrances(front, front.plan)
+        if problems:
+            raise ZycError(problems)
+        endings = Build(front, front.plan, lambda *_: None).run()
+        save_kept(front)
+        return endings
+
+    def tree(self, node: str, *, twin: bool = False) -> Path:
+        """What a node left."""
+        return self.front().project.link(node, twin=twin)
+
+    def problems(self, *select: str, **call: object) -> list[str]:
+        """What is wrong: place and sentence of each problem."""
+        try:
+            self.plan(*select, **call)
+        except ZycError as error:
+            return [f"{each.spans[0] if each.spans else ''} {each.message}" for each in error.problems]
+        return []

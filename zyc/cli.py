@@ -1,0 +1,143 @@
+"""The table of verbs: each is a small module, imported when it is called; wrong calls and wrong specs end here, in words."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zyc import __version__, memo
+from zyc.errors import ZycError, problem
+from zyc.report.console import Console
+from zyc.verbs import App
+
+# verb -> (what it is for, whether the same call over an unchanged project says the same)
+VERBS: dict[str, dict[str, tuple[str, bool]]] = {
+    "look": {
+        "plan": ("what would happen to each node, why, how long, and whether it fits", True),
+        "why": ("the exact field, file or tool that makes a node run again, or keeps it", True),
+        "ls": ("the nodes, by name, kind, file, tag or state", True),
+        "show": ("one node: its fields, inputs, files, measures, gates", True),
+        "graph": ("the graph as a text tree, mermaid, dot or JSON", True),
+        "check": ("the specs only: what CI runs when a spec changes", True),
+    },
+    "do": {
+        "build": ("do what the plan says; keep what is already right", True),
+        "render": ("write the graph as folders with scripts that run without zyc", False),
+        "lock": ("pin what can move, or move a pin", False),
+    },
+    "set up": {
+        "init": ("start a project that plans and builds", False),
+        "doctor": ("what this machine has and lacks, and the command that mends it", False),
+        "schema": ("the JSON Schema of spec files, for editors", False),
+        "completion": ("completion for bash, zsh or fish", False),
+    },
+}
+
+
+class Verbs(click.Group):
+    """Verbs by their names, without importing those that are not called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every verb, in the order of the table."""
+        return [verb for group in VERBS.values() for verb in group]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The module of a verb holds its command."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = import_module(f"zyc.verbs.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """A verb that nobody has: the nearest one is named."""
+        from zyc.errors import nearest
+
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            close = nearest(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"no verb `{args[0]}`" + (f"; did you mean `{close}`?" if close else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, as people read it."""
+        for title, group in VERBS.items():
+            with formatter.section(title):
+                formatter.write_dl([(verb, told) for verb, (told, _) in group.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="zyc %(version)s")
+def zyc() -> None:
+    """Turn YAML into language models.
+
+    \b
+    zyc plan specs/                what would happen, and why
+    zyc build specs/hello.yml      do it; keep what is already right
+    zyc why page                   what makes a node run again
+    """
+
+
+def run(words: Sequence[str]) -> int:
+    """One call, to its exit code."""
+    began = memo.clock()
+    world = memo.Watching()
+    console = Console.of_process(record=True)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        here = Path("/")
+    app = App(world, console, here)
+    code = _called(app, words)
+    verb = next((word for word in words if not word.startswith("-")), "")
+    pure = any(group[verb][1] for group in VERBS.values() if verb in group)
+    if pure and not app.acted and code in (0, 1, 3):
+        memo.save(words, world, began, out=console.printed, err=console.noted, code=code)
+    return code
+
+
+def _called(app: App, words: Sequence[str]) -> int:
+    from zyc.report import problems
+
+    try:
+        result = zyc.main(args=list(words), prog_name="zyc", standalone_mode=False, obj=app)
+    except ZycError as error:
+        return problems.tell(app.console, app.files(), error.problems, json=app.json)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.Abort:
+        return 130
+    except KeyboardInterrupt:
+        app.console.note("interrupted")
+        return 130
+    except click.ClickException as error:
+        app.console.note(_usage(error))
+        return 2
+    except BrokenPipeError:
+        # whoever read us has had enough; Python would complain once more when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.filename is None or error.errno is None:
+            raise
+        told = problem("machine-refuses", path=os.path.relpath(error.filename), reason=error.strerror or "")
+        return problems.tell(app.console, app.files(), [told], json=app.json)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.ClickException) -> str:
+    lines = [f"error: {error.format_message()}"]
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        lines.append(f"help: `{context.command_path} --help` shows what there is")
+    return "\n".join(lines)
+
+
+def main(*_: Any) -> int:
+    """For completion scripts, which call the group by its name."""
+    return run(sys.argv[1:])

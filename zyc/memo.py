@@ -1,0 +1,238 @@
+"""Nothing to do, in the standard library only: what a call printed, kept with everything that it looked at."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from zyc.world import Stat, World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from zyc.world import AnyPath
+
+_MAGIC = b"zyc-memo 1\n"
+_RACY = 20_000_000  # ns: a file that moved this shortly before it was looked at may move again and look the same
+_HERE = os.path.dirname(os.path.abspath(__file__))
+# a link or folder in here is only asked whether it is there, and its parent tells that
+_COUNTED = (f"{os.sep}store{os.sep}trees{os.sep}", f"{os.sep}artifacts{os.sep}nodes{os.sep}", f"{os.sep}artifacts{os.sep}twin{os.sep}")
+
+
+class Variables(dict[str, str]):
+    """The environment, which remembers what was asked of it."""
+
+    def __init__(self, values: Mapping[str, str], asked: set[str]) -> None:
+        super().__init__(values)
+        self._asked = asked
+
+    def __getitem__(self, name: str) -> str:
+        self._asked.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self._asked.add(str(name))
+        return super().__contains__(name)
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        """A value, or the default."""
+        self._asked.add(name)
+        return super().get(name, default)
+
+
+class Watching(World):
+    """A world that remembers everything that was looked at, so that a later call can see that nothing moved."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, tuple[int, ...] | None] = {}
+        self.asked: set[str] = set()
+        self.disks: dict[str, int] = {}
+        self.volatile = False  # something was asked that cannot be watched
+        self.latest = 0
+
+    def _note(self, path: str) -> None:
+        if path not in self.seen:
+            self.seen[path] = stamp(path)
+
+    def read(self, path: AnyPath) -> bytes:
+        """All bytes of a file."""
+        self._note(os.fspath(path))
+        return super().read(path)
+
+    def stat(self, path: AnyPath, *, follow: bool = False) -> Stat | None:
+        """The facts of a path."""
+        here = os.fspath(path)
+        self._note(os.path.dirname(here) if any(part in here for part in _COUNTED) else here)
+        return super().stat(path, follow=follow)
+
+    def list(self, folder: AnyPath) -> tuple[str, ...]:
+        """The names in a folder."""
+        self._note(os.fspath(folder))
+        return super().list(folder)
+
+    def walk(self, folder: AnyPath) -> tuple[tuple[str, Stat], ...]:
+        """Everything below a folder."""
+        top = os.fspath(folder)
+        self._note(top)
+        found = super().walk(folder)
+        for name, _ in found:
+            self._note(os.path.join(top, name))
+        return found
+
+    def digest(self, path: AnyPath) -> str:
+        """The digest of a file."""
+        self._note(os.fspath(path))
+        return super().digest(path)
+
+    def output(self, *args: object, **kwargs: object) -> tuple[int, str]:
+        """What another program says can change without a file that we know."""
+        self.volatile = True
+        return super().output(*args, **kwargs)  # type: ignore[arg-type]
+
+    def environ(self) -> Mapping[str, str]:
+        """The environment."""
+        return Variables(super().environ(), self.asked)
+
+    def disk_free(self, path: AnyPath) -> int:
+        """The bytes that are free, as coarse as they are told."""
+        free = coarse(super().disk_free(path))
+        self.disks[os.fspath(path)] = free
+        return free
+
+
+def stamp(path: str) -> tuple[int, ...] | None:
+    """What the disk says of a path; equal ones say that nothing moved. A link counts by what it leads to as well."""
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_mode)
+
+
+def coarse(count: int) -> int:
+    """Two digits of a number: a disk never stands still."""
+    scale = 10 ** max(0, len(str(count)) - 2)
+    return count // scale * scale
+
+
+def face() -> tuple[object, ...]:
+    """What the look of an output depends on."""
+    environ = os.environ
+    try:
+        columns = os.get_terminal_size(1).columns
+    except OSError:
+        columns = 0
+    names = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM", "LANG", "LC_ALL", "GITHUB_ACTIONS")
+    return (columns, os.isatty(1), os.isatty(2), *(environ.get(name, "") for name in names), sys.version, sys.executable)
+
+
+def _place(argv: Sequence[str]) -> tuple[str, tuple[object, ...]] | None:
+    """Where the memo of a call is, and the whole question that its name is short for."""
+    import zlib
+
+    here = os.getcwd()
+    root = here
+    while not os.path.isdir(os.path.join(root, "specs")):
+        above = os.path.dirname(root)
+        if above == root:
+            return None
+        root = above
+    question = (here, tuple(argv), face())
+    name = f"{zlib.crc32(repr(question).encode('utf-8', 'surrogateescape')):08x}"
+    return os.path.join(root, "artifacts", "memo", "calls", name), question
+
+
+def replay(argv: Sequence[str]) -> int | None:
+    """Print what the same call printed when nothing that it looked at has moved; None when it must be done again."""
+    import marshal
+    import zlib
+
+    placed = _place(argv)
+    if placed is None:
+        return None
+    path, question = placed
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            told = file.read()
+        body = told[len(_MAGIC) + 8 :]
+        if told[: len(_MAGIC)] != _MAGIC or b"%08x" % zlib.crc32(body) != told[len(_MAGIC) : len(_MAGIC) + 8]:
+            return None
+        asked, seen, variables, disks, out, err, code = marshal.loads(body)  # noqa: S302  (ours, and summed above)
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    if asked != question or any(stamp(each) != was for each, was in seen):
+        return None
+    if any(_variable(name) != was for name, was in variables) or any(_free(each) != was for each, was in disks):
+        return None
+    for stream, text in ((sys.stdout, out), (sys.stderr, err)):
+        if text:
+            stream.write(text)
+            stream.flush()
+    return int(code)
+
+
+def save(argv: Sequence[str], world: Watching, began: float, *, out: str, err: str, code: int) -> None:
+    """Keep what a call printed, unless something that it looked at moved too recently to be sure."""
+    import marshal
+    import zlib
+
+    placed = _place(argv)
+    if placed is None or world.volatile:
+        return
+    for each in _own_files():
+        world.seen.setdefault(each, stamp(each))
+    limit = int(began * 1e9) - _RACY
+    if any(was is not None and max(was[3], was[4]) > limit for was in world.seen.values()):
+        return
+    variables = tuple((name, _variable(name)) for name in sorted(world.asked))
+    path, question = placed
+    body = marshal.dumps((question, tuple(world.seen.items()), variables, tuple(world.disks.items()), out, err, code))
+    plain = World()
+    try:
+        plain.make_folder(os.path.dirname(path))
+        plain.write(path, b"%s%08x%s" % (_MAGIC, zlib.crc32(body), body))
+    except OSError:
+        return
+
+
+def _variable(name: str) -> int:
+    """A value as a sum: the memo holds no secret."""
+    import zlib
+
+    value = os.environ.get(name)
+    return -1 if value is None else zlib.crc32(value.encode("utf-8", "surrogateescape"))
+
+
+def _free(path: str) -> int:
+    try:
+        return coarse(World().disk_free(path))
+    except OSError:
+        return -1
+
+
+def _own_files() -> Iterator[str]:
+    """zyc itself: its modules and its templates, here or beside the package."""
+    for top in (_HERE, os.path.join(os.path.dirname(_HERE), "templates")):
+        for folder, folders, files in os.walk(top):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            yield folder
+            yield from (os.path.join(folder, name) for name in files)
+
+
+def source_digest() -> str:
+    """What zyc's own files look like now: other code gives other answers."""
+    import zlib
+
+    total = 0
+    for path in sorted(_own_files()):
+        seen = stamp(path)
+        if seen is not None and not path.endswith(os.sep) and not os.path.isdir(path):
+            total = zlib.crc32(f"{path} {seen[2]} {seen[3]}\n".encode("utf-8", "surrogateescape"), total)
+    return f"{total:08x} {sys.version}"
+
+
+def clock() -> float:
+    """Seconds since 1970, before anything is looked at."""
+    return time.time()

@@ -1,0 +1,1 @@
+"""Everything that is printed: for people in words and tables, for programs as JSON."""

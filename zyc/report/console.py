@@ -1,0 +1,133 @@
+"""Where words go: width, colour and pipes are honoured here, and nothing else prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def safe(text: str) -> str:
+    """A text of the user's that cannot move the cursor or turn the line around."""
+    return _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}" if ord(found[0]) < 256 else f"\\u{ord(found[0]):04x}", text)
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes."""
+    bare = _ANSI.sub("", text)
+    if bare.isascii():
+        return len(bare)
+    from rich.cells import cell_len  # wide letters and accents: somebody else's table
+
+    return cell_len(bare)
+
+
+def clipped(text: str, width: int) -> str:
+    """A text in so many columns, with an ellipsis where it was longer."""
+    if cells(text) <= width:
+        return text
+    out = ""
+    for char in _ANSI.sub("", text):
+        if cells(out + char) > width - 1:
+            break
+        out += char
+    return out + "…"
+
+
+@dataclass
+class Console:
+    """Standard output for answers, standard error for notes."""
+
+    out: IO[str]
+    err: IO[str]
+    width: int = 100
+    colour: bool = False
+    live: bool = False  # a person is watching
+    record: bool = False
+    _printed: list[str] = field(default_factory=list)
+    _noted: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of_process(cls, *, record: bool = False) -> Console:
+        """The console of this process."""
+        live = sys.stdout.isatty()
+        colour = (live and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb") or bool(os.environ.get("FORCE_COLOR"))
+        # a pipe has no width; a table for it is as wide as it needs to be, within reason
+        width = shutil.get_terminal_size((100, 24)).columns if live or "COLUMNS" in os.environ else 140
+        return cls(sys.stdout, sys.stderr, max(width, 30), colour, live, record)
+
+    def print(self, text: str = "") -> None:
+        """A line of the answer."""
+        self._write(self.out, f"{text}\n", self._printed)
+
+    def note(self, text: str) -> None:
+        """A line beside the answer."""
+        self._write(self.err, f"{text}\n", self._noted)
+
+    def _write(self, stream: IO[str], text: str, kept: list[str]) -> None:
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            stream.write(text.encode(stream.encoding or "ascii", "replace").decode(stream.encoding or "ascii"))
+        stream.flush()
+        if self.record:
+            kept.append(text)
+
+    @property
+    def printed(self) -> str:
+        """All of the answer."""
+        return "".join(self._printed)
+
+    @property
+    def noted(self) -> str:
+        """All of the notes."""
+        return "".join(self._noted)
+
+    def paint(self, text: str, *styles: str) -> str:
+        """A text in a style, where there is colour."""
+        if not self.colour or not styles or not text:
+            return text
+        return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+    def json(self, value: object) -> None:
+        """An answer for programs."""
+        import json
+
+        self.print(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def table(self, rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), indent: int = 2, flexible: int = 0, right: Sequence[int] = ()) -> None:
+        """Columns as wide as they need to be; the flexible one gives way on a narrow terminal, and empty ones are left out."""
+        for line in self.laid(rows, head=head, indent=indent, flexible=flexible, right=right):
+            self.print(line)
+
+    def laid(
+        self, rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), indent: int = 2, flexible: int = 0, right: Sequence[int] = ()
+    ) -> list[str]:
+        """The lines of a table."""
+        body = [list(row) for row in rows]
+        if not body:
+            return []
+        used = [at for at in range(len(body[0])) if any(row[at] for row in body)]
+        lines = ([[self.paint(each, "dim") for each in head]] if head else []) + body
+        widths = {at: max(cells(line[at]) for line in lines) for at in used}
+        over = indent + sum(widths.values()) + 2 * (len(used) - 1) - self.width
+        for at in dict.fromkeys((flexible, *sorted(used, key=lambda each: -widths[each]))):
+            if over > 0 and at in widths:
+                cut = min(over, max(0, widths[at] - 14))
+                widths[at] -= cut
+                over -= cut
+        return [" " * indent + "  ".join(self._cell(line[at], widths[at], right=at in right) for at in used).rstrip() for line in lines]
+
+    @staticmethod
+    def _cell(text: str, width: int, *, right: bool) -> str:
+        short = clipped(text, width)
+        pad = " " * (width - cells(short))
+        return pad + short if right else short + pad

@@ -1,0 +1,313 @@
+"""A plan as a table, as markdown for a pull request, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from zyc.gates import Interval, Outlook, Verdict
+from zyc.graph import Node
+from zyc.plan import Decision, GateOutlook, Plan, State, Why
+from zyc.quantity import in_bytes, in_time
+from zyc.report.console import Console, safe
+from zyc.traces import Trace
+from zyc.why import Reason, reasons
+
+COLOURS = {State.KEEP: "dim", State.RUN: "green", State.RESUME: "cyan", State.MAYBE: "yellow", State.BLOCKED: "red"}
+_MANY = {Why.NEW: 40, Why.CHANGED: 40}  # from here on nodes of one cause share a line
+_SEVERAL = 6
+_EXPLAINED = 40
+
+Read = Callable[[str], Trace | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a node, or several that share a cause."""
+
+    label: str
+    nodes: tuple[str, ...]
+    state: State
+    because: str
+    result: str = ""
+    memory: str = ""
+    time: str = ""
+
+
+def table(console: Console, plan: Plan, read: Read, *, title: str, every: bool = False) -> None:
+    """What would happen, on a screen."""
+    shown = [each for each in plan.decisions.values() if every or each.state is not State.KEEP]
+    console.print(heading(console, plan, title))
+    rows = list(_rows(plan, shown, read, every=every))
+    kept = [each for each in plan.decisions.values() if each.state is State.KEEP]
+    if rows:
+        console.print()
+        body = [(row.label, console.paint(row.state.value, COLOURS[row.state]), row.because, row.result, row.memory, row.time) for row in rows]
+        head = ("node", "plan", "because", "result", "memory", "time")
+        console.table(body, head=head, flexible=2, right=(4, 5))
+    if kept and not every:
+        console.print()
+        console.print(console.paint("  " + _folded(console, "unchanged", [each.name for each in kept]), "dim"))
+    _gates(console, plan, every=every)
+    _footer(console, plan)
+
+
+def heading(console: Console, plan: Plan, title: str) -> str:
+    """What the plan is of, and how much."""
+    counted = f"{len(plan.decisions):,} node{'s' if len(plan.decisions) != 1 else ''}"
+    built = plan.count(State.KEEP)
+    state = "nothing built yet" if not built and not plan.history.last else f"{built:,} kept"
+    twin = " · twin" if plan.settlement.twin else ""
+    return f"{console.paint(safe(title), 'bold')}  {console.paint(f'{counted} · {state}{twin}', 'dim')}"
+
+
+def _folded(console: Console, what: str, names: Sequence[str]) -> str:
+    text = f"{len(names):,} {what}"
+    room = console.width - len(text) - 6
+    part = ""
+    for name in names:
+        if len(part) + len(name) + 2 > room - 4:
+            return f"{text}  {part}…"
+        part += f"{name}  "
+    return f"{text}  {part.rstrip()}"
+
+
+# --- rows ---
+
+
+def _rows(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -> Iterable[Row]:
+    """Members of a family share a line; so do many nodes of one cause; proofs and parts fold into their owner's line."""
+    groups: dict[tuple[object, ...], list[Decision]] = {}
+    counts: dict[tuple[object, ...], int] = {}
+    for each in shown:
+        alike = (each.state, each.cause.why, each.cause.root, _node(plan, each).kind)
+        counts[alike] = counts.get(alike, 0) + 1
+    for each in shown:
+        node = _node(plan, each)
+        if not every and _is_folded(plan, node):
+            continue
+        alike = (each.state, each.cause.why, each.cause.root, node.kind)
+        if every:
+            group: tuple[object, ...] = (each.name,)
+        elif counts[alike] > _MANY.get(each.cause.why, _SEVERAL):
+            group = alike
+        elif node.family:
+            group = (*alike, node.family)
+        else:
+            group = (each.name,)
+        groups.setdefault(group, []).append(each)
+    explained = 0
+    for group in groups.values():
+        explained += 1
+        yield _row(plan, group, read if explained <= _EXPLAINED else lambda _: None)
+
+
+def _node(plan: Plan, decision: Decision) -> Node:
+    node = plan.graph.vertices[decision.name]
+    assert isinstance(node, Node)
+    return node
+
+
+def _is_folded(plan: Plan, node: Node) -> bool:
+    """A proof or part says nothing of its own while it shares the state of its owner."""
+    owner, _, suffix = node.name.rpartition(".")
+    if not node.owner or owner not in plan.decisions:
+        return False
+    subject = plan.graph.vertices[owner]
+    parts = {part.suffix for part in subject.shape.parts} if isinstance(subject, Node) else set()
+    here, there = plan.decisions[node.name], plan.decisions[owner]
+    return (suffix == "proof" or suffix in parts) and here.state is there.state and not any(each.bad for each in here.gates)
+
+
+def _row(plan: Plan, group: Sequence[Decision], read: Read) -> Row:
+    first = group[0]
+    because = _because(plan, first, read) + (f" ({first.cannot})" if first.cannot else "")
+    estimate = first.estimate
+    result = estimate.result if len(group) == 1 else ""
+    if not result and len(group) == 1 and first.measured and estimate.disk:
+        result = in_bytes(estimate.disk)
+    memory = max((each.estimate.memory or 0 for each in group), default=0)
+    return Row(
+        _label(plan, group), tuple(each.name for each in group), first.state, because, result,
+        in_bytes(memory) if memory else "", _times(group),
+    )  # fmt: skip
+
+
+def _label(plan: Plan, group: Sequence[Decision]) -> str:
+    first = _node(plan, group[0])
+    if len(group) == 1:
+        owner, dot, suffix = first.name.rpartition(".")
+        return f" ├ .{suffix}" if dot and owner in plan.decisions and plan.decisions[owner].state is not State.KEEP else first.name
+    families = {_node(plan, each).family for each in group}
+    if len(families) == 1 and first.family:
+        return f"{first.family}[{len(group)}]"
+    return f"{len(group):,} {first.kind}s"
+
+
+def _times(group: Sequence[Decision]) -> str:
+    known = [each.estimate.seconds for each in group if each.estimate.seconds is not None]
+    if not known:
+        return ""
+    low, high = sum(each.low for each in known), sum(each.high for each in known)
+    more = "+" if len(known) < len(group) else ""
+    return span_of_time(Interval(low, high)) + more
+
+
+def span_of_time(time: Interval) -> str:
+    """`3 min`, `2 min to 5 min`."""
+    low, high = in_time(time.low), in_time(time.high)
+    return low if low == high else f"{low} to {high}"
+
+
+def _because(plan: Plan, decision: Decision, read: Read) -> str:
+    """The cause of a node in a few words; a cause stands at its root, and is only pointed to from below."""
+    cause = decision.cause
+    node = _node(plan, decision)
+    if cause.why is Why.NEW:
+        words = "inserted" if node.inserted else "new"
+    elif cause.why is Why.CHANGED:
+        words = short(reasons(plan, decision.name, read)) or "it changed"
+    elif cause.why is Why.INPUT:
+        words = f"`{cause.root}` is another tree now" if cause.root else "its inputs are others now"
+    elif cause.why is Why.WAITS:
+        words = f"only if `{cause.root}` changes"
+    elif cause.why is Why.MISSING:
+        words = "its tree is gone"
+    elif cause.why is Why.GATE:
+        words = f"a gate of `{cause.root}`: {cause.text}"
+    elif cause.why is Why.UPSTREAM:
+        words = f"behind `{cause.root}`"
+    else:
+        words = cause.text or cause.why.value
+    if decision.state is State.RESUME:
+        words += ", goes on from its state"
+    elif decision.resume:
+        words += f", its state cannot go on: {decision.resume}"
+    return words
+
+
+def short(found: Sequence[Reason], limit: int = 3) -> str:
+    """The first few reasons."""
+    words = ", ".join(str(each) for each in found[:limit])
+    return words + (f" and {len(found) - limit} more" if len(found) > limit else "")
+
+
+# --- gates and totals ---
+
+
+def _gates(console: Console, plan: Plan, *, every: bool) -> None:
+    told = [(each, gate) for each in plan.decisions.values() for gate in each.gates]
+    lines = [_gate(console, plan, each, gate) for each, gate in told if every or not _is_quiet(gate)]
+    quiet = sum(1 for _, gate in told if _is_quiet(gate)) if not every else 0
+    if not lines and not quiet:
+        return
+    console.print()
+    console.print(console.paint("gates", "bold"))
+    waiting = [gate for _, gate in told if gate.verdict is Outlook.RUNNING] if not every else []
+    console.table([line for line in lines if line[0]], flexible=3)
+    if waiting:
+        some = ", ".join(str(gate.gate) for gate in waiting[:4]) + (f" and {len(waiting) - 4} more" if len(waiting) > 4 else "")
+        console.print(f"  {console.paint('?', 'yellow')} by running    {some}")
+    held = sum(1 for _, gate in told if gate.verdict is Verdict.HOLDS)
+    if held and not every:
+        console.print(f"  {console.paint('✓', 'green')} {held} hold{'s' if held == 1 else ''}")
+
+
+def _is_quiet(gate: GateOutlook) -> bool:
+    return gate.verdict in (Outlook.RUNNING, Verdict.HOLDS)
+
+
+def _gate(console: Console, plan: Plan, decision: Decision, gate: GateOutlook) -> tuple[str, ...]:
+    mark, colour = {
+        Verdict.HOLDS: ("✓", "green"), Outlook.COULD: ("✓", "green"), Outlook.RUNNING: ("?", "yellow"),
+        Verdict.FAILS: ("✗", "red"), Outlook.CANNOT: ("✗", "red"), Verdict.UNKNOWN: ("?", "yellow"),
+    }[gate.verdict]  # fmt: skip
+    place = _node(plan, decision).span
+    where = f"{place.file}:{gate.gate.line}" if gate.gate.line and gate.bad else ""
+    return (console.paint(mark, colour), gate.verdict.value, decision.name, f"{gate.gate}", gate.text if gate.verdict is not Verdict.FAILS else "", where)
+
+
+def _footer(console: Console, plan: Plan) -> None:
+    running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
+    console.print()
+    if not running and not plan.count(State.MAYBE, State.BLOCKED):
+        console.print("nothing to do")
+        return
+    words = [f"{plan.count(state):,} {state.value}" for state in (State.RUN, State.RESUME, State.MAYBE, State.BLOCKED) if plan.count(state)]
+    known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
+    if known:
+        total = Interval(sum(each.low for each in known), sum(each.high for each in known))
+        words.append(f"about {span_of_time(total)}")
+        price = plan.settlement.known.machine.price * total.high / 3600
+        if price >= 0.005:
+            words.append(f"≈ {price:.2f}")
+    if running and len(known) < len(running):
+        words.append(f"{len(running) - len(known):,} of unknown length" if known else "of unknown length")
+    download = sum(each.estimate.download for each in running)
+    if download:
+        words.append(f"{in_bytes(download)} to download")
+    console.print(" · ".join(words))
+    disk, free = sum(each.estimate.disk or 0 for each in running), plan.settlement.known.machine.disk
+    if disk and free is not None and disk > free:
+        console.print(console.paint(f"disk: {in_bytes(disk)} needed, {in_bytes(free)} free", "red"))
+    if plan.settlement.known.unpinned:
+        names = ", ".join(sorted(plan.settlement.known.unpinned))
+        console.print(console.paint(f"unpinned: {names} (`zyc lock` or the next build pins them)", "yellow"))
+
+
+# --- for programs and pull requests ---
+
+
+def as_data(plan: Plan, read: Read) -> dict[str, object]:
+    """The plan as JSON."""
+    running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
+    known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
+    return {
+        "nodes": [_decision_data(plan, each, read) for each in plan.decisions.values()],
+        "counts": {state.value: plan.count(state) for state in State},
+        "seconds": {"low": sum(each.low for each in known), "high": sum(each.high for each in known), "unknown": len(running) - len(known)},
+        "unpinned": sorted(plan.settlement.known.unpinned),
+        "twin": plan.settlement.twin,
+    }
+
+
+def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, object]:
+    node, estimate = _node(plan, decision), decision.estimate
+    seconds = estimate.seconds
+    return {
+        "name": decision.name,
+        "kind": node.kind,
+        "plan": decision.state.value,
+        "why": decision.cause.why.value,
+        "root": decision.cause.root,
+        "because": _because(plan, decision, read) if decision.state is not State.KEEP else "",
+        "key": decision.key,
+        "tree": decision.tree,
+        "file": node.span.file,
+        "line": node.span.line,
+        "owner": node.owner,
+        "seconds": None if seconds is None else {"low": seconds.low, "high": seconds.high, "from": seconds.because},
+        "memory": estimate.memory,
+        "gpu_memory": estimate.gpu_memory,
+        "disk": estimate.disk,
+        "cannot": decision.cannot,
+        "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],
+    }
+
+
+def markdown(plan: Plan, read: Read) -> str:
+    """The plan as a table for a pull request."""
+    rows = [each for each in plan.decisions.values() if each.state is not State.KEEP]
+    if not rows:
+        return f"Nothing to do: {len(plan.decisions):,} nodes are kept."
+    lines = ["| node | plan | time | because |", "|---|---|---|---|"]
+    for row in _rows(plan, rows, read, every=False):
+        names = row.label.strip() if len(row.nodes) > 1 else row.nodes[0]
+        lines.append(f"| {cell(names)} | **{row.state.value}** | {row.time} | {cell(row.because)} |")
+    kept = plan.count(State.KEEP)
+    return "\n".join([*lines, *([f"\n{kept:,} more are kept."] if kept else [])])
+
+
+def cell(text: str) -> str:
+    """A text that cannot leave its cell."""
+    return safe(text).replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")

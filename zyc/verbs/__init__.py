@@ -1,0 +1,93 @@
+"""What all verbs share: the call's world and console, and the options that narrow or change a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from zyc import memo
+from zyc.front import Call, Front, open_front, save_kept
+from zyc.report.console import Console
+from zyc.world import World
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class App:
+    """One call of zyc."""
+
+    world: World
+    console: Console
+    here: Path
+    json: bool = False
+    acted: bool = False  # something was changed, so the same call again may say something else
+    front: Front | None = None
+
+    def open(self, call: Call, *, json: bool = False) -> Front:
+        """The front half of the call; from here on errors know how they are wanted."""
+        self.json = json
+        self.front = open_front(self.world, self.here, call, context=memo.source_digest())
+        return self.front
+
+    def close(self) -> None:
+        """Tell the warnings, and keep what the next call can use."""
+        from zyc.report import problems
+
+        if self.front is not None:
+            problems.warn(self.console, self.files(), self.front.warnings)
+            save_kept(self.front)
+
+    def files(self) -> Callable[[str], str | None]:
+        """The text of a spec by its name, for the lines that an error shows."""
+
+        def text(file: str) -> str | None:
+            if self.front is None:
+                return None
+            for source in self.front.__dict__.get("sources", ()):
+                if source.file == file:
+                    return str(source.text.decode("utf-8", "replace"))
+            try:
+                return self.front.reading.read(file).decode("utf-8", "replace")
+            except OSError:
+                return None
+
+        return text
+
+
+def complete(context: click.Context, _: click.Parameter, start: str) -> list[str]:
+    """The names of nodes and specs, for the shell."""
+    try:
+        front = open_front(World(), Path.cwd(), Call(), context=memo.source_digest())
+        names = [*front.compiled.declared, *(source.file for source in front.sources)]
+        save_kept(front)
+    except Exception:  # noqa: BLE001  (a shell that completes wants silence, whatever is wrong)
+        return []
+    return [name for name in names if name.startswith(start)]
+
+
+nodes = partial(click.argument, "select", nargs=-1, metavar="[NODES]...", shell_complete=complete)
+one_node = partial(click.argument, "node", metavar="NODE", shell_complete=complete)
+
+
+def graph_options(function: F) -> F:
+    """Everything that narrows or changes the graph, the same on every verb."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--twin", is_flag=True, help="The rehearsal: the same graph at toy size."),
+        click.option("--set", "sets", multiple=True, metavar="NODE.FIELD=VALUE", help="Override a field; `vars.NAME=VALUE` a var."),
+        click.option("--profile", default="", metavar="NAME", help="Lay specs/profiles/NAME.yml over the specs."),
+        click.option("--exclude", multiple=True, metavar="NODES", help="Leave these out.", shell_complete=complete),
+    ):
+        function = option(function)
+    return function
+
+
+def call_of(select: tuple[str, ...], exclude: tuple[str, ...], profile: str, sets: tuple[str, ...], *, twin: bool, frozen: bool = False) -> Call:
+    """The call that the options make."""
+    return Call(select, exclude, profile, sets, twin, frozen)

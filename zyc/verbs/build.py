@@ -1,0 +1,69 @@
+"""`zyc build`: do what the plan says; keep what is already right."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from zyc.errors import ZycError
+from zyc.front import Front
+from zyc.report import build as report
+from zyc.runner import Build, Ending, Fate, add_pins, hindrances, verdict_failed
+from zyc.verbs import App, call_of, graph_options, nodes
+
+
+@click.command("build")
+@nodes()
+@graph_options
+@click.option("--frozen", is_flag=True, help="Add no pin to zyc.lock; one that is missing is an error.")
+@click.option("--all", "every", is_flag=True, help="Tell of kept nodes, too.")
+@click.pass_obj
+def command(app: App, select, exclude, profile, sets, twin, as_json, frozen, every) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+    """Build what is missing or changed, one step after the other; results stand in artifacts/nodes/.
+
+    A step that fails blocks what stands on it, and nothing else. Ctrl-C stops; what is done is kept.
+
+    \b
+    zyc build specs/hello.yml
+    zyc build page --set greeting.run='echo hi > out/hi'
+    zyc build specs/ --frozen        in CI: no pin may be missing
+    """
+    front = app.open(call_of(select, exclude, profile, sets, twin=twin, frozen=frozen), json=as_json)
+    again = "zyc build" + "".join(f" {word}" for word in select) + (" --twin" if twin else "")
+    endings: dict[str, Ending] = {}
+    while True:
+        new = _once(app, front, as_json=as_json, every=every)
+        endings |= new
+        app.acted = app.acted or any(each.fate is not Fate.KEPT for each in new.values())
+        # a search may have chosen another member, now that it knows more
+        if not front.compiled.graph.searches or any(each.fate is Fate.INTERRUPTED for each in new.values()):
+            break
+        before = set(front.graph.vertices)
+        front.forget()
+        if set(front.graph.vertices) == before:
+            break
+    if as_json:
+        counts = {fate.value: sum(1 for each in endings.values() if each.fate is fate) for fate in Fate}
+        app.console.print(json.dumps({"event": "done", "counts": counts}))
+    else:
+        report.summary(app.console, endings, again=again)
+    app.close()
+    if any(each.fate is Fate.INTERRUPTED for each in endings.values()):
+        return 130
+    return 1 if verdict_failed(endings) else 0
+
+
+def _once(app: App, front: Front, *, as_json: bool, every: bool) -> dict[str, Ending]:
+    plan = front.plan
+    flaws = hindrances(front, plan)
+    if flaws:
+        raise ZycError(flaws)
+    for name in add_pins(front, plan):
+        app.acted = True
+        app.console.note(f"zyc.lock: pinned {name} {plan.settlement.known.pins[name]}")
+
+    def log(path: str) -> str:
+        return front.world.read(front.project.root / path).decode("utf-8", "replace")
+
+    return Build(front, plan, report.Lines(app.console, plan.graph, log, as_json=as_json, every=every)).run()

@@ -1,0 +1,48 @@
+"""`zyc check`: the specs only; what CI runs when a spec changes."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from zyc.errors import ZycError
+from zyc.report import problems
+from zyc.verbs import App, call_of, graph_options, nodes
+
+
+@click.command("check")
+@nodes()
+@graph_options
+@click.option("--format", "form", type=click.Choice(["text", "github", "json"]), default="text", help="`github` annotates a pull request.")
+@click.pass_obj
+def command(app: App, select, exclude, profile, sets, twin, as_json, form) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+    """Check the specs: every field, reference, type, licence and input file. Nothing is built, no store is read.
+
+    \b
+    zyc check
+    zyc check specs/hello.yml
+    zyc check --format github        in a workflow: marks the lines of a pull request
+    """
+    form = "json" if as_json else form
+    front = app.open(call_of(select, exclude, profile, sets, twin=twin), json=form == "json")
+    try:
+        count = sum(1 for node in front.settlement.graph.nodes() if not node.inserted)
+    except ZycError as error:
+        if form != "github":
+            raise
+        # workflow commands are read from either stream; people read the same problems below them
+        for each in error.problems:
+            app.console.print(problems.as_annotation(each))
+        return problems.tell(app.console, app.files(), error.problems)
+    files = len({node.span.file for node in front.graph.nodes()})
+    if form == "json":
+        app.console.json({"errors": [], "warnings": [problems.as_data(each) for each in front.warnings], "nodes": count, "files": files})
+    else:
+        if form == "github":
+            for each in front.warnings:
+                app.console.print(problems.as_annotation(each, "warning"))
+        counted = f"{count:,} node{'' if count == 1 else 's'} in {files:,} file{'' if files == 1 else 's'}"
+        app.console.print(f"{app.console.paint('✓', 'green')} {counted}: nothing wrong")
+    app.close()
+    return os.EX_OK

@@ -1,0 +1,86 @@
+"""`zyc init`: a project that plans and builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zyc.errors import ZycError, problem
+from zyc.verbs import App
+
+_SPEC = """\
+# A first project: three small steps. `zyc plan specs/` says what would happen, `zyc build specs/` does it.
+zyc: 1
+about: A greeting, counted
+
+vars:
+  name: world
+
+steps:
+  greeting:                                  # what a command leaves in out/ is kept under the key of its recipe
+    run: echo "hello, $ZYC_VARS_NAME" > out/greeting.txt
+
+  count:                                     # the output of another node stands in in/
+    inputs: {greeting: greeting}
+    run: |
+      letters=$(tr -cd '[:alpha:]' < in/greeting/greeting.txt | wc -c)
+      echo "{\\"letters\\": $letters}" > measures.json
+      echo "$letters letters" > out/count.txt
+    gates: [letters >= 5]                    # a bound on what was measured; moving it reruns nothing
+
+  page:
+    inputs: {greeting: greeting, count: count}
+    scripts: {page.py: scripts/page.py}      # part of the recipe: change it, and the page is built again
+    run: python3 recipe/page.py in/greeting/greeting.txt in/count/count.txt > out/page.html
+"""
+_SCRIPT = '''\
+"""A page of two files."""
+
+import html
+import sys
+from pathlib import Path
+
+greeting, count = (html.escape(Path(path).read_text(encoding="utf-8").strip()) for path in sys.argv[1:3])
+print(f"<!doctype html>\\n<title>{greeting}</title>\\n<h1>{greeting}</h1>\\n<p>{count}</p>")
+'''
+_IGNORED = "artifacts/\nzyc.local.yml\n"
+
+
+@click.command("init")
+@click.argument("folder", default=".", metavar="[DIR]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(app: App, folder: str, *, as_json: bool) -> int:
+    """Start a project: a spec of three steps, a script, and what git should ignore.
+
+    \b
+    zyc init my-models && cd my-models
+    zyc plan specs/
+    zyc build specs/
+    """
+    app.acted, app.json = True, as_json
+    home = Path(app.here, folder)
+    if app.world.list(home / "specs"):
+        raise ZycError(problem("project-there", path=folder))
+    written = []
+    for name, text in (("specs/hello.yml", _SPEC), ("scripts/page.py", _SCRIPT), (".gitignore", _IGNORED)):
+        path = home / name
+        if app.world.exists(path):
+            if name != ".gitignore":
+                continue
+            old = app.world.read_text(path)
+            text = old + ("" if old.endswith("\n") or not old else "\n") + "".join(f"{line}\n" for line in text.split() if line not in old.split())  # noqa: PLW2901
+            if text == old:
+                continue
+        app.world.make_folder(path.parent)
+        app.world.write(path, text)
+        written.append(name)
+    if as_json:
+        app.console.json({"folder": folder, "files": written})
+        return 0
+    for name in written:
+        app.console.print(f"  {name}")
+    where = "" if folder == "." else f"cd {folder} && "
+    app.console.print(f"next   {where}zyc plan specs/   then   zyc build specs/")
+    return 0

@@ -1,0 +1,57 @@
+"""`zyc plan`: what would happen to each node, and why."""
+
+from __future__ import annotations
+
+import click
+
+from zyc.plan import Plan
+from zyc.report import plan as report
+from zyc.verbs import App, call_of, graph_options, nodes
+
+
+@click.command("plan")
+@nodes()
+@graph_options
+@click.option("--all", "every", is_flag=True, help="Show every node: unchanged ones, proofs and parts too.")
+@click.option("--exit-code", is_flag=True, help="Exit with 3 when something would run.")
+@click.option("--against", metavar="REV", help="Compare with a revision of git: which nodes change, and why.")
+@click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="How to print it.")
+@click.pass_obj
+def command(app: App, select, exclude, profile, sets, twin, as_json, every, exit_code, against, form) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+    """Say what would happen to each node: keep, run, resume, maybe or blocked.
+
+    NODES are names, globs, files or folders; `+name` adds what it needs, `name+` what stands on it; `kind:step`,
+    `tag:nightly`, `state:changed`; a comma narrows, a space adds. Without NODES it is all of specs/.
+
+    \b
+    zyc plan specs/hello.yml
+    zyc plan page+ --exclude 'draft*'
+    zyc plan kind:step,state:changed
+    zyc plan specs/ --against origin/main --format markdown
+    zyc plan specs/ --exit-code      3 when something would run
+    """
+    form = "json" if as_json else form
+    front = app.open(call_of(select, exclude, profile, sets, twin=twin), json=form == "json")
+    if against is not None:
+        from zyc.report import against as comparing
+
+        changed = comparing.tell(app.console, front, against, form=form)
+        app.close()
+        return 3 if exit_code and changed else 0
+    plan = front.plan
+    read = front.read_trace
+    if form == "json":
+        app.console.json(report.as_data(plan, read))
+    elif form == "markdown":
+        app.console.print(report.markdown(plan, read))
+    else:
+        report.table(app.console, plan, read, title=title_of(plan, select), every=every)
+    app.close()
+    return 3 if exit_code and plan.changes else 0
+
+
+def title_of(plan: Plan, select: tuple[str, ...]) -> str:
+    """What the plan is of: the words of the call, and what their one file says of itself."""
+    headers = [header for header in plan.graph.headers.values() if header.file in select]
+    about = f" · {headers[0].about}" if len(headers) == 1 and headers[0].about else ""
+    return (" ".join(select) if select else "specs/") + about

@@ -1,0 +1,115 @@
+"""`zyc show`: one node, with all that is known of it."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from zyc.errors import ZycError, guess, problem
+from zyc.front import Front
+from zyc.graph import Node
+from zyc.plan import Decision
+from zyc.quantity import in_bytes, in_number, in_time
+from zyc.report import plan as report
+from zyc.report.console import Console, safe
+from zyc.verbs import App, call_of, graph_options, one_node
+from zyc.why import recipe_fields
+
+
+@click.command("show")
+@one_node()
+@graph_options
+@click.option("--file", "file", metavar="PATH", help="Print one rendered file, such as `recipe/command.sh`.")
+@click.pass_obj
+def command(app: App, node, exclude, profile, sets, twin, as_json, file) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+    """Show one node: fields, inputs, rendered files, measures, gates, where its artifact is.
+
+    \b
+    zyc show page
+    zyc show page --file recipe/command.sh
+    """
+    front = app.open(call_of((node,), exclude, profile, sets, twin=twin), json=as_json)
+    plan = front.plan
+    names = [each.name for each in plan.graph.nodes() if each.name in front.selection.names]
+    for at, name in enumerate(names):
+        vertex = plan.graph.vertices[name]
+        assert isinstance(vertex, Node)
+        if file is not None:
+            _file(app.console, front, vertex, file)
+        elif as_json:
+            app.console.json(_data(front, vertex, plan.decisions[name]))
+        else:
+            if at:
+                app.console.print()
+            _print(app.console, front, vertex, plan.decisions[name])
+    app.close()
+    return 0
+
+
+def _file(console: Console, front: Front, node: Node, name: str) -> None:
+    files = front.settlement.rendered(node).files()
+    if name not in files:
+        raise ZycError(problem("no-selection", text=name, hint=guess(name, files)))
+    console.print(files[name].rstrip("\n"))
+
+
+def _print(console: Console, front: Front, node: Node, decision: Decision) -> None:
+    state = console.paint(decision.state.value, report.COLOURS[decision.state])
+    console.print(f"{console.paint(node.name, 'bold')}  {node.kind}  {state}  {console.paint(f'{node.span.file}:{node.span.line}', 'dim')}")
+    if node.shape.about:
+        console.print(f"  {safe(node.shape.about)}")
+    readers = front.graph.readers()[node.name]
+    trace = front.read_trace(decision.key) if decision.key else None
+    link = front.project.link(node.name, twin=front.call.twin)
+    where = os.path.relpath(link, front.project.root) if decision.tree and front.world.exists(link) else ""
+    sections: list[tuple[str, list[tuple[str, ...]]]] = [
+        ("fields", [(path, _flat(text)) for path, text in recipe_fields(node, front.settlement.known).items()]),
+        ("placement", [(name, str(value)) for name, value in node.shape.placement if value is not None]),
+        ("inputs", [(edge.field, edge.source, "order" if edge.order else "") for edge in node.edges]),
+        ("read by", [(name,) for name in readers]),
+        ("files", [(name, in_bytes(len(text.encode()))) for name, text in front.settlement.rendered(node).files().items()]),
+        ("measures", [(name, in_number(value)) for name, value in sorted(trace.measures.items())] if trace else []),
+        ("gates", [(str(each.gate), each.verdict.value, each.text) for each in decision.gates]),
+        ("built", _built(decision, where) + ([("took", in_time(trace.seconds)), ("when", trace.started)] if trace else [])),
+    ]
+    for title, rows in sections:
+        if rows:
+            console.print(console.paint(f"  {title}", "cyan"))
+            console.table(rows, indent=4, flexible=1)
+
+
+def _built(decision: Decision, where: str) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    if decision.key:
+        rows.append(("key", decision.key[:24]))
+    if decision.tree:
+        rows.append(("tree", decision.tree[:24]))
+    if where:
+        rows.append(("at", where))
+    return rows
+
+
+def _flat(text: str) -> str:
+    return safe(" ".join(text.split()))
+
+
+def _data(front: Front, node: Node, decision: Decision) -> dict[str, object]:
+    trace = front.read_trace(decision.key) if decision.key else None
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "plan": decision.state.value,
+        "file": node.span.file,
+        "line": node.span.line,
+        "about": node.shape.about,
+        "fields": recipe_fields(node, front.settlement.known),
+        "placement": dict(node.shape.placement),
+        "inputs": [{"field": edge.field, "from": edge.source, "order": edge.order} for edge in node.edges],
+        "readers": front.graph.readers()[node.name],
+        "files": sorted(front.settlement.rendered(node).files()),
+        "measures": dict(trace.measures) if trace else {},
+        "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],
+        "key": decision.key,
+        "tree": decision.tree,
+    }

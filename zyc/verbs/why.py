@@ -1,0 +1,114 @@
+"""`zyc why`: what makes a node run again, or what keeps it."""
+
+from __future__ import annotations
+
+import click
+
+from zyc.front import Front
+from zyc.plan import Decision, Plan, State, Why
+from zyc.report import plan as report
+from zyc.report.console import Console
+from zyc.verbs import App, call_of, graph_options, one_node
+from zyc.why import Reason, reasons
+
+
+@click.command("why")
+@one_node()
+@graph_options
+@click.pass_obj
+def command(app: App, node, exclude, profile, sets, twin, as_json) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+    """Tell why a node would run, field by field down to the root of the cause; or why not.
+
+    \b
+    zyc why page
+    zyc why page --json
+    zyc why page --set hello.run='echo hi > out/x'     what if
+    """
+    front = app.open(call_of((node,), exclude, profile, sets, twin=twin), json=as_json)
+    plan = front.plan
+    names = sorted(front.selection.names)
+    told = [_explained(front, plan, name) for name in names]
+    if as_json:
+        app.console.json(told if len(told) > 1 else told[0])
+    else:
+        for at, name in enumerate(names):
+            if at:
+                app.console.print()
+            _print(app.console, front, plan, name)
+    app.close()
+    return 0
+
+
+def chain(front: Front, plan: Plan, name: str) -> list[str]:
+    """The node and those behind it whose change is its cause, nearest first."""
+    seen = [name]
+    while True:
+        decision = plan.decisions.get(seen[-1])
+        root = decision.cause.root if decision is not None else ""
+        vertex = plan.graph.vertices.get(root)
+        if root and root not in plan.decisions and vertex is not None:
+            root = next((edge.source for edge in vertex.edges if edge.source in plan.decisions), "")
+        if not root or root in seen:
+            return seen
+        seen.append(root)
+
+
+def _place(front: Front, reason: Reason) -> str:
+    declared = front.compiled.declared.get(reason.node.split("@")[0].split(".")[0])
+    if declared is not None and reason.field.startswith("ZYC_VARS_"):
+        spans = front.graph.headers[declared.source.file].spans
+        return next((str(span) for name, span in spans if f"ZYC_{name.upper().replace('-', '_').replace('.', '_')}" == reason.field), "")
+    return str(declared.at(reason.field)) if declared is not None and reason.field else ""
+
+
+def _explained(front: Front, plan: Plan, name: str) -> dict[str, object]:
+    decision = plan.decisions[name]
+    links = chain(front, plan, name)
+    return {
+        "node": name,
+        "plan": decision.state.value,
+        "why": decision.cause.why.value,
+        "key": decision.key,
+        "chain": links,
+        "reasons": [
+            {"node": each.node, "what": each.what.replace("`", ""), "before": each.before, "after": each.after, "field": each.field, "place": _place(front, each)}
+            for link in links
+            for each in reasons(plan, link, front.read_trace)
+        ],
+        "manifest": [{"label": label, "digest": digest} for label, digest in decision.manifest],
+        "unknown": list(decision.unknown),
+    }
+
+
+def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
+    decision = plan.decisions[name]
+    console.print(f"{console.paint(name, 'bold')}  {console.paint(_verdict(decision), report.COLOURS[decision.state])}")
+    if decision.state is State.KEEP:
+        _print_kept(console, front, decision)
+        return
+    if decision.cause.why in (Why.GATE, Why.UPSTREAM, Why.NO_WINNER):
+        console.print(f"  it stands on {decision.cause.root}: {decision.cause.text}")
+        return
+    for depth, link in enumerate(chain(front, plan, name)):
+        rows = [(str(each), console.paint(_place(front, each), "dim")) for each in reasons(plan, link, front.read_trace)]
+        if depth:
+            console.print(f"  because of {console.paint(link, 'bold')}  {plan.decisions[link].state.value}")
+        console.table(rows, indent=2 + 2 * bool(depth), flexible=0)
+    if decision.resume:
+        console.print(f"  its unfinished state cannot go on: {decision.resume}")
+
+
+def _verdict(decision: Decision) -> str:
+    return {
+        State.KEEP: "is kept", State.RUN: "would run", State.RESUME: "would go on where it was cut short",
+        State.MAYBE: "would run only if an input really changes", State.BLOCKED: "is blocked",
+    }[decision.state]  # fmt: skip
+
+
+def _print_kept(console: Console, front: Front, decision: Decision) -> None:
+    trace = front.read_trace(decision.key or "")
+    when = f"built {trace.started.replace('T', ' ').replace('+00:00', ' UTC')}" if trace is not None and trace.started else "built before"
+    console.print(f"  {when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is")
+    console.print(f"  key   {(decision.key or '')[:24]}")
+    rows = [(label, digest if len(digest) < 30 else digest[:24]) for label, digest in decision.manifest]
+    console.table(rows, indent=4)
