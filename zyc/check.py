@@ -87,7 +87,14 @@ def _licences(compiled: Compiled, graph: Graph, settlement: Settlement) -> Itera
             if use not in allowed and (node.span.file, source) not in told:
                 told.add((node.span.file, source))
                 at = dict(graph.headers[node.span.file].spans)["use"]
-                facts = {"node": node.name, "source": source, "licence": licence, "use": use, "allowed": allowed[0], "file": node.span.file}
+                facts = {
+                    "node": node.name,
+                    "source": source,
+                    "licence": licence,
+                    "use": use,
+                    "allowed": allowed[0],
+                    "file": node.span.file,
+                }
                 yield problem("licence", at, graph.vertices[source].span, **facts)
 
 

@@ -30,7 +30,9 @@ def own_lines(kind: Kind[Any], shape: Shape, case: Case[Any], rendered: Rendered
         if isinstance(need, FileNeed) and not need.text:
             lines.append((f"in/{kind.place(need.field)}", case.files[need.path].digest))
         elif isinstance(need, EnvironmentNeed):
-            lines.append((f"secret/{need.name}", "by name") if need.secret else (f"env/{need.name}", environment.get(need.name, "")))
+            lines.append(
+                (f"secret/{need.name}", "by name") if need.secret else (f"env/{need.name}", environment.get(need.name, ""))
+            )
         elif isinstance(need, PinNeed):
             lines.append((f"pin/{need.name}", case.pins.get(need.name, "")))
     if case.twin:

@@ -32,14 +32,25 @@ class Finding:
 def examine(world: World, here: Path) -> list[Finding]:
     """Everything worth knowing, most needed first."""
     probe = Probe(world)
-    return [*_core(world, probe), *_place(world, here), *_machine(world), *_extras(probe), *_toolchain(probe), *_lock(world, probe, here)]
+    return [
+        *_core(world, probe),
+        *_place(world, here),
+        *_machine(world),
+        *_extras(probe),
+        *_toolchain(probe),
+        *_lock(world, probe, here),
+    ]
 
 
 def _core(world: World, probe: Probe) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("to plan and build", "python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer", needed=True)
+    yield Finding(
+        "to plan and build", "python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer", needed=True
+    )
     bash = probe.version("tool:bash")
-    yield Finding("to plan and build", "bash", bash is not None, bash or "missing: steps are run by it", _install("bash"), needed=True)
+    yield Finding(
+        "to plan and build", "bash", bash is not None, bash or "missing: steps are run by it", _install("bash"), needed=True
+    )
     git = probe.version("tool:git")
     yield Finding("to plan and build", "git", git is not None, git or "missing: `plan --against` needs it", _install("git"))
     fast = probe.version("package:ruamel.yaml.clibz")
@@ -73,7 +84,9 @@ def _place(world: World, here: Path) -> Iterator[Finding]:
     finally:
         world.remove_tree(folder if made else project.artifacts)
     free = world.disk_free(project.root)
-    yield Finding("this project", "disk", free > 2_000_000_000, f"{in_bytes(free)} free", "make room, or move artifacts/ and link it")
+    yield Finding(
+        "this project", "disk", free > 2_000_000_000, f"{in_bytes(free)} free", "make room, or move artifacts/ and link it"
+    )
 
 
 def _machine(world: World) -> Iterator[Finding]:
@@ -81,7 +94,9 @@ def _machine(world: World) -> Iterator[Finding]:
     memory = world.memory_total()
     yield Finding("this machine", "memory", fine=True, says=in_bytes(memory) if memory else "unknown")
     try:
-        code, text = world.output(["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader"], seconds=10)
+        code, text = world.output(
+            ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader"], seconds=10
+        )
     except (OSError, TimeoutError):
         code, text = 1, ""
     cards = [line.strip() for line in text.splitlines() if line.strip()] if code == 0 else []
@@ -114,14 +129,22 @@ def _extras(probe: Probe) -> Iterator[Finding]:
             wanted.setdefault(extra[1], []).append(name[0])
     for extra, names in wanted.items():
         missing = [name for name in names if probe.version(f"package:{name}") is None]
-        says = f"{len(names)} packages" if not missing else "not installed" if len(missing) == len(names) else "missing: " + ", ".join(missing)
+        says = (
+            f"{len(names)} packages"
+            if not missing
+            else "not installed"
+            if len(missing) == len(names)
+            else "missing: " + ", ".join(missing)
+        )
         yield Finding("for rendered scripts", extra, not missing, says, f"pip install 'zyc[{extra}]'")
 
 
 def _toolchain(probe: Probe) -> Iterator[Finding]:
     for name, what in (("cmake", "builds llama.cpp"), ("c++", "builds llama.cpp"), ("make", "builds the demo and the tests")):
         version = probe.version(f"tool:{name}")
-        yield Finding("to build engines", name, version is not None, version or f"missing: {what}", _install({"c++": "g++"}.get(name, name)))
+        yield Finding(
+            "to build engines", name, version is not None, version or f"missing: {what}", _install({"c++": "g++"}.get(name, name))
+        )
 
 
 def _lock(world: World, probe: Probe, here: Path) -> Iterator[Finding]:

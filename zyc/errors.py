@@ -53,12 +53,18 @@ WORDING: dict[str, Says] = {
     "not-a-mapping": Says("expected {what}, found {found}", "{help}"),
     "control-character": Says("the file holds the control character {char}", "remove it"),
     # --- what a spec says (compile) ---
-    "not-a-spec": Says("`{file}` does not start with `zyc: 1`", "write `zyc: 1` as its first line, or move it below a folder named `data`"),
+    "not-a-spec": Says(
+        "`{file}` does not start with `zyc: 1`", "write `zyc: 1` as its first line, or move it below a folder named `data`"
+    ),
     "unknown-version": Says("this is `zyc: {found}`; this zyc reads `zyc: 1`", "a newer zyc may have written it"),
     "unknown-section": Says("no section `{section}`", "{hint}"),
     "later-section": Says("the section `{section}` comes with a later version of zyc", "this version has {sections}"),
-    "bad-name": Says("`{name}` cannot name a node", "names are lower-case letters, digits, `_` and `-`, and start with a letter or digit"),
-    "duplicate-name": Says("the name `{name}` is given to two nodes", "one project is one namespace: rename one of them", also="first given here"),
+    "bad-name": Says(
+        "`{name}` cannot name a node", "names are lower-case letters, digits, `_` and `-`, and start with a letter or digit"
+    ),
+    "duplicate-name": Says(
+        "the name `{name}` is given to two nodes", "one project is one namespace: rename one of them", also="first given here"
+    ),
     "unknown-use": Says("no use `{found}`", "{hint}"),
     "unknown-field": Says("no field `{field}` in {owner}", "{hint}"),
     "missing-field": Says("{owner} has no `{field}`", "it needs one: {about}"),
@@ -68,13 +74,19 @@ WORDING: dict[str, Says] = {
     "unknown-node": Says("no node `{name}`", "{hint}", also="asked for here"),
     "unknown-member": Says("the family `{family}` has no member `{name}`", "{hint}"),
     "wrong-type": Says("`{field}` in {owner} takes {wanted}; `{name}` is {given}", "{help}", also="`{name}` is declared here"),
-    "no-way-between": Says("`{field}` in {owner} takes {wanted}; `{name}` is {given}", "nothing turns one into the other", also="`{name}` is declared here"),
+    "no-way-between": Says(
+        "`{field}` in {owner} takes {wanted}; `{name}` is {given}",
+        "nothing turns one into the other",
+        also="`{name}` is declared here",
+    ),
     "cycle": Says("these nodes need each other: {path}", "one of them has to do without the other"),
     "unknown-measure": Says("{owner} measures no `{measure}`", "{hint}"),
     "no-measures": Says("{owner} measures nothing, so `{gate}` can never hold", "put the gate on a node that measures"),
     # --- vars, profiles, --set, matrix, select, search ---
     "unknown-var": Says("no `{name}` among the vars of this file", "{hint}"),
-    "unknown-expression": Says("`$({text})` means nothing here", "write `$(vars.NAME)`, `$(matrix.AXIS)` or `$(search.AXIS)`; `$$(` is a literal `$(`"),
+    "unknown-expression": Says(
+        "`$({text})` means nothing here", "write `$(vars.NAME)`, `$(matrix.AXIS)` or `$(search.AXIS)`; `$$(` is a literal `$(`"
+    ),
     "unknown-axis": Says("no `{name}` among the axes of this {space}", "{hint}"),
     "value-in-text": Says("`$({text})` stands inside a text, but its value is {found}", "use it as the whole value"),
     "unused-var": Says("nothing reads the var `{name}`", "use it as `$(vars.{name})`, or remove it"),
@@ -85,32 +97,57 @@ WORDING: dict[str, Says] = {
     "profile-section": Says("`{name}` is declared in `{declared}`, not in `{section}`", "move it to `{declared}` in the profile"),
     "bad-set": Says("`--set {text}` is not NODE.FIELD=VALUE", "for example `--set philo-lora.train.epochs=1`"),
     "set-node": Says("`--set` names `{name}`, which no spec declares", "{hint}"),
-    "bad-matrix": Says("the matrix of `{name}`: {reason}", "write `{{axis: [values]}}`, `{{axis: {{label: value}}}}`, or a list of rows"),
+    "bad-matrix": Says(
+        "the matrix of `{name}`: {reason}", "write `{{axis: [values]}}`, `{{axis: {{label: value}}}}`, or a list of rows"
+    ),
     "bad-label": Says("`{label}` cannot name a member of a family", "give the value a label: `{{{axis}: {{short: ...}}}}`"),
-    "family-too-large": Says("the matrix of `{name}` has {count} members; a family may have {limit}", "split it, or use `search`"),
+    "family-too-large": Says(
+        "the matrix of `{name}` has {count} members; a family may have {limit}", "split it, or use `search`"
+    ),
     "matrix-and-search": Says("`{name}` has both a matrix and a search", "a search makes its own members: keep one of them"),
-    "axes-differ": Says("`{name}` stands on families whose `{axis}` differ: {one} has {left}, {two} has {right}", "give them the same values, or collect one of them in a list"),
-    "uneven-family": Says("the members of `{name}` would have different axes", "give each member of its matrix inputs with the same axes"),
+    "axes-differ": Says(
+        "`{name}` stands on families whose `{axis}` differ: {one} has {left}, {two} has {right}",
+        "give them the same values, or collect one of them in a list",
+    ),
+    "uneven-family": Says(
+        "the members of `{name}` would have different axes", "give each member of its matrix inputs with the same axes"
+    ),
     "select-not-family": Says("`select` takes a family; `{name}` is one node", "write its name alone"),
-    "select-nothing": Says("`select` from `{judge}` gives no {wanted}", "name the family to take it from: `select: {{from: {judge}, ..., take: FAMILY}}`"),
-    "bad-search": Says("the search of `{name}`: {reason}", "for example `search: {{over: {{weight: [0.2 .. 0.8]}}, from: my-exam, max: exam.accuracy, runs: 8}}`"),
-    "env-not-secret": Says("`$(env.{name})` is only for fields that are secrets", "a value that is not secret belongs in `vars`, or in a step's `env`"),
+    "select-nothing": Says(
+        "`select` from `{judge}` gives no {wanted}",
+        "name the family to take it from: `select: {{from: {judge}, ..., take: FAMILY}}`",
+    ),
+    "bad-search": Says(
+        "the search of `{name}`: {reason}",
+        "for example `search: {{over: {{weight: [0.2 .. 0.8]}}, from: my-exam, max: exam.accuracy, runs: 8}}`",
+    ),
+    "env-not-secret": Says(
+        "`$(env.{name})` is only for fields that are secrets",
+        "a value that is not secret belongs in `vars`, or in a step's `env`",
+    ),
     # --- what is known only by looking (gather, check) ---
     "missing-input": Says("`{path}` does not exist; {owner} asks for it in `{field}`", "{hint}"),
     "empty-glob": Says("no file matches `{path}`; {owner} asks for it in `{field}`", "paths are relative to the project's root"),
     "escaping-spec": Says("`{file}` leads out of the project", "copy it below specs/"),
     "escaping-link": Says("`{path}` leads out of the project ({owner}, `{field}`)", "copy the file into the project"),
-    "unreadable-input": Says("cannot read `{path}`: {reason} ({owner}, `{field}`)", "check that you may read it and that it is a file or folder"),
+    "unreadable-input": Says(
+        "cannot read `{path}`: {reason} ({owner}, `{field}`)", "check that you may read it and that it is a file or folder"
+    ),
     "input-not-text": Says("`{path}` is not UTF-8 text ({owner}, `{field}`)", "save it as UTF-8"),
     "missing-variable": Says("the environment has no `{name}`; {owner} asks for it in `{field}`", "set it: `export {name}=...`"),
     "objection": Says("{says}", "{help}"),
-    "licence": Says("`{node}` stands on `{source}` under {licence}, which does not allow {use} use", "choose another source, or say `use: {allowed}` in {file}"),
+    "licence": Says(
+        "`{node}` stands on `{source}` under {licence}, which does not allow {use} use",
+        "choose another source, or say `use: {allowed}` in {file}",
+    ),
     "bad-template": Says("the template `{template}` {reason}", "{help}"),
     "bad-site": Says("`{file}`: {reason}", "{help}"),
     "bad-lock": Says("`{file}` cannot be read: {reason}", "restore it from version control, or remove it and run `zyc lock`"),
     "unpinned": Says("`{name}` has no pin in zyc.lock ({owner}, `{field}`)", "run `zyc lock`; `--frozen` adds none"),
     "unresolvable-pin": Says("`{name}` is not on this machine, so it cannot be pinned ({owner}, `{field}`)", "{hint}"),
-    "pin-moved": Says("`{name}` is {found} here, and zyc.lock says {pinned}", "install {pinned}, or move the pin: `zyc lock --upgrade {name}`"),
+    "pin-moved": Says(
+        "`{name}` is {found} here, and zyc.lock says {pinned}", "install {pinned}, or move the pin: `zyc lock --upgrade {name}`"
+    ),
     # --- building (runner) ---
     "bad-measures": Says("`measures.json` cannot be kept: {reason}", "write a mapping of names to numbers"),
     "not-the-same": Says("`{node}` was made again and is another tree now", "build again: what stands on it is planned anew"),
@@ -140,7 +177,9 @@ WORDING: dict[str, Says] = {
     "tree-link": Says("`{path}` leads out of the result, to `{target}`", "put the file itself there"),
     "tree-shared": Says("`{path}` shares its bytes with another file (a hard link)", "copy it: what is published is read-only"),
     "tree-changed": Says("`{path}` changed while it was read", "something still writes there: let it end, then build again"),
-    "unreadable-record": Says("`{file}` is not a record that this zyc can read: {reason}", "it counts as absent: it may be removed"),
+    "unreadable-record": Says(
+        "`{file}` is not a record that this zyc can read: {reason}", "it counts as absent: it may be removed"
+    ),
     "index-rebuilt": Says("the index `{file}` was damaged: {reason}", "nothing is lost: it is made again from the traces"),
 }
 
@@ -193,7 +232,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     close = get_close_matches(word, pool, n=1, cutoff=0.6) or get_close_matches(
         word.lower().replace("_", "-"), [each.lower().replace("_", "-") for each in pool], n=1, cutoff=0.6
     )
-    return next((each for each in pool if each.lower().replace("_", "-") == close[0].lower().replace("_", "-")), None) if close else None
+    return (
+        next((each for each in pool if each.lower().replace("_", "-") == close[0].lower().replace("_", "-")), None)
+        if close
+        else None
+    )
 
 
 def guess(word: str, known: Iterable[str], *, otherwise: str = "") -> str:

@@ -149,7 +149,9 @@ def read_gate(value: object) -> gates.Gate:
         return value
     gate = gates.parse(read_text(value), line=getattr(value, "line", 0))
     if gate is None:
-        wrong("a gate such as `test.loss < 0.6`", value, "write a measure, one of < <= = != >= >, and a number or another measure")
+        wrong(
+            "a gate such as `test.loss < 0.6`", value, "write a measure, one of < <= = != >= >, and a number or another measure"
+        )
     return gate
 
 
@@ -251,7 +253,9 @@ def read_select(value: dict[str, Any]) -> Select:
     measure = read_text(inner.get("max", inner.get("min")))
     if re.fullmatch(gates.MEASURE, measure) is None:
         wrong("the name of a measure", measure)
-    return Select(_read_reference(inner["from"]), measure, "max" in inner, _read_reference(inner["take"]) if "take" in inner else "")
+    return Select(
+        _read_reference(inner["from"]), measure, "max" in inner, _read_reference(inner["take"]) if "take" in inner else ""
+    )
 
 
 def _read_reference(value: object) -> str:
@@ -270,7 +274,9 @@ class Ref(Generic[A_co]):
     waits: ClassVar[bool] = False
     shape: ClassVar[str] = "one"
 
-    def __init__(self, name: str, accepts: type[Artifact] = Artifact, select: Select | None = None, *, collects: bool = False) -> None:
+    def __init__(
+        self, name: str, accepts: type[Artifact] = Artifact, select: Select | None = None, *, collects: bool = False
+    ) -> None:
         self.name = name
         self.accepts = accepts
         self.select = select
@@ -285,6 +291,14 @@ class Ref(Generic[A_co]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+    @property
+    def written(self) -> str | dict[str, Any]:
+        """As a spec would say it."""
+        if self.select is None:
+            return self.name
+        told = {"from": self.select.judge, "max" if self.select.largest else "min": self.select.measure}
+        return {"select": {**told, "take": self.select.take} if self.select.take else told}
 
     @classmethod
     def read(cls, value: object, accepts: type[Artifact], *, collects: bool = False) -> Ref[A_co]:
@@ -315,7 +329,15 @@ class Ref(Generic[A_co]):
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         accepts = schema.get("metadata", {}).get("accepts", Artifact)
         one = {
-            "anyOf": [{"type": "string"}, {"type": "object", "required": ["select"], "additionalProperties": False, "properties": {"select": {"type": "object"}}}],
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "required": ["select"],
+                    "additionalProperties": False,
+                    "properties": {"select": {"type": "object"}},
+                },
+            ],
             "description": f"the name of a node that yields {accepts.says}",
         }
         many = {"type": "array", "items": one}

@@ -193,7 +193,14 @@ class Front:
     def known(self, graph: Graph) -> Known:
         """What the nodes of a graph need to know."""
         return gather(
-            self.world, self.reading, graph, lock=self.lock, site=self.site, probe=self.probe, kept=self.kept, project=self.project
+            self.world,
+            self.reading,
+            graph,
+            lock=self.lock,
+            site=self.site,
+            probe=self.probe,
+            kept=self.kept,
+            project=self.project,
         )
 
     @cached_property

@@ -112,7 +112,11 @@ def spec_files(files: Files) -> list[str]:
     found = []
     for name in files.below("specs"):
         folders = name.split("/")[:-1]
-        if name.endswith((".yml", ".yaml")) and not {"data", "profiles"} & {*folders} and not any(part.startswith(".") for part in name.split("/")):
+        if (
+            name.endswith((".yml", ".yaml"))
+            and not {"data", "profiles"} & {*folders}
+            and not any(part.startswith(".") for part in name.split("/"))
+        ):
             found.append(f"specs/{name}")
     return found
 
@@ -137,7 +141,9 @@ def read_profile(files: Files, name: str) -> tuple[str, bytes]:
     """A profile's file and text."""
     known = [each.rsplit(".", 1)[0] for each in files.below("specs/profiles") if each.endswith((".yml", ".yaml"))]
     if name not in known:
-        raise ZycError(problem("unknown-profile", name=name, hint=guess(name, known, otherwise="profiles are the files in specs/profiles/")))
+        raise ZycError(
+            problem("unknown-profile", name=name, hint=guess(name, known, otherwise="profiles are the files in specs/profiles/"))
+        )
     path = next(f"specs/profiles/{name}{end}" for end in (".yml", ".yaml") if files.kind(f"specs/profiles/{name}{end}"))
     return path, files.read(path)
 
@@ -160,7 +166,9 @@ def gather(  # noqa: PLR0913  (each is another place to read from)
     names = {need.name for need in needs if isinstance(need, EnvironmentNeed) and not need.secret}
     templates = _templates(world, project, files, {node.kind for node in graph.nodes()}, kept)
     wanted = {need.name for need in needs if isinstance(need, PinNeed)}
-    wanted |= {f"package:{name}" for template in templates.values() for text in template.recipe.values() for name in dependencies(text)}
+    wanted |= {
+        f"package:{name}" for template in templates.values() for text in template.recipe.values() for name in dependencies(text)
+    }
     pins, unpinned = _pins(sorted(wanted), lock, probe)
     return Known(
         files=found,
@@ -237,7 +245,11 @@ def glob_root(pattern: str) -> str:
 def _matching(files: Files, pattern: str) -> list[str]:
     root = glob_root(pattern)
     wanted = pattern.split("/")
-    return [path for name in files.below(root) if _matches((path := posixpath.normpath(posixpath.join(root, name))).split("/"), wanted)]
+    return [
+        path
+        for name in files.below(root)
+        if _matches((path := posixpath.normpath(posixpath.join(root, name))).split("/"), wanted)
+    ]
 
 
 def _matches(parts: list[str], wanted: list[str]) -> bool:

@@ -87,8 +87,14 @@ class Cluster:
     """All members of a family (or of a part of one) where a list takes them: one edge instead of many."""
 
     name: str
-    edges: tuple[Edge, ...]  # the field of each is the member's coordinates
+    members: tuple[Edge, ...]  # the field of each is the member's coordinates
     span: Span
+    verdicts: tuple[str, ...] = ()  # the proofs of the members
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The members, and what is waited for besides."""
+        return (*self.members, *(Edge("proof", name, order=True) for name in self.verdicts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,11 +108,14 @@ class Choice:
     largest: bool
     owner: str
     span: Span
+    verdicts: tuple[tuple[str, str], ...] = ()  # coordinates -> the proof of what is taken
 
     @property
     def edges(self) -> tuple[Edge, ...]:
         """What it is chosen from and by."""
-        return (*(Edge(f"takes.{at}", name) for at, name in self.takes), *(Edge(f"judges.{at}", name, order=True) for at, name in self.judges))
+        takes = (Edge(f"takes.{at}", name) for at, name in self.takes)
+        judges = (Edge(f"judges.{at}", name, order=True) for at, name in self.judges)
+        return (*takes, *judges, *(Edge(f"proofs.{at}", name, order=True) for at, name in self.verdicts))
 
 
 Vertex = Node | Cluster | Choice
@@ -220,7 +229,9 @@ def ordered(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], list[list[st
     if len(order) == len(needs):
         return order, []
     done = set(order)
-    return order, cycles({name: [each for each in needs[name] if each in needs and each not in done] for name in needs if name not in done})
+    return order, cycles(
+        {name: [each for each in needs[name] if each in needs and each not in done] for name in needs if name not in done}
+    )
 
 
 def cycles(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:

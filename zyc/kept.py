@@ -61,7 +61,11 @@ class Kept:
         stale = not self._whole or size > 2 * self._used + 1000
         if not self._new and not stale:
             return b"", False
-        tables = {table: {**self._old.get(table, {}), **self._new.get(table, {})} for table in {*self._old, *self._new}} if stale else self._new
+        tables = (
+            {table: {**self._old.get(table, {}), **self._new.get(table, {})} for table in {*self._old, *self._new}}
+            if stale
+            else self._new
+        )
         if stale and size > 2 * self._used + 1000:
             tables = self._new
         body = marshal.dumps((self.context, tables))

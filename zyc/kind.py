@@ -179,11 +179,14 @@ class Kind(Generic[S]):
         return ()
 
     def parts(self, spec: S) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
-        """Nodes that this one is made of: suffix -> (kind, fields); they become its inputs `parts.SUFFIX`."""
+        """Nodes that this one is made of: suffix -> (kind, fields); they become its inputs `parts.SUFFIX`.
+
+        A reference among the fields is handed on as it is (`spec.model`, never its name): it may be a `select`.
+        """
         return {}
 
     def proves(self, spec: S) -> Mapping[str, Any] | None:
-        """The fields of this node's proof besides `subject`; None when there is nothing to prove."""
+        """The fields of this node's proof besides `subject`, as for `parts`; None when there is nothing to prove."""
         return {}
 
     def bounds(self, spec: S) -> tuple[Gate, ...]:

@@ -32,6 +32,11 @@ def read(text: bytes) -> Lock:
         raise ZycError(document.problems)
     root = document.root
     pins = root.get("pins") if root is not None else None
-    if root is None or root.get("zyc-lock") != "1" or not isinstance(pins, Map) or not all(isinstance(each, Scalar) for each in pins.values()):
+    if (
+        root is None
+        or root.get("zyc-lock") != "1"
+        or not isinstance(pins, Map)
+        or not all(isinstance(each, Scalar) for each in pins.values())
+    ):
         raise ZycError(problem("bad-lock", Span(FILE), file=FILE, reason="it is not `zyc-lock: 1` with `pins`"))
     return Lock({str(name): str(version) for name, version in pins.items()})

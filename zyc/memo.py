@@ -18,7 +18,11 @@ _MAGIC = b"zyc-memo 1\n"
 _RACY = 20_000_000  # ns: a file that moved this shortly before it was looked at may move again and look the same
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # a link or folder in here is only asked whether it is there, and its parent tells that
-_COUNTED = (f"{os.sep}store{os.sep}trees{os.sep}", f"{os.sep}artifacts{os.sep}nodes{os.sep}", f"{os.sep}artifacts{os.sep}twin{os.sep}")
+_COUNTED = (
+    f"{os.sep}store{os.sep}trees{os.sep}",
+    f"{os.sep}artifacts{os.sep}nodes{os.sep}",
+    f"{os.sep}artifacts{os.sep}twin{os.sep}",
+)
 
 
 class Variables(dict[str, str]):
@@ -53,7 +57,8 @@ class Watching(World):
         self.latest = 0
 
     def _note(self, path: str) -> None:
-        if path not in self.seen:
+        # what the kernel makes up has no time of its own; a machine's cores and memory do not move between two calls
+        if path not in self.seen and not path.startswith(("/proc/", "/sys/")):
             self.seen[path] = stamp(path)
 
     def read(self, path: AnyPath) -> bytes:

@@ -119,6 +119,7 @@ class Forward:
     measures: dict[str, Mapping[str, float]] = field(default_factory=dict)  # of nodes whose key has a trace
     roots: dict[str, str] = field(default_factory=dict)  # vertex whose tree is not known -> the vertex at its root
     winners: dict[str, str | None] = field(default_factory=dict)  # choice -> the vertex it takes; None: nobody passed
+    stuck: dict[str, Cause] = field(default_factory=dict)  # vertex -> why nothing can stand on it
 
     def manifest(self, node: Node) -> tuple[Manifest, tuple[str, ...]]:
         """The lines of a node's manifest, and the labels of those that are not known yet."""
@@ -136,27 +137,35 @@ class Forward:
 
     def cluster(self, vertex: Cluster) -> None:
         """A group is known once all of its members are."""
-        members = {edge.field: self.trees[edge.source] for edge in vertex.edges}
+        members = {edge.field: self.trees[edge.source] for edge in vertex.members}
         known = {label: tree for label, tree in members.items() if tree is not None}
         self.trees[vertex.name] = group_digest(known) if len(known) == len(members) else None
         if len(known) < len(members):
-            first = next(edge.source for edge in vertex.edges if self.trees[edge.source] is None)
+            first = next(edge.source for edge in vertex.members if self.trees[edge.source] is None)
             self.roots[vertex.name] = self.roots.get(first, first)
 
     def choice(self, vertex: Choice) -> None:
-        """The winner is known once every judge is measured."""
-        waiting = next((name for _, name in vertex.judges if name not in self.measures), None)
+        """The winner is known once every judge is measured, and every proof of what could be taken."""
+        out = {label for label, name in (*vertex.judges, *vertex.takes, *vertex.verdicts) if self.passes_over(name)}
+        open_ = [name for label, name in (*vertex.judges, *vertex.verdicts) if label not in out]
+        waiting = next((name for name in open_ if name not in self.measures), None)
         if waiting is not None:
             self.trees[vertex.name] = None
             self.roots[vertex.name] = self.roots.get(waiting, waiting)
             return
-        members = [(label, self.measures[name], not any(each.bad for each in self.gates(name))) for label, name in vertex.judges]
+        members = [(label, self.measures.get(name, {}), label not in out) for label, name in vertex.judges]
         label = gates.best(members, vertex.measure, largest=vertex.largest)
         winner = dict(vertex.takes)[label] if label is not None else None
         self.winners[vertex.name] = winner
         self.trees[vertex.name] = self.trees[winner] if winner is not None else None
         if winner is None or self.trees[vertex.name] is None:
             self.roots[vertex.name] = self.roots.get(winner, winner) if winner is not None else vertex.name
+
+    def passes_over(self, name: str) -> bool:
+        """Whether a gate stands between a vertex and whoever would stand on it; a step that failed is another matter."""
+        cause = self.stuck.get(name)
+        root = self.settlement.graph.vertices.get(cause.root) if cause is not None else None
+        return isinstance(root, Node) and any(each.bad for each in self.gates(root.name))
 
     def gates(self, name: str) -> tuple[GateOutlook, ...]:
         """The gates of a node against its numbers, or against arithmetic while it has none."""
@@ -205,7 +214,7 @@ def make_plan(settlement: Settlement, history: History, asked: Iterable[str]) ->
             forward.choice(vertex)
         else:
             decisions[vertex.name] = _decide(vertex, forward)
-    _block(settlement.graph, forward, decisions)
+        _block(vertex, forward, decisions)
     _need(settlement.graph, forward, history, decisions, set(asked))
     return Plan(settlement, history, decisions)
 
@@ -222,7 +231,9 @@ def _decide(node: Node, forward: Forward) -> Decision:
     if trace is not None:
         return replace(told, tree=trace.tree, estimate=_from_history(settled.estimate, trace), measured=True)
     cannot = _lacks(node, settled.estimate, forward.settlement.known.machine)
-    told = replace(told, state=State.RUN, estimate=_from_history(settled.estimate, last), measured=last is not None, cannot=cannot)
+    told = replace(
+        told, state=State.RUN, estimate=_from_history(settled.estimate, last), measured=last is not None, cannot=cannot
+    )
     if last is None:
         told = replace(told, cause=Cause(Why.NEW))
     elif last.own != settled.own_digest:
@@ -251,7 +262,10 @@ def _from_history(estimate: Estimate, last: Summary | None) -> Estimate:
     if last is None:
         return estimate
     return replace(
-        estimate, seconds=Interval(last.seconds, last.seconds, "last time"), memory=last.peak_memory or estimate.memory, disk=last.bytes
+        estimate,
+        seconds=Interval(last.seconds, last.seconds, "last time"),
+        memory=last.peak_memory or estimate.memory,
+        disk=last.bytes,
     )
 
 
@@ -278,32 +292,36 @@ def _lacks(node: Node, estimate: Estimate, machine: Machine) -> str:
     return ""
 
 
-def _block(graph: Graph, forward: Forward, decisions: dict[str, Decision]) -> None:
+def _block(vertex: Vertex, forward: Forward, decisions: dict[str, Decision]) -> None:
     """What stands on a failed gate waits until the bound or the numbers move."""
-    stuck: dict[str, Cause] = {}  # vertex -> why nothing can stand on it
-    for name, vertex in graph.vertices.items():
-        cause = hindrance(vertex, forward, stuck)
-        if isinstance(vertex, Node):
-            if cause is not None:
-                decisions[name] = replace(decisions[name], state=State.BLOCKED, cause=cause)
-                stuck[name] = Cause(Why.UPSTREAM, cause.root, cause.text)
-                continue
-            bad = next((each for each in decisions[name].gates if each.bad), None)
-            if bad is not None:
-                stuck[name] = Cause(Why.GATE, name, bad.text if isinstance(bad.verdict, Verdict) else f"`{bad.gate}` cannot hold: {bad.text}")
-        elif cause is not None:
-            stuck[name] = cause
+    name, cause = vertex.name, hindrance(vertex, forward)
+    if not isinstance(vertex, Node):
+        if cause is not None:
+            forward.stuck[name] = cause
+        return
+    if cause is not None:
+        decisions[name] = replace(decisions[name], state=State.BLOCKED, cause=cause)
+        forward.stuck[name] = Cause(Why.UPSTREAM, cause.root, cause.text)
+        return
+    bad = next((each for each in decisions[name].gates if each.bad), None)
+    if bad is not None:
+        text = bad.text if isinstance(bad.verdict, Verdict) else f"`{bad.gate}` cannot hold: {bad.text}"
+        forward.stuck[name] = Cause(Why.GATE, name, text)
 
 
-def hindrance(vertex: Vertex, forward: Forward, stuck: Mapping[str, Cause]) -> Cause | None:
+def hindrance(vertex: Vertex, forward: Forward) -> Cause | None:
     """Why a vertex cannot be built, seen from what stands before it."""
-    if isinstance(vertex, Choice):
-        # members that fail are passed over; only when nobody is left is the choice stuck
-        if vertex.name in forward.winners and forward.winners[vertex.name] is None:
-            return Cause(Why.NO_WINNER, vertex.name, f"no member passes its gates with a `{vertex.measure}`")
-        winner = forward.winners.get(vertex.name)
-        return stuck.get(winner) if winner is not None else None
-    return next((stuck[edge.source] for edge in vertex.edges if edge.source in stuck), None)
+    stuck = forward.stuck
+    if not isinstance(vertex, Choice):
+        return next((stuck[edge.source] for edge in vertex.edges if edge.source in stuck), None)
+    # members that fail a gate are passed over; only when nobody is left is the choice stuck
+    if vertex.name not in forward.winners:
+        return next(
+            (stuck[edge.source] for edge in vertex.edges if edge.source in stuck and not forward.passes_over(edge.source)), None
+        )
+    if forward.winners[vertex.name] is None:
+        return Cause(Why.NO_WINNER, vertex.name, f"no member passes its gates with a `{vertex.measure}`")
+    return None
 
 
 def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str, Decision], asked: set[str]) -> None:

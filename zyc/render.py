@@ -171,7 +171,11 @@ def flaws(name: str, text: str) -> Iterator[tuple[int, str, str]]:
     elif language in ("json", "yml", "yaml"):
         yield from _data_flaws(flat, lines)
     else:
-        yield lines[0], f"puts a value into a .{language or 'text'} file", "only .py, .json and .yml files take values; shell files are constants"
+        yield (
+            lines[0],
+            f"puts a value into a .{language or 'text'} file",
+            "only .py, .json and .yml files take values; shell files are constants",
+        )
 
 
 def _flattened(text: str, language: str) -> tuple[str, list[int]]:
@@ -210,7 +214,11 @@ def _python_flaws(flat: str, lines: list[int]) -> Iterator[tuple[int, str, str]]
         return
     for at, line in enumerate(lines):
         if _SENTINEL.format(at) not in alone:
-            yield line, "puts a value inside quotes, a comment or another word", "write `name = {{ value }}`: the value brings its own quotes"
+            yield (
+                line,
+                "puts a value inside quotes, a comment or another word",
+                "write `name = {{ value }}`: the value brings its own quotes",
+            )
 
 
 def _data_flaws(flat: str, lines: list[int]) -> Iterator[tuple[int, str, str]]:
@@ -220,13 +228,18 @@ def _data_flaws(flat: str, lines: list[int]) -> Iterator[tuple[int, str, str]]:
         before = flat[flat.rfind("\n", 0, here) + 1 : here]
         outside = before.count('"') % 2 == 0 and before.count("'") % 2 == 0
         if not outside or re.search(r"(^|\s)#", before) or not re.search(r"(^|[:,\[{-])\s*$", before):
-            yield line, "puts a value inside quotes, a comment or another word", "write `name: {{ value }}`: the value brings its own quotes"
+            yield (
+                line,
+                "puts a value inside quotes, a comment or another word",
+                "write `name: {{ value }}`: the value brings its own quotes",
+            )
 
 
 def refuse_flaws(template: str, name: str, text: str) -> None:
     """A template of the project's own is held to the same rule before it is used."""
     told = [
-        problem("bad-template", Span(template, line), template=template, reason=sentence, help=help_) for line, sentence, help_ in flaws(name, text)
+        problem("bad-template", Span(template, line), template=template, reason=sentence, help=help_)
+        for line, sentence, help_ in flaws(name, text)
     ]
     if told:
         raise ZycError(told)

@@ -42,7 +42,11 @@ class Revision:
         done = subprocess.run(["git", "-C", self.root, *words], capture_output=True, check=False)  # noqa: S603, S607
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            hint = "this is no git repository" if any("not a git repository" in line for line in said) else "`git branch -a` lists the branches"
+            hint = (
+                "this is no git repository"
+                if any("not a git repository" in line for line in said)
+                else "`git branch -a` lists the branches"
+            )
             raise ZycError(problem("not-a-revision", text=self.revision, hint=hint))
         return done.stdout
 

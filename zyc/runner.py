@@ -82,7 +82,6 @@ class Build:
         history = self.plan.history
         self.history = History(dict(history.traces), dict(history.last), history.present, history.unfinished)
         self.forward = Forward(self.plan.settlement, self.history)
-        self.stuck: dict[str, Cause] = {}
 
     def run(self) -> dict[str, Ending]:
         """Build everything that can be built; a failure blocks its cone and nothing else."""
@@ -100,26 +99,27 @@ class Build:
     # --- one vertex after the other, inputs first ---
 
     def _vertex(self, vertex: Vertex) -> None:
+        stuck = self.forward.stuck
         if isinstance(vertex, Cluster):
             self.forward.cluster(vertex)
         elif isinstance(vertex, Choice):
             self.forward.choice(vertex)
-        cause = hindrance(vertex, self.forward, self.stuck)
+        cause = hindrance(vertex, self.forward)
         if not isinstance(vertex, Node):
             if cause is not None:
-                self.stuck[vertex.name] = cause
+                stuck[vertex.name] = cause
             return
         if cause is not None:
             self.forward.learn(vertex.name, None, None)
-            self.stuck[vertex.name] = Cause(Why.UPSTREAM, cause.root, cause.text)
+            stuck[vertex.name] = Cause(Why.UPSTREAM, cause.root, cause.text)
             self._end(Ending(vertex.name, Fate.BLOCKED, reason=_blocked_by(cause)))
             return
         self._node(vertex)
         bad = next((each for each in self.endings[vertex.name].gates if each.bad), None)
         if bad is not None:
-            self.stuck[vertex.name] = Cause(Why.GATE, vertex.name, bad.text)
+            stuck[vertex.name] = Cause(Why.GATE, vertex.name, bad.text)
         elif self.endings[vertex.name].fate is Fate.FAILED:
-            self.stuck[vertex.name] = Cause(Why.UPSTREAM, vertex.name, "it failed")
+            stuck[vertex.name] = Cause(Why.UPSTREAM, vertex.name, "it failed")
 
     def _node(self, node: Node) -> None:
         manifest, unknown = self.forward.manifest(node)
@@ -139,7 +139,9 @@ class Build:
     def _kept(self, node: Node, key: str, summary: Summary) -> None:
         self.forward.learn(node.name, key, summary)
         self._point(node, key, summary.tree)
-        ending = Ending(node.name, Fate.KEPT, key, summary.tree, saved=summary.seconds, bytes=summary.bytes, measures=summary.measures)
+        ending = Ending(
+            node.name, Fate.KEPT, key, summary.tree, saved=summary.seconds, bytes=summary.bytes, measures=summary.measures
+        )
         self._end(_with_gates(ending, self.forward))
 
     def _failed(self, node: Node, key: str, reason: str, seconds: float = 0.0) -> None:
@@ -170,8 +172,8 @@ class Build:
             if self.store.has(tree):
                 continue
             if isinstance(vertex, Cluster):
-                self._materialised(edge.source for edge in vertex.edges)
-                self.store.group({edge.field: self.forward.trees[edge.source] or "" for edge in vertex.edges})
+                self._materialised(edge.source for edge in vertex.members)
+                self.store.group({edge.field: self.forward.trees[edge.source] or "" for edge in vertex.members})
             elif isinstance(vertex, Choice):
                 self._materialised([self.forward.winners[name] or ""])
             else:
@@ -187,7 +189,9 @@ class Build:
     # --- one step ---
 
     def _step(self, node: Node, key: str, manifest: Manifest) -> None:
-        lock = self.store.lock(key, told=lambda who: self.told("wait", f"{node.name} is being built by another zyc ({who.strip()})"))
+        lock = self.store.lock(
+            key, told=lambda who: self.told("wait", f"{node.name} is being built by another zyc ({who.strip()})")
+        )
         with lock:
             there = self.traces.read(key)
             if there is not None and self.store.has(there.tree):

@@ -50,7 +50,9 @@ class Selector:
     def _narrowed(self, word: str) -> set[str]:
         parts = [self._one(part) for part in word.split(",") if part]
         if not parts:
-            raise ZycError(problem("bad-selector", text=word, hint="for example `zyc plan philo-q4` or `zyc plan kind:quant,tag:nightly`"))
+            raise ZycError(
+                problem("bad-selector", text=word, hint="for example `zyc plan philo-q4` or `zyc plan kind:quant,tag:nightly`")
+            )
         return set.intersection(*parts)
 
     def _one(self, part: str) -> set[str]:
@@ -134,7 +136,9 @@ class Selector:
         self._files |= files
         names = {node.name for node in self.compiled.graph.nodes() if node.span.file in files and not node.inserted}
         linked = {node.family or node.name for node in self.compiled.graph.nodes()}
-        self._broken |= {name for name, node in self.compiled.declared.items() if node.source.file in files and name not in linked}
+        self._broken |= {
+            name for name, node in self.compiled.declared.items() if node.source.file in files and name not in linked
+        }
         return names
 
 

@@ -54,7 +54,9 @@ def template_of(node: Node, known: Known) -> Template:
 
 
 def _case(node: Node, inputs: Mapping[str, Artifact], known: Known, *, twin: bool) -> Case[Any]:
-    files = {need.path: known.files[need.path] for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files}
+    files = {
+        need.path: known.files[need.path] for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files
+    }
     return Case(node.spec, inputs, files, known.pins, node.values, twin)
 
 
@@ -73,8 +75,8 @@ def settle(graph: Graph, known: Known, kept: Kept, *, twin: bool = False) -> Set
 
 
 def _cluster(cluster: Cluster, settled: Mapping[str, Settled]) -> Settled:
-    facts = Group(tuple((edge.field, settled[edge.source].facts) for edge in cluster.edges))
-    return Settled(facts, of_text("\n".join(f"{edge.field} {settled[edge.source].facts_id}" for edge in cluster.edges)))
+    facts = Group(tuple((edge.field, settled[edge.source].facts) for edge in cluster.members))
+    return Settled(facts, of_text("\n".join(f"{edge.field} {settled[edge.source].facts_id}" for edge in cluster.members)))
 
 
 def facts_id(facts: Artifact) -> str:
@@ -145,7 +147,9 @@ def _read_estimate(plain: tuple[Any, ...]) -> Estimate:
 def named_values(node: Node, known: Known) -> set[str]:
     """The vars and matrix values that a node's own code names: `ZYC_VARS_EPOCHS`."""
     kind = kinds.load(node.kind)
-    texts = [known.files[need.path].text or "" for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files]
+    texts = [
+        known.files[need.path].text or "" for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files
+    ]
     texts += [str(getattr(node.spec, name)) for name, told in kind.Spec.model_fields.items() if _is_verbatim(told)]
     return {word for text in texts for word in re.findall(r"ZYC_(?:VARS|MATRIX)_[A-Z0-9_]+", text)}
 

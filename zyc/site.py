@@ -48,11 +48,17 @@ def read(texts: dict[str, bytes]) -> Site:
         for key in root:
             if key != "hosts" or not isinstance(root[key], Map):
                 hint = guess(key, Site.model_fields)
-                raise ZycError(problem("bad-site", Span(file, key.line, key.column, key.width), file=file, reason=f"no field `{key}`", help=hint))  # type: ignore[attr-defined]
+                raise ZycError(
+                    problem(
+                        "bad-site", Span(file, key.line, key.column, key.width), file=file, reason=f"no field `{key}`", help=hint
+                    )
+                )  # type: ignore[attr-defined]
         for name, values in (root.get("hosts") or {}).items():  # type: ignore[union-attr]
             if not isinstance(values, Map):
                 at = Span(file, name.line, name.column, name.width)
-                raise ZycError(problem("bad-site", at, file=file, reason=f"the host `{name}` needs fields", help="write `local: {cpus: 2}`"))
+                raise ZycError(
+                    problem("bad-site", at, file=file, reason=f"the host `{name}` needs fields", help="write `local: {cpus: 2}`")
+                )
             merged.setdefault(str(name), {}).update(values)
     try:
         return Site.model_validate({"hosts": merged})
@@ -61,7 +67,11 @@ def read(texts: dict[str, bytes]) -> Site:
         for each in errors.errors(include_url=False):
             path = ".".join(str(part) for part in each["loc"])
             context = each.get("ctx", {})
-            reason = f"`{path}`: expected {context['what']}, found {context['found']}" if "what" in context else f"`{path}`: {each['msg']}"
+            reason = (
+                f"`{path}`: expected {context['what']}, found {context['found']}"
+                if "what" in context
+                else f"`{path}`: {each['msg']}"
+            )
             known = guess(str(each["loc"][-1]), HostSite.model_fields) if each["type"] == "extra_forbidden" else ""
             told.append(problem("bad-site", Span(next(reversed(texts))), file=" or ".join(texts), reason=reason, help=known))
         raise ZycError(told) from None

@@ -458,7 +458,7 @@ class _Reading:
             span = self.span(index - isinstance(self.holder, list))
             return Scalar.at("", span.line, span.column, 1)
         if self.flow and key.plain and ":" in key and ":" not in self.text[self.end : index]:
-            at = self.span(self.offset(key) + key.index(":"))
+            at = self.span(self.text.index(":", self.offset(key)))
             self.complain(at, "no space follows this `:`", "write `name: value`, or quote the text")
         return Scalar.at("", key.line, key.column, key.width)
 
@@ -470,10 +470,9 @@ class _Reading:
     # --- what is refused ---
 
     def check_quoted(self, value: Scalar, style: str, index: int) -> None:
-        header = _HEADER.match(self.text, index)
-        if style in "|>" and header:
+        if style in "|>" and (header := _HEADER.match(self.text, index)):
             index = header.end()
-            value.width = len(header[1])
+            value.width = min(value.width, len(header[1]))
             self.check_comment(header.end(1))
         else:
             index = self.text.index(style, index)  # an anchor may stand before it
@@ -507,8 +506,10 @@ class _Reading:
         return _NO_KEY
 
     def check_doubles(self) -> None:
-        firsts = {id(holder): {key: cast("Scalar", key) for key in holder} for holder, _ in self.doubles}
-        for holder, key in self.doubles[: MOST_PROBLEMS - len(self.problems)]:
+        doubles = self.doubles[: MOST_PROBLEMS - len(self.problems)]
+        holders = {id(holder): holder for holder, _ in doubles}
+        firsts = {each: {key: cast("Scalar", key) for key in holder} for each, holder in holders.items()}
+        for holder, key in doubles:
             spans = (place(key, self.file), place(firsts[id(holder)][key], self.file))
             self.problems.append(problem("duplicate-key", *spans, key=key))
 

@@ -42,7 +42,7 @@ def write_graph(front: Front, home: Path, *, copies: bool) -> list[str]:
         if isinstance(vertex, Node):
             _node(front, settlement, vertex, home / place, names, copies=copies)
         elif isinstance(vertex, Cluster):
-            for edge in vertex.edges:
+            for edge in vertex.members:
                 _link(world, home / place / "out" / edge.field, home / names[edge.source] / "out")
             continue
         else:
@@ -101,7 +101,9 @@ def _choice(front: Front, choice: Choice, place: Path, names: dict[str, str]) ->
                 "label": label,
                 "measures": posixpath.join("..", names[judge], "measures.json"),
                 "take": posixpath.join("..", names[take], "out"),
-                "gates": [{"measure": gate.measure, "sign": gate.sign, "bound": gate.bound, "against": gate.against} for gate in wanted],
+                "gates": [
+                    {"measure": gate.measure, "sign": gate.sign, "bound": gate.bound, "against": gate.against} for gate in wanted
+                ],
             }
         )
     settings = {"measure": choice.measure, "largest": choice.largest, "members": members}
@@ -110,5 +112,3 @@ def _choice(front: Front, choice: Choice, place: Path, names: dict[str, str]) ->
     world.write(place / "recipe" / "settings.json", json.dumps(settings, indent=2) + "\n")
     world.write(place / "recipe" / _CHOOSE, world.read(root / "select" / _CHOOSE))
     world.write(place / "run.sh", world.read(root / "select" / "run.sh"))
-
-

@@ -39,7 +39,9 @@ def recipe_fields(node: Node, known: Known) -> dict[str, str]:
     """The fields that can change a result, in words."""
     values = node.spec.model_dump(mode="json", by_alias=True)
     kept = {name: value for name, value in values.items() if name not in (*NOTES, *GATES, *PLACEMENT)}
-    refs = {link.field for link in node.shape.links} | {link.field.rsplit(".", 1)[0] for link in node.shape.links if link.collects}
+    refs = {link.field for link in node.shape.links} | {
+        link.field.rsplit(".", 1)[0] for link in node.shape.links if link.collects
+    }
     told = {path: text for path, text in field_texts(kept).items() if path not in refs}
     named = named_values(node, known) if node.values else set()
     return {**told, **{name: value for name, value in node.values.items() if name in named}}

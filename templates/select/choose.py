@@ -12,7 +12,9 @@ SIGNS = {"<": operator.lt, "<=": operator.le, "=": operator.eq, "!=": operator.n
 def flat(value: object, path: str = "") -> dict[str, float]:
     """Nested measures by dotted names."""
     if isinstance(value, dict):
-        return {key: number for name, each in value.items() for key, number in flat(each, f"{path}.{name}" if path else name).items()}
+        return {
+            key: number for name, each in value.items() for key, number in flat(each, f"{path}.{name}" if path else name).items()
+        }
     return {path: float(value)} if isinstance(value, int | float) else {}
 
 
@@ -32,7 +34,9 @@ def main() -> int:
         measures = flat(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
         value = measures.get(settings["measure"], math.nan)
         score = value if settings["largest"] else -value
-        if all(passes(gate, measures) for gate in member["gates"]) and (score > best or (winner is None and not math.isnan(score))):
+        if all(passes(gate, measures) for gate in member["gates"]) and (
+            score > best or (winner is None and not math.isnan(score))
+        ):
             best, winner = score, member
     if winner is None:
         print(f"no member passes its gates with a `{settings['measure']}`", file=sys.stderr)

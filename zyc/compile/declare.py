@@ -98,7 +98,9 @@ def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared
         kind = kinds.of_section(entry.section)
         if kind is None or told.nodes.get(entry.name) is not None:
             continue
-        node = Declaration(entry.name, kind, source, Span(source.file, entry.line, entry.column, len(entry.name)), Places(source.file))
+        node = Declaration(
+            entry.name, kind, source, Span(source.file, entry.line, entry.column, len(entry.name)), Places(source.file)
+        )
         told.nodes[entry.name] = node
         values = _step_values(header, source, patches, told) if header.vars else {}
         if entry.plain and entry.name not in patches.nodes:
@@ -109,7 +111,9 @@ def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared
         if not any(name == f"vars.{each}" for header in told.headers.values() for each, _ in header.vars):
             value, file = patches.vars[name[5:]]
             known = [each for header in told.headers.values() for each, _ in header.vars]
-            told.troubles.append(Trouble(problem("unknown-var", span_of(value, file), name=name[5:], hint=guess(name[5:], known))))
+            told.troubles.append(
+                Trouble(problem("unknown-var", span_of(value, file), name=name[5:], hint=guess(name[5:], known)))
+            )
     return told
 
 
@@ -128,7 +132,9 @@ def _entries(sources: Sequence[Source], told: Declared, kept: Kept) -> Iterator[
         for entry in found.entries:
             at = Span(source.file, entry.line, entry.column, len(entry.name))
             if entry.name in first:
-                told.troubles.append(Trouble(problem("duplicate-name", at, first[entry.name], name=entry.name), source.file, entry.name))
+                told.troubles.append(
+                    Trouble(problem("duplicate-name", at, first[entry.name], name=entry.name), source.file, entry.name)
+                )
             else:
                 first[entry.name] = at
                 told.sections[entry.name] = entry.section
@@ -145,7 +151,17 @@ def _patches(request: Request, told: Declared) -> Patches:
             if section in ("zyc", "about"):
                 continue
             if not isinstance(values, Map):
-                told.troubles.append(Trouble(problem("not-a-mapping", span_of(values, file), what=f"names below `{section}`", found="something else", help="")))
+                told.troubles.append(
+                    Trouble(
+                        problem(
+                            "not-a-mapping",
+                            span_of(values, file),
+                            what=f"names below `{section}`",
+                            found="something else",
+                            help="",
+                        )
+                    )
+                )
             elif section == "vars":
                 patches.vars |= {str(name): (value, file) for name, value in values.items()}
             else:
@@ -205,7 +221,9 @@ def _step_values(header: Header, source: Source, patches: Patches, told: Declare
         variable = "ZYC_VARS_" + name.upper().replace("-", "_")
         if variable in names:
             at = dict(header.spans)[f"vars.{name}"]
-            told.troubles.append(Trouble(problem("vars-collide", at, one=names[variable], two=name, variable=variable), header.file))
+            told.troubles.append(
+                Trouble(problem("vars-collide", at, one=names[variable], two=name, variable=variable), header.file)
+            )
         names[variable] = name
         values[variable] = plain_text(patches.vars[name][0]) if name in patches.vars else text
     return values
@@ -298,7 +316,9 @@ def _expanded(
         _used(told, node.source.file, scope.used)
         if scope.problems:
             known = {each.problem for each in told.troubles}
-            told.troubles += [Trouble(each, node.source.file, node.name) for each in dict.fromkeys(scope.problems) if each not in known]
+            told.troubles += [
+                Trouble(each, node.source.file, node.name) for each in dict.fromkeys(scope.problems) if each not in known
+            ]
             node.broken = True
             continue
         shape, spec = _read_member(node, filled, told)
@@ -359,7 +379,10 @@ def _search_rows(search: Search, request: Request, where: Value) -> list[Row]:
     axes = [axis for axis, _ in search.over]
     chosen = request.searched.get(search.family) or first(search)
     return [
-        Row(tuple(zip(axes, row, strict=True)), {axis: Scalar.at(label, where.line, where.column, where.width) for axis, label in zip(axes, row, strict=True)})
+        Row(
+            tuple(zip(axes, row, strict=True)),
+            {axis: Scalar.at(label, where.line, where.column, where.width) for axis, label in zip(axes, row, strict=True)},
+        )
         for row in chosen
     ]
 

@@ -165,7 +165,10 @@ def matrix_rows(name: str, matrix: Value, complain: Complain, problems: list[Pro
         return []
     names = [str(axis) for axis in matrix]
     return [
-        Row(tuple(zip(names, (label for label, _ in values), strict=True)), dict(zip(names, (value for _, value in values), strict=True)))
+        Row(
+            tuple(zip(names, (label for label, _ in values), strict=True)),
+            dict(zip(names, (value for _, value in values), strict=True)),
+        )
         for values in itertools.product(*axes)
     ]
 
@@ -177,7 +180,9 @@ def _axis_is_fine(axis: object, complain: Complain) -> bool:
     return fine
 
 
-def _labelled(axis: str, values: Value, complain: Complain, problems: list[Problem], places: Places) -> Iterator[tuple[str, Value]]:
+def _labelled(
+    axis: str, values: Value, complain: Complain, problems: list[Problem], places: Places
+) -> Iterator[tuple[str, Value]]:
     if not _axis_is_fine(axis, complain):
         return
     if isinstance(values, Map) and values:
@@ -251,7 +256,9 @@ def read_search(name: str, value: Value, complain: Complain) -> Search | None:
                 return None
             axes.append((str(axis), bounds))
         judge = value.get("from")
-        return Search(name, tuple(axes), str(judge) if isinstance(judge, Scalar) else name, str(measure), "max" in value, int(runs))
+        return Search(
+            name, tuple(axes), str(judge) if isinstance(judge, Scalar) else name, str(measure), "max" in value, int(runs)
+        )
     return None
 
 

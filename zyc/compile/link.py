@@ -32,6 +32,15 @@ class Target:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a reference stands: in which member of which declaration, and the choices that were already made for it."""
+
+    node: Declaration
+    coordinates: Coordinates = field(default_factory=dict)
+    choices: dict[tuple[object, str], str] = field(default_factory=dict)  # a select and the type that it is for -> its vertex
+
+
 @dataclass(slots=True)
 class Linker:
     """The graph as it grows, inputs before what stands on them."""
@@ -124,7 +133,13 @@ class Linker:
         return tuple(axes), rows
 
     def _join(
-        self, node: Declaration, link: Link, target: Target, rows: list[dict[str, str]], shared: list[str], came: Mapping[str, str]
+        self,
+        node: Declaration,
+        link: Link,
+        target: Target,
+        rows: list[dict[str, str]],
+        shared: list[str],
+        came: Mapping[str, str],
     ) -> list[dict[str, str]]:
         family = target.family
         assert family is not None
@@ -162,9 +177,18 @@ class Linker:
         if family is None:
             if target.broken:
                 raise Unlinked
-            self._trouble(node, problem("unknown-member", node.at(path), family=base, name=name, hint=f"`{base}` is one node: write its name alone"))
+            self._trouble(
+                node,
+                problem(
+                    "unknown-member", node.at(path), family=base, name=name, hint=f"`{base}` is one node: write its name alone"
+                ),
+            )
             raise Unlinked
-        rows = tuple(row for row in family.rows if [f"{axis}={label}" for axis, label in zip(family.axes, row, strict=True)][: len(coordinates)] == coordinates)
+        rows = tuple(
+            row
+            for row in family.rows
+            if [f"{axis}={label}" for axis, label in zip(family.axes, row, strict=True)][: len(coordinates)] == coordinates
+        )
         if not rows:
             hint = guess(name, (family.member(row) for row in family.rows))
             self._trouble(node, problem("unknown-member", node.at(path), family=base, name=name, hint=hint))
@@ -181,7 +205,11 @@ class Linker:
             return target.node.name
         if link.collects:
             return self._cluster(target)
-        fitting = [row for row in target.rows if all(coordinates.get(axis, label) == label for axis, label in zip(family.axes, row, strict=True))]
+        fitting = [
+            row
+            for row in target.rows
+            if all(coordinates.get(axis, label) == label for axis, label in zip(family.axes, row, strict=True))
+        ]
         if len(target.rows) == 1 or len(fitting) == 1:
             return family.member((fitting or target.rows)[0])
         return family.member(tuple(coordinates[axis] for axis in family.axes))
@@ -200,62 +228,83 @@ class Linker:
                 if member not in self.vertices:
                     raise Unlinked
                 edges.append(Edge(label, member))
-            self.vertices[name] = Cluster(name, tuple(edges), target.node.span)
+            self.vertices[name] = self._collected(name, edges, target.node.span)
         return name
+
+    def _collected(self, name: str, members: Sequence[Edge], span: Span) -> Cluster:
+        """Whoever takes all of a family waits for the proof of each member."""
+        proofs = [f"{edge.source}.proof" for edge in members if f"{edge.source}.proof" in self.vertices]
+        return Cluster(name, tuple(members), span, tuple(proofs))
 
     # --- nodes ---
 
     def _node(self, node: Declaration, member: Member, name: str, coordinates: Coordinates) -> None:
-        shape = member.shape
-        parts = [self._part(node, part, name, coordinates) for part in shape.parts]
-        shape = shape._replace(gates=_own(shape.gates, node.kind), twin_gates=_own(shape.twin_gates, node.kind)) if shape.proof else shape
-        edges = self._edges(node, name, shape.links, coordinates)
-        edges += [Edge(f"parts.{part.suffix}", vertex) for part, vertex in zip(shape.parts, parts, strict=True)]
+        shape, stand = member.shape, Stand(node, coordinates)
+        shape = (
+            shape._replace(gates=_own(shape.gates, node.kind), twin_gates=_own(shape.twin_gates, node.kind))
+            if shape.proof
+            else shape
+        )
+        edges = self._edges(stand, name, shape.links)
+        stand.choices.update(
+            {(link.select, link.accepts): edge.source for link, edge in zip(shape.links, edges, strict=True) if link.select}
+        )
+        edges += [Edge(f"parts.{part.suffix}", self._part(stand, part, name)) for part in shape.parts]
         self.vertices[name] = Node(
             name, node.kind.name, shape, self._with_verdicts(edges), node.span, member.load, member.digest, member.values,
             family=node.name if coordinates else "", coordinates=tuple(coordinates.items()),
         )  # fmt: skip
-        self._proof(node, name, member.shape, node.kind, coordinates)
+        self._proof(stand, name, member.shape, node.kind)
 
-    def _insert(self, node: Declaration, name: str, kind: AnyKind, spec: Spec, edges: Callable[[Shape], list[Edge]], span: Span) -> None:
+    def _insert(
+        self, stand: Stand, name: str, kind: AnyKind, spec: Spec, edges: Callable[[Shape], list[Edge]], span: Span
+    ) -> None:
         shape = shape_of(kind, spec)
-        made = Node(name, kind.name, shape, self._with_verdicts(edges(shape)), span, lambda: spec, owner=node.name)
+        made = Node(name, kind.name, shape, self._with_verdicts(edges(shape)), span, lambda: spec, owner=stand.node.name)
         self.vertices[name] = made
-        self._proof(node, name, shape, kind, {})
+        self._proof(stand, name, shape, kind)
 
-    def _part(self, node: Declaration, part: Part, owner: str, coordinates: Coordinates) -> str:
+    def _part(self, stand: Stand, part: Part, owner: str) -> str:
         name = f"{owner}.{part.suffix}"
         kind = kinds.load(part.kind)
         spec = kind.Spec.model_validate(dict(part.fields))
-        self._insert(node, name, kind, spec, lambda shape: self._edges(node, name, shape.links, coordinates), node.span)
+        self._insert(stand, name, kind, spec, lambda shape: self._edges(stand, name, shape.links), stand.node.span)
         return name
 
-    def _proof(self, node: Declaration, subject: str, shape: Shape, kind: AnyKind, coordinates: Coordinates) -> None:
+    def _proof(self, stand: Stand, subject: str, shape: Shape, kind: AnyKind) -> None:
         """Beside every transformation stands the node that measures whether it kept its promise."""
         if shape.proof is None:
             return
         prover = kinds.load(shape.proof.kind)
         spec = prover.Spec.model_validate({**shape.proof.fields, "subject": subject})
         told = shape_of(prover, spec)
-        written = [gate for gate in shape.gates if known(gate.measure, prover.measures) and not known(gate.measure, kind.measures)]
-        rehearsed = [gate for gate in shape.twin_gates if known(gate.measure, prover.measures) and not known(gate.measure, kind.measures)]
+        written = [
+            gate for gate in shape.gates if known(gate.measure, prover.measures) and not known(gate.measure, kind.measures)
+        ]
+        rehearsed = [
+            gate for gate in shape.twin_gates if known(gate.measure, prover.measures) and not known(gate.measure, kind.measures)
+        ]
         told = told._replace(gates=_override(told.gates, written), twin_gates=_override(told.twin_gates, rehearsed))
-        name = f"{subject}.{shape.proof.suffix}"
-        edges = self._edges(node, name, told.links, coordinates)
+        name, node = f"{subject}.{shape.proof.suffix}", stand.node
+        edges = self._edges(stand, name, told.links)
         self.vertices[name] = Node(name, prover.name, told, self._with_verdicts(edges), node.span, lambda: spec, owner=node.name)
 
-    def _edges(self, node: Declaration, name: str, links: Sequence[Link], coordinates: Coordinates) -> list[Edge]:
-        edges = []
+    def _edges(self, stand: Stand, name: str, links: Sequence[Link]) -> list[Edge]:
+        edges, node = [], stand.node
         choices = sum(1 for link in links if link.select)
         for link in links:
-            if link.select is not None:
-                vertex = self._choice(node, name if choices == 1 else f"{name}.{link.field}", link)
+            if link.select is None:
+                vertex = self._vertex(node, link, stand.coordinates)
+            elif (link.select, link.accepts) in stand.choices:
+                vertex = stand.choices[link.select, link.accepts]
             else:
-                vertex = self._vertex(node, link, coordinates)
+                vertex = self._choice(node, name if choices == 1 else f"{name}.{link.field}", link)
             if vertex not in self.vertices:
                 raise Unlinked
             source = vertex if link.order else self._coerced(node, link, vertex)
-            edges.append(Edge(_alone(link, links) if isinstance(self.vertices[source], Cluster) else link.field, source, link.order))
+            edges.append(
+                Edge(_alone(link, links) if isinstance(self.vertices[source], Cluster) else link.field, source, link.order)
+            )
         return edges
 
     def _with_verdicts(self, edges: Sequence[Edge]) -> tuple[Edge, ...]:
@@ -276,12 +325,14 @@ class Linker:
         """The vertex, or what the compiler puts behind it so that the field gets the type that it takes."""
         here = self.vertices[vertex]
         if isinstance(here, Cluster):
-            turned = [Edge(edge.field, self._coerced(node, link, edge.source)) for edge in here.edges]
-            if all(one.source == two.source for one, two in zip(turned, here.edges, strict=True)):
+            turned = [Edge(edge.field, self._coerced(node, link, edge.source)) for edge in here.members]
+            moved = next(
+                (new.source.removeprefix(old.source) for new, old in zip(turned, here.members, strict=True) if new != old), None
+            )
+            if moved is None:
                 return vertex
-            name = vertex + turned[0].source.removeprefix(here.edges[0].source)
-            self.vertices.setdefault(name, Cluster(name, tuple(turned), here.span))
-            return name
+            self.vertices.setdefault(vertex + moved, self._collected(vertex + moved, turned, here.span))
+            return vertex + moved
         given, wanted = self._type(vertex), TYPES[link.accepts]
         path = kinds.path_between(given, wanted)
         if path is None:
@@ -294,14 +345,21 @@ class Linker:
             if name not in self.vertices:
                 spec = kind.Spec.model_validate({"source": Ref(vertex, TYPES[link.accepts])})
                 source = vertex
-                owner_node = self._owner(vertex)
-                self._insert(owner_node, name, kind, spec, lambda _, source=source: [Edge("source", source)], here.span)  # type: ignore[misc]
+                self._insert(
+                    Stand(self._owner(vertex)), name, kind, spec, lambda _, source=source: [Edge("source", source)], here.span
+                )  # type: ignore[misc]
             vertex = name
         return vertex
 
     def _owner(self, vertex: str) -> Declaration:
         here = self.vertices[vertex]
-        owner = here.owner if isinstance(here, Node | Choice) and here.owner else here.family if isinstance(here, Node) and here.family else here.name
+        owner = (
+            here.owner
+            if isinstance(here, Node | Choice) and here.owner
+            else here.family
+            if isinstance(here, Node) and here.family
+            else here.name
+        )
         return self.declared.nodes[owner.split("@")[0].split(".")[0]]
 
     # --- choices ---
@@ -324,9 +382,10 @@ class Linker:
             raise Unlinked
         takes = self._takes(node, link, judges, members, take)
         takes = [(label, self._coerced(node, link, vertex)) for label, vertex in takes]
+        proofs = tuple((label, f"{vertex}.proof") for label, vertex in takes if f"{vertex}.proof" in self.vertices)
         name = f"{owner}.select"
         span = node.at(link.field)
-        self.vertices[name] = Choice(name, tuple(members), tuple(takes), measure, largest, node.name, span)
+        self.vertices[name] = Choice(name, tuple(members), tuple(takes), measure, largest, node.name, span, proofs)
         return name
 
     @staticmethod
@@ -342,20 +401,29 @@ class Linker:
             family, axes = target.family, judges.family.axes if judges.family else ()
             if family is not None and set(family.axes) <= set(axes) and len(target.rows) == len(family.rows):
                 rows = [dict(zip(axes, row, strict=True)) for row in judges.rows]
-                return [(label, family.member(tuple(row[axis] for axis in family.axes))) for (label, _), row in zip(members, rows, strict=True)]
+                return [
+                    (label, family.member(tuple(row[axis] for axis in family.axes)))
+                    for (label, _), row in zip(members, rows, strict=True)
+                ]
         elif kinds.path_between(self._type(members[0][1]), wanted) is not None:
             return members
         else:
             fits = self._fields_that_fit(members, wanted)
             if len(fits) == 1:
                 return [(label, self._source(vertex, fits[0])) for label, vertex in members]
-        self._trouble(node, problem("select-nothing", node.at(link.field), judge=link.select[0] if link.select else "", wanted=wanted.says))
+        self._trouble(
+            node, problem("select-nothing", node.at(link.field), judge=link.select[0] if link.select else "", wanted=wanted.says)
+        )
         raise Unlinked
 
     def _fields_that_fit(self, members: list[tuple[str, str]], wanted: type[Artifact]) -> list[str]:
         first = self.vertices[members[0][1]]
         fields = [edge.field for edge in first.edges if not edge.order and not isinstance(self.vertices[edge.source], Cluster)]
-        return [path for path in fields if all(kinds.path_between(self._type(self._source(vertex, path)), wanted) is not None for _, vertex in members)]
+        return [
+            path
+            for path in fields
+            if all(kinds.path_between(self._type(self._source(vertex, path)), wanted) is not None for _, vertex in members)
+        ]
 
     def _source(self, vertex: str, path: str) -> str:
         return next(edge.source for edge in self.vertices[vertex].edges if edge.field == path)

@@ -162,9 +162,16 @@ def _section(source: Source, root: Map, key: Any, problems: list[Problem]) -> It
     file, value = source.file, root[key]
     if kinds.of_section(key) is None:
         if key in SECTIONS:
-            told = problem("later-section", span_of(key, file), section=str(key), sections=", ".join(f"`{each}`" for each in known_sections()))
+            told = problem(
+                "later-section",
+                span_of(key, file),
+                section=str(key),
+                sections=", ".join(f"`{each}`" for each in known_sections()),
+            )
         else:
-            told = problem("unknown-section", span_of(key, file), section=str(key), hint=guess(key, [*SECTIONS, *known_sections(), *_TOP]))
+            told = problem(
+                "unknown-section", span_of(key, file), section=str(key), hint=guess(key, [*SECTIONS, *known_sections(), *_TOP])
+            )
         problems.append(told)
         return
     if is_null(value):

@@ -32,7 +32,9 @@ def as_fields(kind: AnyKind, name: str, value: Value, places: Places) -> Map | P
     if isinstance(value, Scalar) and value and not (value.plain and value in ("~", "null", "Null", "NULL")):
         short = kind.shorthand(str(value))
         if short is not None:
-            filled = Map((key_like(value, key), value.like(each) if isinstance(each, str) else each) for key, each in short.items())
+            filled = Map(
+                (key_like(value, key), value.like(each) if isinstance(each, str) else each) for key, each in short.items()
+            )
             filled.line, filled.column, filled.width = value.line, value.column, value.width
             return filled
     elif kind.Spec.model_fields and not any(field.is_required() for field in kind.Spec.model_fields.values()) and value == "":
@@ -67,20 +69,30 @@ def _problem(error: Any, kind: AnyKind, name: str, value: Map, places: Places) -
     dotted = ".".join(path) or "fields"
     if what == "extra_forbidden":
         word, known = path[-1], _names_at(kind.Spec, path[:-1])
-        return problem("unknown-field", at, field=word, owner=_inside(owner, path[:-1]), hint=_field_hint(word, known, kind, path))
+        return problem(
+            "unknown-field", at, field=word, owner=_inside(owner, path[:-1]), hint=_field_hint(word, known, kind, path)
+        )
     if what == "missing":
         field = str(error["loc"][-1])
         about = _about(kind.Spec, [*path, field])
         return problem("missing-field", places.span(key_or(here, key)), owner=_inside(owner, path), field=field, about=about)
     if what == "zyc_expected":
-        return problem("wrong-value", at, field=dotted, owner=owner, what=context["what"], found=context["found"], help=context["help"])
+        return problem(
+            "wrong-value", at, field=dotted, owner=owner, what=context["what"], found=context["found"], help=context["help"]
+        )
     if what in ("literal_error", "enum"):
         choices = _choices(context.get("expected", ""))
         return problem("unknown-choice", at, field=dotted, owner=owner, found=describe(here), hint=guess(str(here), choices))
     if what in ("model_type", "dict_type", "model_attributes_type", "mapping_type"):
         return problem("wrong-value", at, field=dotted, owner=owner, what="a mapping", found=describe(here), help="")
     reason = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return problem("refused-value", at, field=dotted, owner=owner, reason=f"{describe(here)} {reason}" if reason.startswith("should") else reason)
+    return problem(
+        "refused-value",
+        at,
+        field=dotted,
+        owner=owner,
+        reason=f"{describe(here)} {reason}" if reason.startswith("should") else reason,
+    )
 
 
 def key_or(here: Value, key: Scalar | None) -> Value:
@@ -172,10 +184,23 @@ def shape_of(kind: AnyKind, spec: Spec) -> Shape:
         tags=spec.tags,
         about=spec.about,
         resumes=kind.resumes(spec),
-        parts=tuple(Part(suffix, stem, given) for suffix, (stem, given) in sorted(kind.parts(spec).items())),
-        proof=Part("proof", kind.proof, proof) if proof is not None else None,
+        parts=tuple(Part(suffix, stem, _written(given)) for suffix, (stem, given) in sorted(kind.parts(spec).items())),
+        proof=Part("proof", kind.proof, _written(proof)) if proof is not None else None,
         placement=tuple(sorted(placement.model_dump(mode="json").items())) if isinstance(placement, BaseModel) else (),
     )
+
+
+def _written(value: Any) -> Any:
+    """What a kind hands on to another node, as a spec would say it: plain data."""
+    if isinstance(value, Ref):
+        return value.written
+    if isinstance(value, FilePath):
+        return value.path
+    if isinstance(value, BaseModel):
+        return {name: _written(getattr(value, name)) for name in value.model_fields_set}
+    if isinstance(value, Mapping):
+        return {name: _written(each) for name, each in value.items()}
+    return [_written(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _with_defaults(bounds: Sequence[gates.Gate], written: Sequence[gates.Gate]) -> tuple[gates.Gate, ...]:
@@ -187,7 +212,9 @@ def _with_defaults(bounds: Sequence[gates.Gate], written: Sequence[gates.Gate]) 
 @cache
 def _bearing(spec: type[BaseModel]) -> tuple[str, ...]:
     """The fields that may hold a reference or a path, so that the others need no walk."""
-    return tuple(name for name, field in spec.model_fields.items() if _may_bear(field.annotation) or any(map(_may_bear, field.metadata)))
+    return tuple(
+        name for name, field in spec.model_fields.items() if _may_bear(field.annotation) or any(map(_may_bear, field.metadata))
+    )
 
 
 def _may_bear(annotation: Any) -> bool:

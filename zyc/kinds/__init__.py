@@ -123,4 +123,8 @@ def path_between(given: type[Artifact], wanted: type[Artifact]) -> tuple[AnyKind
 def templates_of(stem: str) -> tuple[Path, ...]:
     """The folders that hold the built-in templates beside the package that the kind comes from."""
     home = Path(cast("str", importlib.import_module(f"{__name__}.{stem}").__file__)).parent
-    return tuple(root for root in (home.parent / "templates", home.parent.parent / "templates") if (root / stem).is_dir() or (root / "lib").is_dir())[:1]
+    return tuple(
+        root
+        for root in (home.parent / "templates", home.parent.parent / "templates")
+        if (root / stem).is_dir() or (root / "lib").is_dir()
+    )[:1]

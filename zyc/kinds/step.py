@@ -84,15 +84,21 @@ class Step(Kind[StepSpec]):
         """Names that would stand in the same place, or that the step folder keeps for itself."""
         spec = case.spec
         for name in spec.files.keys() & spec.inputs.keys():
-            yield Objection(f"files.{name}", f"`{name}` is both an input and a file, and both would stand at `in/{name}`", "rename one")
+            yield Objection(
+                f"files.{name}", f"`{name}` is both an input and a file, and both would stand at `in/{name}`", "rename one"
+            )
         for name in spec.scripts:
             if name.startswith("/") or ".." in name.split("/") or name in ("command.sh", "values.sh"):
-                yield Objection(f"scripts.{name}", f"a script cannot be called `{name}`", "give it a plain file name, such as `make.py`")
+                yield Objection(
+                    f"scripts.{name}", f"a script cannot be called `{name}`", "give it a plain file name, such as `make.py`"
+                )
         for name in sorted({*spec.env} & {*spec.secrets}):
             yield Objection("secrets", f"`{name}` is both in `env` and in `secrets`", "keep it in `secrets` only")
         for name in sorted({*spec.tools, *spec.packages}):
             if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name) is None:
-                yield Objection("tools" if name in spec.tools else "packages", f"`{name}` is not the name of a program or package", "")
+                yield Objection(
+                    "tools" if name in spec.tools else "packages", f"`{name}` is not the name of a program or package", ""
+                )
 
     def estimate(self, case: Case[StepSpec]) -> Estimate:
         """Only what the spec says: a command is opaque until it has run once."""

@@ -45,7 +45,10 @@ def _markdown(found: list[Difference], revision: str) -> str:
     if not found:
         return f"No node differs from `{revision}`."
     lines = ["| node | before | after | because |", "|---|---|---|---|"]
-    lines += [f"| {cell(each.node)} | {each.before or '-'} | {f'**{each.after}**' if each.after == 'run' else each.after} | {cell(each.because)} |" for each in found]
+    lines += [
+        f"| {cell(each.node)} | {each.before or '-'} | {f'**{each.after}**' if each.after == 'run' else each.after} | {cell(each.because)} |"
+        for each in found
+    ]
     return "\n".join(lines)
 
 
@@ -60,7 +63,9 @@ def differences(front: Front, revision: str) -> list[Difference]:
     moved: dict[str, str] = {}  # vertex -> the node at whose change it moved
     told: list[Difference] = []
     for name, vertex in front.graph.vertices.items():
-        through = next((edge.source for edge in vertex.edges if edge.source in moved and not (edge.order and isinstance(vertex, Node))), None)
+        through = next(
+            (edge.source for edge in vertex.edges if edge.source in moved and not (edge.order and isinstance(vertex, Node))), None
+        )
         if isinstance(vertex, Cluster | Choice):
             if through is not None or name not in past_front.graph.vertices:
                 moved[name] = moved.get(through or "", name)
@@ -89,7 +94,9 @@ def _because(front: Front, node: Node, past_front: Front, before: Node) -> str:
     for path in [*new, *(path for path in old if path not in new)]:
         if old.get(path) != new.get(path):
             line = _line(front, node, path)
-            words.append(f"`{path}` {_short(old.get(path, '-'))} -> {_short(new.get(path, '-'))}" + (f" ({line})" if line else ""))
+            words.append(
+                f"`{path}` {_short(old.get(path, '-'))} -> {_short(new.get(path, '-'))}" + (f" ({line})" if line else "")
+            )
     lines = changes(past_front.settlement.nodes[before.name].own, front.settlement.nodes[node.name].own)
     for change in lines:
         if change.label.startswith("in/"):

@@ -76,11 +76,18 @@ def summary(console: Console, endings: Mapping[str, Ending], *, again: str) -> N
     words = [console.paint(f"{len(them):,} {fate.value}", COLOURS[fate]) for fate, them in counts.items() if them]
     saved = sum(each.saved for each in counts[Fate.KEPT])
     took = sum(each.seconds for each in endings.values())
-    console.print(" · ".join(words or ["nothing to do"]) + (f" · took {in_time(took)}" if took else "") + (f" · {in_time(saved)} saved" if saved >= 1 else ""))
+    console.print(
+        " · ".join(words or ["nothing to do"])
+        + (f" · took {in_time(took)}" if took else "")
+        + (f" · {in_time(saved)} saved" if saved >= 1 else "")
+    )
     failed = [each for each in endings.values() if each.fate is Fate.FAILED]
     gates = [each for each in endings.values() if any(gate.verdict is Verdict.FAILS for gate in each.gates)]
     if failed:
-        console.print(f"next   mend `{failed[0].node}`, then {again}" + ("   what is done is kept" if counts[Fate.RAN] or counts[Fate.KEPT] else ""))
+        console.print(
+            f"next   mend `{failed[0].node}`, then {again}"
+            + ("   what is done is kept" if counts[Fate.RAN] or counts[Fate.KEPT] else "")
+        )
     elif gates:
         console.print(f"next   zyc show {gates[0].node}   its gates and measures; a moved bound reruns nothing")
     elif counts[Fate.INTERRUPTED]:

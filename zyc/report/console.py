@@ -59,7 +59,9 @@ class Console:
     def of_process(cls, *, record: bool = False) -> Console:
         """The console of this process."""
         live = sys.stdout.isatty()
-        colour = (live and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb") or bool(os.environ.get("FORCE_COLOR"))
+        colour = (live and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb") or bool(
+            os.environ.get("FORCE_COLOR")
+        )
         # a pipe has no width; a table for it is as wide as it needs to be, within reason
         width = shutil.get_terminal_size((100, 24)).columns if live or "COLUMNS" in os.environ else 140
         return cls(sys.stdout, sys.stderr, max(width, 30), colour, live, record)
@@ -103,13 +105,27 @@ class Console:
 
         self.print(json.dumps(value, indent=2, ensure_ascii=False))
 
-    def table(self, rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), indent: int = 2, flexible: int = 0, right: Sequence[int] = ()) -> None:
+    def table(
+        self,
+        rows: Iterable[Sequence[str]],
+        *,
+        head: Sequence[str] = (),
+        indent: int = 2,
+        flexible: int = 0,
+        right: Sequence[int] = (),
+    ) -> None:
         """Columns as wide as they need to be; the flexible one gives way on a narrow terminal, and empty ones are left out."""
         for line in self.laid(rows, head=head, indent=indent, flexible=flexible, right=right):
             self.print(line)
 
     def laid(
-        self, rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), indent: int = 2, flexible: int = 0, right: Sequence[int] = ()
+        self,
+        rows: Iterable[Sequence[str]],
+        *,
+        head: Sequence[str] = (),
+        indent: int = 2,
+        flexible: int = 0,
+        right: Sequence[int] = (),
     ) -> list[str]:
         """The lines of a table."""
         body = [list(row) for row in rows]
@@ -124,7 +140,10 @@ class Console:
                 cut = min(over, max(0, widths[at] - 14))
                 widths[at] -= cut
                 over -= cut
-        return [" " * indent + "  ".join(self._cell(line[at], widths[at], right=at in right) for at in used).rstrip() for line in lines]
+        return [
+            " " * indent + "  ".join(self._cell(line[at], widths[at], right=at in right) for at in used).rstrip()
+            for line in lines
+        ]
 
     @staticmethod
     def _cell(text: str, width: int, *, right: bool) -> str:

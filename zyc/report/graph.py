@@ -46,7 +46,11 @@ def tree(console: Console, graph: Graph) -> Iterator[str]:
             continue
         seen.add(name)
         sources = {edge.source: edge.field for edge in reversed(graph.vertices[name].edges)}
-        inner = [(source, sources[source]) for source in dict.fromkeys(edge.source for edge in graph.vertices[name].edges) if source in graph.vertices]
+        inner = [
+            (source, sources[source])
+            for source in dict.fromkeys(edge.source for edge in graph.vertices[name].edges)
+            if source in graph.vertices
+        ]
         deeper = before + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch]
         for at, (source, label) in reversed(list(enumerate(inner))):
             waiting.append((source, deeper, "└─ " if at == len(inner) - 1 else "├─ ", label))
@@ -57,7 +61,7 @@ def _label(console: Console, graph: Graph, name: str) -> str:
     if isinstance(vertex, Node):
         return f"{name} {console.paint(vertex.kind, 'cyan')}"
     if isinstance(vertex, Cluster):
-        return f"{name} {console.paint(f'{len(vertex.edges)} members', 'cyan')}"
+        return f"{name} {console.paint(f'{len(vertex.members)} members', 'cyan')}"
     return f"{name} {console.paint('the best by ' + vertex.measure, 'cyan')}"
 
 
@@ -87,7 +91,17 @@ def dot(graph: Graph) -> Iterator[str]:
 def as_data(graph: Graph) -> dict[str, object]:
     """Nodes and edges."""
     nodes = [
-        {"name": name, "kind": vertex.kind if isinstance(vertex, Node) else type(vertex).__name__.lower(), "file": vertex.span.file, "line": vertex.span.line}
+        {
+            "name": name,
+            "kind": vertex.kind if isinstance(vertex, Node) else type(vertex).__name__.lower(),
+            "file": vertex.span.file,
+            "line": vertex.span.line,
+        }
         for name, vertex in graph.vertices.items()
     ]
-    return {"nodes": nodes, "edges": [{"from": source, "to": target, "field": field, "order": order} for source, target, field, order in edges(graph)]}
+    return {
+        "nodes": nodes,
+        "edges": [
+            {"from": source, "to": target, "field": field, "order": order} for source, target, field, order in edges(graph)
+        ],
+    }

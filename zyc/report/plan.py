@@ -42,7 +42,10 @@ def table(console: Console, plan: Plan, read: Read, *, title: str, every: bool =
     kept = [each for each in plan.decisions.values() if each.state is State.KEEP]
     if rows:
         console.print()
-        body = [(row.label, console.paint(row.state.value, COLOURS[row.state]), row.because, row.result, row.memory, row.time) for row in rows]
+        body = [
+            (row.label, console.paint(row.state.value, COLOURS[row.state]), row.because, row.result, row.memory, row.time)
+            for row in rows
+        ]
         head = ("node", "plan", "because", "result", "memory", "time")
         console.table(body, head=head, flexible=2, right=(4, 5))
     if kept and not every:
@@ -137,7 +140,9 @@ def _label(plan: Plan, group: Sequence[Decision]) -> str:
     first = _node(plan, group[0])
     if len(group) == 1:
         owner, dot, suffix = first.name.rpartition(".")
-        return f" ├ .{suffix}" if dot and owner in plan.decisions and plan.decisions[owner].state is not State.KEEP else first.name
+        return (
+            f" ├ .{suffix}" if dot and owner in plan.decisions and plan.decisions[owner].state is not State.KEEP else first.name
+        )
     families = {_node(plan, each).family for each in group}
     if len(families) == 1 and first.family:
         return f"{first.family}[{len(group)}]"
@@ -224,7 +229,14 @@ def _gate(console: Console, plan: Plan, decision: Decision, gate: GateOutlook) -
     }[gate.verdict]  # fmt: skip
     place = _node(plan, decision).span
     where = f"{place.file}:{gate.gate.line}" if gate.gate.line and gate.bad else ""
-    return (console.paint(mark, colour), gate.verdict.value, decision.name, f"{gate.gate}", gate.text if gate.verdict is not Verdict.FAILS else "", where)
+    return (
+        console.paint(mark, colour),
+        gate.verdict.value,
+        decision.name,
+        f"{gate.gate}",
+        gate.text if gate.verdict is not Verdict.FAILS else "",
+        where,
+    )
 
 
 def _footer(console: Console, plan: Plan) -> None:
@@ -233,7 +245,11 @@ def _footer(console: Console, plan: Plan) -> None:
     if not running and not plan.count(State.MAYBE, State.BLOCKED):
         console.print("nothing to do")
         return
-    words = [f"{plan.count(state):,} {state.value}" for state in (State.RUN, State.RESUME, State.MAYBE, State.BLOCKED) if plan.count(state)]
+    words = [
+        f"{plan.count(state):,} {state.value}"
+        for state in (State.RUN, State.RESUME, State.MAYBE, State.BLOCKED)
+        if plan.count(state)
+    ]
     known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
     if known:
         total = Interval(sum(each.low for each in known), sum(each.high for each in known))
@@ -265,7 +281,11 @@ def as_data(plan: Plan, read: Read) -> dict[str, object]:
     return {
         "nodes": [_decision_data(plan, each, read) for each in plan.decisions.values()],
         "counts": {state.value: plan.count(state) for state in State},
-        "seconds": {"low": sum(each.low for each in known), "high": sum(each.high for each in known), "unknown": len(running) - len(known)},
+        "seconds": {
+            "low": sum(each.low for each in known),
+            "high": sum(each.high for each in known),
+            "unknown": len(running) - len(known),
+        },
         "unpinned": sorted(plan.settlement.known.unpinned),
         "twin": plan.settlement.twin,
     }

@@ -80,7 +80,9 @@ def graph_options(function: F) -> F:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         click.option("--twin", is_flag=True, help="The rehearsal: the same graph at toy size."),
-        click.option("--set", "sets", multiple=True, metavar="NODE.FIELD=VALUE", help="Override a field; `vars.NAME=VALUE` a var."),
+        click.option(
+            "--set", "sets", multiple=True, metavar="NODE.FIELD=VALUE", help="Override a field; `vars.NAME=VALUE` a var."
+        ),
         click.option("--profile", default="", metavar="NAME", help="Lay specs/profiles/NAME.yml over the specs."),
         click.option("--exclude", multiple=True, metavar="NODES", help="Leave these out.", shell_complete=complete),
     ):
@@ -88,6 +90,8 @@ def graph_options(function: F) -> F:
     return function
 
 
-def call_of(select: tuple[str, ...], exclude: tuple[str, ...], profile: str, sets: tuple[str, ...], *, twin: bool, frozen: bool = False) -> Call:
+def call_of(
+    select: tuple[str, ...], exclude: tuple[str, ...], profile: str, sets: tuple[str, ...], *, twin: bool, frozen: bool = False
+) -> Call:
     """The call that the options make."""
     return Call(select, exclude, profile, sets, twin, frozen)

@@ -14,7 +14,9 @@ from zyc.verbs import App, call_of, graph_options, nodes
 @click.command("check")
 @nodes()
 @graph_options
-@click.option("--format", "form", type=click.Choice(["text", "github", "json"]), default="text", help="`github` annotates a pull request.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "github", "json"]), default="text", help="`github` annotates a pull request."
+)
 @click.pass_obj
 def command(app: App, select, exclude, profile, sets, twin, as_json, form) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
     """Check the specs: every field, reference, type, licence and input file. Nothing is built, no store is read.
@@ -37,7 +39,9 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, form) -> in
         return problems.tell(app.console, app.files(), error.problems)
     files = len({node.span.file for node in front.graph.nodes()})
     if form == "json":
-        app.console.json({"errors": [], "warnings": [problems.as_data(each) for each in front.warnings], "nodes": count, "files": files})
+        app.console.json(
+            {"errors": [], "warnings": [problems.as_data(each) for each in front.warnings], "nodes": count, "files": files}
+        )
     else:
         if form == "github":
             for each in front.warnings:

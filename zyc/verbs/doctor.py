@@ -35,6 +35,12 @@ def command(app: App, *, as_json: bool) -> int:
 
 
 def _line(app: App, each: Finding, width: int) -> str:
-    mark = app.console.paint("✓", "green") if each.fine else app.console.paint("✗", "red") if each.needed else app.console.paint("-", "dim")
+    mark = (
+        app.console.paint("✓", "green")
+        if each.fine
+        else app.console.paint("✗", "red")
+        if each.needed
+        else app.console.paint("-", "dim")
+    )
     mend = f"   {app.console.paint(each.mend, 'cyan')}" if each.mend and not each.fine else ""
     return f"  {mark} {each.name.ljust(width)}  {each.says}{mend}"

@@ -28,7 +28,11 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, form, every
     if form == "json":
         app.console.json(report.as_data(graph))
     else:
-        draw = {"tree": lambda: report.tree(app.console, graph), "mermaid": lambda: report.mermaid(graph), "dot": lambda: report.dot(graph)}[form]
+        draw = {
+            "tree": lambda: report.tree(app.console, graph),
+            "mermaid": lambda: report.mermaid(graph),
+            "dot": lambda: report.dot(graph),
+        }[form]
         app.console.print("\n".join(draw()))
     app.close()
     return 0

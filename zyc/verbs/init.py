@@ -70,7 +70,11 @@ def command(app: App, folder: str, *, as_json: bool) -> int:
             if name != ".gitignore":
                 continue
             old = app.world.read_text(path)
-            text = old + ("" if old.endswith("\n") or not old else "\n") + "".join(f"{line}\n" for line in text.split() if line not in old.split())  # noqa: PLW2901
+            text = (
+                old
+                + ("" if old.endswith("\n") or not old else "\n")
+                + "".join(f"{line}\n" for line in text.split() if not {line, f"/{line}"} & {*old.split()})
+            )  # noqa: PLW2901
             if text == old:
                 continue
         app.world.make_folder(path.parent)

@@ -11,7 +11,9 @@ from zyc.verbs import App, call_of
 
 
 @click.command("lock")
-@click.option("--upgrade", "upgrade", multiple=True, metavar="NAME", help="Move this pin to what is here now; `all` moves every pin.")
+@click.option(
+    "--upgrade", "upgrade", multiple=True, metavar="NAME", help="Move this pin to what is here now; `all` moves every pin."
+)
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit with 1 when a pin is missing or unused.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
@@ -29,10 +31,19 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
     wanted = {name: known.pins[name] for name in sorted(known.pins)}
     unknown = [name for name in upgrade if name not in wanted and name != "all"]
     if unknown:
-        raise ZycError(problem("no-selection", text=unknown[0], hint=guess(unknown[0], wanted, otherwise="the specs pin nothing")))
+        raise ZycError(
+            problem("no-selection", text=unknown[0], hint=guess(unknown[0], wanted, otherwise="the specs pin nothing"))
+        )
     before = dict(front.lock.pins)
-    after = {name: _moved(front.probe.version(name), version) if name in upgrade or "all" in upgrade else version for name, version in wanted.items()}
-    changes = [(name, before.get(name, ""), after.get(name, "")) for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    after = {
+        name: _moved(front.probe.version(name), version) if name in upgrade or "all" in upgrade else version
+        for name, version in wanted.items()
+    }
+    changes = [
+        (name, before.get(name, ""), after.get(name, ""))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
     if not only_check and changes:
         front.world.write(front.project.root / locks.FILE, Lock(after).text(), durable=True)
     if as_json:

@@ -26,14 +26,21 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, every, long
     """
     front = app.open(call_of(select, exclude, profile, sets, twin=twin), json=as_json)
     names = front.selection.names
-    found = [node for node in front.compiled.graph.nodes() if node.name in names and (every or not node.inserted or node.name in front.selection.explicit)]
+    found = [
+        node
+        for node in front.compiled.graph.nodes()
+        if node.name in names and (every or not node.inserted or node.name in front.selection.explicit)
+    ]
     if as_json:
         plan = front.plan
         app.console.json([{**_data(node), "plan": plan.decisions[node.name].state.value} for node in found])
     elif long or app.console.live:
         plan = front.plan
         console = app.console
-        rows = [_row(node, console.paint(plan.decisions[node.name].state.value, report.COLOURS[plan.decisions[node.name].state])) for node in found]
+        rows = [
+            _row(node, console.paint(plan.decisions[node.name].state.value, report.COLOURS[plan.decisions[node.name].state]))
+            for node in found
+        ]
         console.table(rows, indent=0, flexible=4)
     else:
         for node in found:

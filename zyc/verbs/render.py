@@ -14,7 +14,9 @@ from zyc.verbs import App, call_of, graph_options, nodes
 @click.command("render")
 @nodes()
 @graph_options
-@click.option("-o", "--output", "output", metavar="DIR", default="rendered", show_default=True, help="Where to write the folders.")
+@click.option(
+    "-o", "--output", "output", metavar="DIR", default="rendered", show_default=True, help="Where to write the folders."
+)
 @click.option("--copy", "copies", is_flag=True, help="Copy your input files instead of linking them, so that DIR can be moved.")
 @click.option("--force", is_flag=True, help="Replace DIR when zyc rendered it before.")
 @click.pass_obj
@@ -39,6 +41,8 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, output, cop
     if as_json:
         app.console.json({"folder": output, "steps": names})
     else:
-        app.console.print(f"{len(names)} step{'' if len(names) == 1 else 's'} in {output}/: `bash {output}/run.sh` runs them in order")
+        app.console.print(
+            f"{len(names)} step{'' if len(names) == 1 else 's'} in {output}/: `bash {output}/run.sh` runs them in order"
+        )
     app.close()
     return 0

@@ -56,7 +56,9 @@ def _file(console: Console, front: Front, node: Node, name: str) -> None:
 
 def _print(console: Console, front: Front, node: Node, decision: Decision) -> None:
     state = console.paint(decision.state.value, report.COLOURS[decision.state])
-    console.print(f"{console.paint(node.name, 'bold')}  {node.kind}  {state}  {console.paint(f'{node.span.file}:{node.span.line}', 'dim')}")
+    console.print(
+        f"{console.paint(node.name, 'bold')}  {node.kind}  {state}  {console.paint(f'{node.span.file}:{node.span.line}', 'dim')}"
+    )
     if node.shape.about:
         console.print(f"  {safe(node.shape.about)}")
     readers = front.graph.readers()[node.name]

@@ -57,7 +57,9 @@ def _place(front: Front, reason: Reason) -> str:
     declared = front.compiled.declared.get(reason.node.split("@")[0].split(".")[0])
     if declared is not None and reason.field.startswith("ZYC_VARS_"):
         spans = front.graph.headers[declared.source.file].spans
-        return next((str(span) for name, span in spans if f"ZYC_{name.upper().replace('-', '_').replace('.', '_')}" == reason.field), "")
+        return next(
+            (str(span) for name, span in spans if f"ZYC_{name.upper().replace('-', '_').replace('.', '_')}" == reason.field), ""
+        )
     return str(declared.at(reason.field)) if declared is not None and reason.field else ""
 
 
@@ -71,7 +73,14 @@ def _explained(front: Front, plan: Plan, name: str) -> dict[str, object]:
         "key": decision.key,
         "chain": links,
         "reasons": [
-            {"node": each.node, "what": each.what.replace("`", ""), "before": each.before, "after": each.after, "field": each.field, "place": _place(front, each)}
+            {
+                "node": each.node,
+                "what": each.what.replace("`", ""),
+                "before": each.before,
+                "after": each.after,
+                "field": each.field,
+                "place": _place(front, each),
+            }
             for link in links
             for each in reasons(plan, link, front.read_trace)
         ],
@@ -107,7 +116,11 @@ def _verdict(decision: Decision) -> str:
 
 def _print_kept(console: Console, front: Front, decision: Decision) -> None:
     trace = front.read_trace(decision.key or "")
-    when = f"built {trace.started.replace('T', ' ').replace('+00:00', ' UTC')}" if trace is not None and trace.started else "built before"
+    when = (
+        f"built {trace.started.replace('T', ' ').replace('+00:00', ' UTC')}"
+        if trace is not None and trace.started
+        else "built before"
+    )
     console.print(f"  {when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is")
     console.print(f"  key   {(decision.key or '')[:24]}")
     rows = [(label, digest if len(digest) < 30 else digest[:24]) for label, digest in decision.manifest]
