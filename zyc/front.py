@@ -14,7 +14,8 @@ from zyc import search as searches
 from zyc import site as sites
 from zyc.check import check
 from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
-from zyc.errors import Problem, Span, ZycError, problem
+from zyc.compile.link import measured_at
+from zyc.errors import Problem, ZycError
 from zyc.gather import Disk, Files, gather, history, read_profile, read_specs
 from zyc.graph import Graph, Search
 from zyc.kept import Kept
@@ -114,15 +115,13 @@ class Front:
             return None
         judges = compiled.graph.families.get(search.judge)
         if judges is None or not set(family.axes) <= set(judges.axes):
-            known = compiled.declared.get(search.family)
-            at = known.at("search") if known else Span("specs")
-            reason = f"`{search.judge}` does not stand on `{search.family}`, so it cannot judge its members"
-            raise ZycError(problem("bad-search", at, name=search.family, reason=reason))
+            return None
         plan = self._plan(compiled.graph, compiled, check_it=False)
         scores = {}
         for row in judges.rows:
-            name = judges.member(row)
-            decision = plan.decisions[name]
+            decision = plan.decisions[measured_at(compiled.graph.vertices, judges.member(row), search.measure)]
+            if decision.state is State.BLOCKED:
+                continue  # a gate stands before it, so it has no score
             trace = self.history.traces.get(decision.key or "")
             if decision.state is not State.KEEP or trace is None or search.measure not in trace.measures:
                 return None

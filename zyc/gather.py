@@ -343,7 +343,7 @@ def _unfinished(world: World, project: Project) -> Iterator[tuple[str, Unfinishe
 
     for name in world.list(project.artifacts / "steps"):
         folder = project.artifacts / "steps" / name
-        if world.list(folder / "state"):
+        if set(world.list(folder / "state")) - {".placement.json"}:
             try:
                 placement = json.loads(world.read(folder / "state" / ".placement.json"))
             except (OSError, ValueError):

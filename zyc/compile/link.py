@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from zyc import kinds
 from zyc.compile.declare import Declaration, Declared, Member, Trouble, measures_of
@@ -25,11 +27,12 @@ class Unlinked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a name in a spec leads to: one vertex, or the rows of a family."""
+    """What a name in a spec leads to: one vertex, or the rows of a family that begin as the name says."""
 
     node: Declaration
     family: Family | None
     rows: tuple[tuple[str, ...], ...] = ()
+    free: tuple[str, ...] = ()  # the axes that the name leaves open
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,9 @@ class Linker:
             if not nodes[name].broken:
                 self._declaration(nodes[name])
         self._unknown_in(broken)
+        for search in self.searches.values():
+            with suppress(Unlinked):
+                self._judged(search)
         return Graph(self.vertices, self.families, self.declared.headers, self.searches)
 
     def _unknown_in(self, broken: Sequence[str]) -> None:
@@ -76,6 +82,23 @@ class Linker:
                         self._target(self.declared.nodes[name], link.name, link.field)
                     except Unlinked:
                         break
+
+    def _judged(self, search: Search) -> None:
+        """A search is led by the numbers of a family that stands on it, or by its own."""
+        node, judge = self.declared.nodes[search.family], self.families.get(search.judge)
+        if judge is None or not set(self.families[search.family].axes) <= set(judge.axes):
+            reason = f"`{search.judge}` does not stand on `{search.family}`, so it cannot judge its members"
+            self._trouble(node, problem("bad-search", node.at("search"), name=search.family, reason=reason))
+        else:
+            self._measures(node, "search.max" if search.largest else "search.min", search.judge, search.measure)
+
+    def _measures(self, node: Declaration, path: str, judge: str, measure: str) -> None:
+        kind = self.declared.nodes[judge.split("@")[0]].kind
+        patterns = measures_of(kind)
+        if not known(measure, patterns):
+            facts = {"owner": owner_words(kind.name, judge), "measure": measure, "hint": guess(measure, patterns)}
+            self._trouble(node, problem("unknown-measure", node.at(path), **facts))
+            raise Unlinked
 
     def _trouble(self, node: Declaration, what: object) -> None:
         trouble = Trouble(what, node.source.file, node.name)  # type: ignore[arg-type]
@@ -121,44 +144,36 @@ class Linker:
             if link.collects or link.order or link.select:
                 continue
             target = self._target(node, link.name, link.field)
-            if target.family is None or len(target.rows) <= 1:
+            if target.family is None or not target.free:
                 continue
-            shared = [axis for axis in target.family.axes if axis in axes]
-            if not shared or target.family.name not in came.values():
-                rows = self._join(node, link, target, rows, shared, came)
-                for axis in target.family.axes:
-                    if axis not in axes:
-                        axes.append(axis)
-                        came[axis] = target.family.name
+            rows = self._join(node, link, target, rows, came)
+            for axis in target.free:
+                if axis not in axes:
+                    axes.append(axis)
+                    came[axis] = target.family.name
         return tuple(axes), rows
 
     def _join(
-        self,
-        node: Declaration,
-        link: Link,
-        target: Target,
-        rows: list[dict[str, str]],
-        shared: list[str],
-        came: Mapping[str, str],
+        self, node: Declaration, link: Link, target: Target, rows: list[dict[str, str]], came: Mapping[str, str]
     ) -> list[dict[str, str]]:
-        family = target.family
-        assert family is not None
+        """The rows beside those of a family that agree on the axes of both; neither may have one too many."""
+        assert target.family is not None
+        shared = [axis for axis in target.free if axis in came]
         index: dict[tuple[str, ...], list[dict[str, str]]] = {}
         for row in target.rows:
-            labels = dict(zip(family.axes, row, strict=True))
+            labels = {axis: label for axis, label in zip(target.family.axes, row, strict=True) if axis in target.free}
             index.setdefault(tuple(labels[axis] for axis in shared), []).append(labels)
-        joined = []
-        for row in rows:
-            partners = index.get(tuple(row[axis] for axis in shared))
-            if partners is None:
-                axis = shared[0]
-                left = ", ".join(dict.fromkeys(each[axis] for each in rows))
-                right = ", ".join(dict.fromkeys(labels[axis] for them in index.values() for labels in them))
-                facts = {"one": f"`{came[axis]}`", "left": left, "two": f"`{family.name}`", "right": right}
-                self._trouble(node, problem("axes-differ", node.at(link.field), name=node.name, axis=axis, **facts))
-                raise Unlinked
-            joined += [{**row, **labels} for labels in partners]
-        return joined
+        here = {tuple(each[axis] for axis in shared) for each in rows}
+        # a matrix of its own may take a part of a family
+        partial = any(came[axis] == node.name for axis in shared)
+        if here - index.keys() or (index.keys() - here and not partial):
+            axis = shared[0]
+            left = ", ".join(dict.fromkeys(each[axis] for each in rows))
+            right = ", ".join(dict.fromkeys(labels[axis] for them in index.values() for labels in them))
+            facts = {"one": f"`{came[axis]}`", "left": left, "two": f"`{target.family.name}`", "right": right}
+            self._trouble(node, problem("axes-differ", node.at(link.field), name=node.name, axis=axis, **facts))
+            raise Unlinked
+        return [{**each, **labels} for each in rows for labels in index[tuple(each[axis] for axis in shared)]]
 
     # --- names ---
 
@@ -173,7 +188,7 @@ class Linker:
         if not coordinates:
             if target.broken:
                 raise Unlinked
-            return Target(target, family, family.rows if family else ())
+            return Target(target, family, family.rows if family else (), family.axes if family else ())
         if family is None:
             if target.broken:
                 raise Unlinked
@@ -193,7 +208,7 @@ class Linker:
             hint = guess(name, (family.member(row) for row in family.rows))
             self._trouble(node, problem("unknown-member", node.at(path), family=base, name=name, hint=hint))
             raise Unlinked
-        return Target(target, family, rows)
+        return Target(target, family, rows, family.axes[len(coordinates) :])
 
     def _vertex(self, node: Declaration, link: Link, coordinates: Coordinates) -> str:
         """The vertex that a reference leads to, before any coercion."""
@@ -205,14 +220,8 @@ class Linker:
             return target.node.name
         if link.collects:
             return self._cluster(target)
-        fitting = [
-            row
-            for row in target.rows
-            if all(coordinates.get(axis, label) == label for axis, label in zip(family.axes, row, strict=True))
-        ]
-        if len(target.rows) == 1 or len(fitting) == 1:
-            return family.member((fitting or target.rows)[0])
-        return family.member(tuple(coordinates[axis] for axis in family.axes))
+        fixed = dict(zip(family.axes, target.rows[0], strict=True))
+        return family.member(tuple(coordinates[axis] if axis in target.free else fixed[axis] for axis in family.axes))
 
     def _cluster(self, target: Target) -> str:
         family = target.family
@@ -344,10 +353,8 @@ class Linker:
             name = f"{vertex}.{kind.suffix}"
             if name not in self.vertices:
                 spec = kind.Spec.model_validate({"source": Ref(vertex, TYPES[link.accepts])})
-                source = vertex
-                self._insert(
-                    Stand(self._owner(vertex)), name, kind, spec, lambda _, source=source: [Edge("source", source)], here.span
-                )  # type: ignore[misc]
+                edge = Edge("source", vertex)
+                self._insert(Stand(self._owner(vertex)), name, kind, spec, partial(_only, edge), here.span)
             vertex = name
         return vertex
 
@@ -372,11 +379,7 @@ class Linker:
         if judges.family is None:
             self._trouble(node, problem("select-not-family", node.at(link.field), name=judge))
             raise Unlinked
-        patterns = measures_of(judges.node.kind)
-        if not known(measure, patterns):
-            facts = {"owner": owner_words(judges.node.kind.name, judge), "measure": measure, "hint": guess(measure, patterns)}
-            self._trouble(node, problem("unknown-measure", node.at(link.field), **facts))
-            raise Unlinked
+        self._measures(node, link.field, judge, measure)
         members = [(self._label(judges.family, row), judges.family.member(row)) for row in judges.rows]
         if any(name not in self.vertices for _, name in members):
             raise Unlinked
@@ -385,7 +388,8 @@ class Linker:
         proofs = tuple((label, f"{vertex}.proof") for label, vertex in takes if f"{vertex}.proof" in self.vertices)
         name = f"{owner}.select"
         span = node.at(link.field)
-        self.vertices[name] = Choice(name, tuple(members), tuple(takes), measure, largest, node.name, span, proofs)
+        measured = tuple((label, measured_at(self.vertices, vertex, measure)) for label, vertex in members)
+        self.vertices[name] = Choice(name, measured, tuple(takes), measure, largest, node.name, span, proofs)
         return name
 
     @staticmethod
@@ -427,6 +431,17 @@ class Linker:
 
     def _source(self, vertex: str, path: str) -> str:
         return next(edge.source for edge in self.vertices[vertex].edges if edge.field == path)
+
+
+def _only(edge: Edge, _: Shape) -> list[Edge]:
+    return [edge]
+
+
+def measured_at(vertices: Mapping[str, Vertex], name: str, measure: str) -> str:
+    """The vertex whose numbers tell a measure of a node: its own, or those of its proof."""
+    node, proof = vertices[name], f"{name}.proof"
+    own = not isinstance(node, Node) or known(measure, kinds.load(node.kind).measures)
+    return name if own or proof not in vertices else proof
 
 
 def _alone(link: Link, links: Sequence[Link]) -> str:
