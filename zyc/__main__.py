@@ -11,7 +11,7 @@ def main(argv: list[str] | None = None) -> int:
     if words in (["--version"], ["-V"]):
         from zyc import __version__
 
-        print(f"zyc {__version__}")
+        sys.stdout.write(f"zyc {__version__}\n")
         return 0
     from zyc import memo
 

@@ -36,7 +36,7 @@ def check(compiled: Compiled, graph: Graph, settlement: Settlement) -> list[Trou
         for objection in settlement.nodes[node.name].objections:
             at = _at(compiled, node, objection.field)
             troubles.append(Trouble(problem("objection", at, says=objection.says, help=objection.help), file, _declared(node)))
-    troubles += [Trouble(each, each.spans[0].file) for each in _licences(compiled, graph, settlement)]
+    troubles += [Trouble(each, each.spans[0].file) for each in _licences(graph, settlement)]
     troubles += [Trouble(each, each.spans[0].file) for each in _unread(compiled, graph, settlement.known)]
     return list(dict.fromkeys(troubles))
 
@@ -67,7 +67,7 @@ def _unmet(compiled: Compiled, node: Node, known: Known) -> Iterator[Problem]:
             yield problem("unresolvable-pin", at, name=need.name, owner=owner, field=need.field, hint=hint)
 
 
-def _licences(compiled: Compiled, graph: Graph, settlement: Settlement) -> Iterator[Problem]:
+def _licences(graph: Graph, settlement: Settlement) -> Iterator[Problem]:
     """`use: commercial` in a file is held against every licence in the lineage of its nodes."""
     limited: dict[str, tuple[str, tuple[str, ...]]] = {}
     for node in graph.nodes():

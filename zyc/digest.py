@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from zyc.kind import Case, EnvironmentNeed, FileNeed, Kind, PinNeed
 from zyc.graph import Shape
-from zyc.render import Rendered
+from zyc.kind import Case, EnvironmentNeed, FileNeed, Kind, PinNeed
 from zyc.traces import digest_of as key_of
 
 __all__ = ["Change", "Line", "Manifest", "changes", "field_texts", "key_of", "of_text", "own_lines"]
@@ -22,10 +21,12 @@ def of_text(text: str | bytes) -> str:
     return sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
-def own_lines(kind: Kind[Any], shape: Shape, case: Case[Any], rendered: Rendered, environment: Mapping[str, str]) -> Manifest:
+def own_lines(
+    kind: Kind[Any], shape: Shape, case: Case[Any], recipe: Mapping[str, str], environment: Mapping[str, str]
+) -> Manifest:
     """What a node says by itself: everything of its manifest but its inputs."""
     lines: list[Line] = [("kind", f"{kind.name} {kind.revision}")]
-    lines += [(f"recipe/{name}", of_text(text)) for name, text in sorted(rendered.recipe.items())]
+    lines += [(f"recipe/{name}", of_text(text)) for name, text in sorted(recipe.items())]
     for need in shape.needs:
         if isinstance(need, FileNeed) and not need.text:
             lines.append((f"in/{kind.place(need.field)}", case.files[need.path].digest))

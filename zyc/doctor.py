@@ -33,7 +33,7 @@ def examine(world: World, here: Path) -> list[Finding]:
     """Everything worth knowing, most needed first."""
     probe = Probe(world)
     return [
-        *_core(world, probe),
+        *_core(probe),
         *_place(world, here),
         *_machine(world),
         *_extras(probe),
@@ -42,7 +42,7 @@ def examine(world: World, here: Path) -> list[Finding]:
     ]
 
 
-def _core(world: World, probe: Probe) -> Iterator[Finding]:
+def _core(probe: Probe) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(
         "to plan and build", "python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer", needed=True
@@ -127,8 +127,8 @@ def _extras(probe: Probe) -> Iterator[Finding]:
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", each)
         if name and extra and extra[1] not in ("all", "fast"):
             wanted.setdefault(extra[1], []).append(name[0])
-    for extra, names in wanted.items():
-        missing = [name for name in names if probe.version(f"package:{name}") is None]
+    for group, names in wanted.items():
+        missing = [each for each in names if probe.version(f"package:{each}") is None]
         says = (
             f"{len(names)} packages"
             if not missing
@@ -136,14 +136,14 @@ def _extras(probe: Probe) -> Iterator[Finding]:
             if len(missing) == len(names)
             else "missing: " + ", ".join(missing)
         )
-        yield Finding("for rendered scripts", extra, not missing, says, f"pip install 'zyc[{extra}]'")
+        yield Finding("for rendered scripts", group, not missing, says, f"pip install 'zyc[{group}]'")
 
 
 def _toolchain(probe: Probe) -> Iterator[Finding]:
-    for name, what in (("cmake", "builds llama.cpp"), ("c++", "builds llama.cpp"), ("make", "builds the demo and the tests")):
-        version = probe.version(f"tool:{name}")
+    for tool, what in (("cmake", "builds llama.cpp"), ("c++", "builds llama.cpp"), ("make", "builds the demo and the tests")):
+        version = probe.version(f"tool:{tool}")
         yield Finding(
-            "to build engines", name, version is not None, version or f"missing: {what}", _install({"c++": "g++"}.get(name, name))
+            "to build engines", tool, version is not None, version or f"missing: {what}", _install({"c++": "g++"}.get(tool, tool))
         )
 
 

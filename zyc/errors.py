@@ -193,7 +193,7 @@ class Problem:
     spans: tuple[Span, ...] = ()
 
     def _filled(self, wording: str) -> str:
-        return wording.format_map({name: value for name, value in self.facts})
+        return wording.format_map(dict(self.facts))
 
     @property
     def message(self) -> str:

@@ -15,7 +15,6 @@ from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from zyc import gates, quantity
-from zyc.source import SecretName
 from zyc.types import Artifact
 
 A_co = TypeVar("A_co", bound=Artifact, covariant=True)
@@ -64,7 +63,7 @@ def _plain(value: object, what: str) -> str:
 
 def read_text(value: object) -> str:
     """Text of any style; never nothing, a list or a mapping."""
-    if isinstance(value, SecretName):
+    if getattr(value, "secret", False):
         wrong("text", value, "a value of the environment is only for fields that are secrets, and for a step's `env`")
     if not isinstance(value, str) or is_null(value):
         wrong("text", value, 'write `""` for an empty text' if is_null(value) else "")
@@ -341,7 +340,8 @@ class Ref(Generic[A_co]):
             "description": f"the name of a node that yields {accepts.says}",
         }
         many = {"type": "array", "items": one}
-        return {"one": one, "many": {"anyOf": [one, many]}, "either": {"anyOf": [one, many]}}[cls.shape]
+        shapes: dict[str, dict[str, Any]] = {"one": one, "many": {"anyOf": [one, many]}, "either": {"anyOf": [one, many]}}
+        return shapes[cls.shape]
 
 
 class Refs(Ref[A_co]):

@@ -23,6 +23,7 @@ from zyc.known import History, Known
 from zyc.lock import Lock
 from zyc.plan import Plan, State, Why, make_plan
 from zyc.project import Project
+from zyc.render import template_problems
 from zyc.selection import Selection, Selector, closure
 from zyc.settle import Settlement, settle
 from zyc.site import Site
@@ -173,7 +174,8 @@ class Front:
         owners = {node.owner or node.family or node.name for node in cut.nodes()} | selection.broken
         files = {node.span.file for node in cut.nodes()} | selection.files
         everything = not self.call.select and not self.call.exclude
-        fatal, other = [], []
+        fatal: list[Trouble] = []
+        other: list[Trouble] = []
         for trouble in self.compiled.troubles:
             mine = everything or not trouble.file or trouble.node in owners or (not trouble.node and trouble.file in files)
             (fatal if mine else other).append(trouble)
@@ -198,7 +200,6 @@ class Front:
             lock=self.lock,
             site=self.site,
             probe=self.probe,
-            kept=self.kept,
             project=self.project,
         )
 
@@ -208,7 +209,11 @@ class Front:
         return self._settled(self.graph, self.compiled, check_it=True)
 
     def _settled(self, graph: Graph, compiled: Compiled, *, check_it: bool) -> Settlement:
-        real = settle(graph, self.known(graph), self.kept)
+        known = self.known(graph)
+        flawed = template_problems(known.templates)
+        if flawed:
+            raise ZycError(flawed)
+        real = settle(graph, known, self.kept)
         if check_it:
             troubles = check(compiled, graph, real)
             if troubles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterable, Mapping
@@ -92,7 +93,7 @@ def judge(gate: Gate, measures: Mapping[str, float]) -> Verdict:
         return Verdict.UNKNOWN
     bound = gate.bound + (measures[gate.against] if gate.against else 0.0)
     value = measures[gate.measure]
-    if value != value or bound != bound:
+    if math.isnan(value) or math.isnan(bound):
         return Verdict.FAILS
     return Verdict.HOLDS if _OPERATORS[gate.sign](value, bound) else Verdict.FAILS
 
@@ -105,7 +106,7 @@ def by_how_much(gate: Gate, measures: Mapping[str, float]) -> str:
         return f"`{gate.against}` was not measured"
     bound = gate.bound + (measures[gate.against] if gate.against else 0.0)
     value, gap = measures[gate.measure], abs(measures[gate.measure] - bound)
-    off = "" if gap != gap or gate.sign == "!=" else f", off by {show(gap, gate.dimension)}"
+    off = "" if math.isnan(gap) or gate.sign == "!=" else f", off by {show(gap, gate.dimension)}"
     return f"`{gate}`: it is {show(value, gate.dimension)}{off}"
 
 
@@ -132,7 +133,7 @@ def best(members: Iterable[tuple[str, Mapping[str, float], bool]], measure: str,
     winner: tuple[float, str] | None = None
     for label, measures, passed in members:
         value = measures.get(measure)
-        if not passed or value is None or value != value:
+        if not passed or value is None or math.isnan(value):
             continue
         score = value if largest else -value
         if winner is None or score > winner[0]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import fnmatch
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from zyc import kinds
 from zyc.compile import Source
 from zyc.digest import of_text
-from zyc.errors import Span, ZycError, guess, problem
+from zyc.errors import Problem, Span, ZycError, guess, problem
 from zyc.graph import Graph
 from zyc.journal import Journal
 from zyc.kept import Kept
@@ -20,7 +20,6 @@ from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
 from zyc.known import History, Known, Machine, Missing, Template, Unfinished
 from zyc.lock import Lock
 from zyc.project import Project
-from zyc.render import dependencies, refuse_flaws
 from zyc.site import Site
 from zyc.store import Store
 from zyc.toolchain import Probe
@@ -56,6 +55,7 @@ class Disk:
         self.world = world
         self.root = root
         self._real = world.real(root)
+        self._top = str(root)  # joining paths is what ten thousand files would spend their time on
         self._kept = kept
 
     def kind(self, path: str) -> str | None:
@@ -73,7 +73,7 @@ class Disk:
 
     def digest(self, path: str) -> tuple[str, int]:
         """The sha256 and size of a file."""
-        full = os.path.join(self.root, path)
+        full = f"{self._top}/{path}"
         seen = self.world.stat(full, follow=True)
         if seen is None:
             raise FileNotFoundError(full)
@@ -148,9 +148,7 @@ def read_profile(files: Files, name: str) -> tuple[str, bytes]:
     return path, files.read(path)
 
 
-def gather(  # noqa: PLR0913  (each is another place to read from)
-    world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, probe: Probe, kept: Kept, project: Project
-) -> Known:
+def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, probe: Probe, project: Project) -> Known:
     """Read what the nodes of a graph need."""
     needs = [need for node in graph.nodes() for need in node.shape.needs]
     texts = {need.path for need in needs if isinstance(need, FileNeed) and need.text}
@@ -164,11 +162,9 @@ def gather(  # noqa: PLR0913  (each is another place to read from)
             missing[path] = told
     environ = world.environ()
     names = {need.name for need in needs if isinstance(need, EnvironmentNeed) and not need.secret}
-    templates = _templates(world, project, files, {node.kind for node in graph.nodes()}, kept)
+    templates = _templates(world, files, {node.kind for node in graph.nodes()})
     wanted = {need.name for need in needs if isinstance(need, PinNeed)}
-    wanted |= {
-        f"package:{name}" for template in templates.values() for text in template.recipe.values() for name in dependencies(text)
-    }
+    wanted |= {f"package:{name}" for template in templates.values() for name in template.dependencies}
     pins, unpinned = _pins(sorted(wanted), lock, probe)
     return Known(
         files=found,
@@ -270,19 +266,19 @@ def _beside(files: Files, path: str) -> str:
     return close.replace("`", f"`{folder}/", 1) if close.startswith("did you mean") else close
 
 
-def _templates(world: World, project: Project, files: Files, names: set[str], kept: Kept) -> dict[str, Template]:
+def _templates(world: World, files: Files, names: set[str]) -> dict[str, Template]:
     """The template folders of the kinds in use; the project's own files shadow the built-in ones."""
-    own = [path for path in files.below("templates")] if files.kind("templates") == "folder" else []
+    own = list(files.below("templates")) if files.kind("templates") == "folder" else []
     told = {}
     for name in sorted(names):
         texts: dict[str, str] = {}
+        shadows: dict[str, str] = {}
         for root in kinds.templates_of(name):
             texts |= _built_in(world, root, name)
         for path in own:
             if path == "run.sh" or path.startswith((f"{name}/", "lib/")):
-                texts[path] = files.read(f"templates/{path}").decode("utf-8", "replace")
-                refuse_flaws(f"templates/{path}", path, texts[path])
-        told[name] = _template(name, texts)
+                shadows[path] = files.read(f"templates/{path}").decode("utf-8", "replace")
+        told[name] = _template(name, {**texts, **shadows}, shadows)
     return told
 
 
@@ -297,7 +293,7 @@ def _built_in(world: World, root: Path, name: str) -> dict[str, str]:
     return texts
 
 
-def _template(name: str, texts: Mapping[str, str]) -> Template:
+def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Template:
     wanted = kinds.load(name).harness
 
     def part(folder: str) -> dict[str, str]:
@@ -306,7 +302,7 @@ def _template(name: str, texts: Mapping[str, str]) -> Template:
 
     harness = {path[4:]: text for path, text in texts.items() if path.startswith("lib/") and path[4:] in wanted}
     digest = of_text("".join(f"{path}\0{of_text(text)}\n" for path, text in sorted(texts.items())))
-    return Template(part("recipe"), part("lib"), part("placement"), harness, texts.get("run.sh", ""), digest)
+    return Template(part("recipe"), part("lib"), part("placement"), harness, texts.get("run.sh", ""), digest, own)
 
 
 def _machine(world: World, project: Project, site: Site) -> Machine:
@@ -324,12 +320,12 @@ def _machine(world: World, project: Project, site: Site) -> Machine:
     )
 
 
-def history(world: World, project: Project, *, twin: bool, told: object = None) -> History:
+def history(world: World, project: Project, *, twin: bool, told: Callable[[Problem], None]) -> History:
     """What was built before, as far as the store says."""
     if not world.exists(project.store / "FORMAT"):
         return History()
     store = Store.open(world, project.store)
-    journal = Journal.open(store)
+    journal = Journal.open(store, told=told)
     try:
         traces, last = journal.summaries(), journal.last_keys(project.root, twin=twin)
     finally:

@@ -238,7 +238,7 @@ def cycles(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """One cycle of each knot, shortest first, from its first name in order: `a -> b -> a` as [a, b, a]."""
     import networkx as nx  # only when something is wrong: the import costs more than a whole plan
 
-    graph = nx.DiGraph((name, each) for name, them in needs.items() for each in them)
+    graph: Any = nx.DiGraph((name, each) for name, them in needs.items() for each in them)
     place = {name: at for at, name in enumerate(needs)}
     found = []
     for knot in nx.strongly_connected_components(graph):

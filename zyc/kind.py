@@ -24,7 +24,8 @@ PLACEMENT = ("placement",)  # where and how fast: in placement/, never in the ke
 class Fields(BaseModel):
     """A group of fields of a spec: frozen, and a field that it does not have is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=False)
+    # built when the first one is read: a call that changes nothing reads none
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
 
 
 class Spec(Fields):

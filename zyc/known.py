@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zyc.journal import Summary
 from zyc.kind import Found
+
+BLOCK = re.compile(r"^# /// script\n(?:#.*\n)*?# ///$", re.MULTILINE)
+DEPENDENCY = re.compile(r'"([A-Za-z0-9._-]+)(\[[A-Za-z0-9._,-]+\])?"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,13 @@ class Template:
     harness: Mapping[str, str] = field(default_factory=dict)
     run: str = ""
     digest: str = ""
+    own: Mapping[str, str] = field(default_factory=dict)  # those of the project's own, which are linted before use
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """The packages that its scripts name in their `# /// script` blocks."""
+        blocks = (BLOCK.search(text) for text in self.recipe.values())
+        return tuple(sorted({found[1] for block in blocks if block for found in DEPENDENCY.finditer(block[0])}))
 
 
 @dataclass(frozen=True, slots=True)

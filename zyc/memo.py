@@ -11,6 +11,7 @@ from zyc.world import Stat, World
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from zyc.world import AnyPath
 
@@ -118,7 +119,7 @@ def stamp(path: str) -> tuple[int, ...] | None:
 
 def coarse(count: int) -> int:
     """Two digits of a number: a disk never stands still."""
-    scale = 10 ** max(0, len(str(count)) - 2)
+    scale = int("1" + "0" * max(0, len(str(count)) - 2))
     return count // scale * scale
 
 
@@ -159,12 +160,14 @@ def replay(argv: Sequence[str]) -> int | None:
         return None
     path, question = placed
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            told = file.read()
-        body = told[len(_MAGIC) + 8 :]
-        if told[: len(_MAGIC)] != _MAGIC or b"%08x" % zlib.crc32(body) != told[len(_MAGIC) : len(_MAGIC) + 8]:
+        with open(path, "rb") as file:
+            text = file.read()
+        body = text[len(_MAGIC) + 8 :]
+        if text[: len(_MAGIC)] != _MAGIC or b"%08x" % zlib.crc32(body) != text[len(_MAGIC) : len(_MAGIC) + 8]:
             return None
-        asked, seen, variables, disks, out, err, code = marshal.loads(body)  # noqa: S302  (ours, and summed above)
+        told: Any = marshal.loads(body)  # noqa: S302  (ours, and summed above)
+        asked, seen, variables, disks, out, err, code = told
+        asked, seen, variables, disks, out, err, code = told
     except (OSError, ValueError, EOFError, TypeError):
         return None
     if asked != question or any(stamp(each) != was for each, was in seen):
@@ -193,7 +196,8 @@ def save(argv: Sequence[str], world: Watching, began: float, *, out: str, err: s
         return
     variables = tuple((name, _variable(name)) for name in sorted(world.asked))
     path, question = placed
-    body = marshal.dumps((question, tuple(world.seen.items()), variables, tuple(world.disks.items()), out, err, code))
+    whole: Any = (question, tuple(world.seen.items()), variables, tuple(world.disks.items()), out, err, code)
+    body = marshal.dumps(whole)
     plain = World()
     try:
         plain.make_folder(os.path.dirname(path))
@@ -218,7 +222,7 @@ def _free(path: str) -> int:
 
 
 def _own_files() -> Iterator[str]:
-    """zyc itself: its modules and its templates, here or beside the package."""
+    """Zyc itself: its modules and its templates, here or beside the package."""
     for top in (_HERE, os.path.join(os.path.dirname(_HERE), "templates")):
         for folder, folders, files in os.walk(top):
             folders[:] = [name for name in folders if name != "__pycache__"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from zyc import gates, kinds
 from zyc.digest import Manifest, key_of
@@ -18,6 +19,8 @@ from zyc.kind import Estimate
 from zyc.known import History, Machine
 from zyc.settle import Settlement
 from zyc.store import group_digest
+
+NOTHING_KNOWN = Estimate()
 
 
 class State(StrEnum):
@@ -44,8 +47,7 @@ class Why(StrEnum):
     NO_WINNER = "no winner"  # no member of a family passed its gates
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why a node has its state; `root` is the vertex at which the cause stands."""
 
     why: Why
@@ -53,8 +55,7 @@ class Cause:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class GateOutlook:
+class GateOutlook(NamedTuple):
     """A gate of a node, and what numbers or arithmetic say of it now."""
 
     gate: Gate
@@ -67,8 +68,7 @@ class GateOutlook:
         return self.verdict in (Verdict.FAILS, Outlook.CANNOT)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What would happen to one node."""
 
     name: str
@@ -78,7 +78,7 @@ class Decision:
     manifest: Manifest = ()  # as far as it is known
     unknown: tuple[str, ...] = ()  # labels of the manifest that wait for an input
     tree: str | None = None
-    estimate: Estimate = Estimate()
+    estimate: Estimate = NOTHING_KNOWN
     measured: bool = False  # the estimate is what an earlier run took
     gates: tuple[GateOutlook, ...] = ()
     cannot: str = ""  # what this machine lacks for it
@@ -229,15 +229,15 @@ def _decide(node: Node, forward: Forward) -> Decision:
     forward.learn(node.name, key, trace)
     told = Decision(node.name, State.KEEP, Cause(Why.KEPT), key, manifest, unknown, gates=forward.gates(node.name))
     if trace is not None:
-        return replace(told, tree=trace.tree, estimate=_from_history(settled.estimate, trace), measured=True)
+        return told._replace(tree=trace.tree, estimate=_from_history(settled.estimate, trace), measured=True)
     cannot = _lacks(node, settled.estimate, forward.settlement.known.machine)
-    told = replace(
-        told, state=State.RUN, estimate=_from_history(settled.estimate, last), measured=last is not None, cannot=cannot
+    told = told._replace(
+        state=State.RUN, estimate=_from_history(settled.estimate, last), measured=last is not None, cannot=cannot
     )
     if last is None:
-        told = replace(told, cause=Cause(Why.NEW))
+        told = told._replace(cause=Cause(Why.NEW))
     elif last.own != settled.own_digest:
-        told = replace(told, cause=Cause(Why.CHANGED))
+        told = told._replace(cause=Cause(Why.CHANGED))
     else:
         told = _from_inputs(node, forward, told, last)
     return _resumed(node, forward, told) if key is not None else told
@@ -250,11 +250,11 @@ def _from_inputs(node: Node, forward: Forward, told: Decision, last: Summary) ->
     moved = [label for label in now if label not in told.unknown and dict(told.manifest)[label] != last.inputs.get(label)]
     if moved or set(now) != set(last.inputs):
         root = now[moved[0]] if moved else ""
-        return replace(told, cause=Cause(Why.INPUT, root))
+        return told._replace(cause=Cause(Why.INPUT, root))
     waiting = now[told.unknown[0]]
     root = forward.roots.get(waiting, waiting)
     forward.roots[node.name] = root
-    return replace(told, state=State.MAYBE, cause=Cause(Why.WAITS, root))
+    return told._replace(state=State.MAYBE, cause=Cause(Why.WAITS, root))
 
 
 def _from_history(estimate: Estimate, last: Summary | None) -> Estimate:
@@ -276,7 +276,7 @@ def _resumed(node: Node, forward: Forward, told: Decision) -> Decision:
     if unfinished is None or not node.shape.resumes:
         return told
     reason = kinds.load(node.kind).carries(unfinished.placement, dict(node.shape.placement))
-    return replace(told, resume=reason) if reason else replace(told, state=State.RESUME)
+    return told._replace(resume=reason) if reason else told._replace(state=State.RESUME)
 
 
 def _lacks(node: Node, estimate: Estimate, machine: Machine) -> str:
@@ -300,7 +300,7 @@ def _block(vertex: Vertex, forward: Forward, decisions: dict[str, Decision]) -> 
             forward.stuck[name] = cause
         return
     if cause is not None:
-        decisions[name] = replace(decisions[name], state=State.BLOCKED, cause=cause)
+        decisions[name] = decisions[name]._replace(state=State.BLOCKED, cause=cause)
         forward.stuck[name] = Cause(Why.UPSTREAM, cause.root, cause.text)
         return
     bad = next((each for each in decisions[name].gates if each.bad), None)
@@ -333,7 +333,7 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
         if isinstance(vertex, Node):
             here = decisions[name]
             if here.state is State.KEEP and need is not None and here.tree not in history.present:
-                decisions[name] = here = replace(here, state=need, cause=Cause(Why.MISSING))
+                decisions[name] = here = here._replace(state=need, cause=Cause(Why.MISSING))
             passes = {State.RUN: State.RUN, State.RESUME: State.RUN, State.MAYBE: State.MAYBE}.get(here.state)
         else:
             passes = need

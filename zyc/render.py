@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import tokenize
 from collections.abc import Iterator, Mapping
@@ -13,15 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from zyc.errors import Span, ZycError, problem
+from zyc.errors import Problem, Span, problem
 from zyc.kind import Case, Kind
-from zyc.known import Template
+from zyc.known import BLOCK, DEPENDENCY, Template
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-_BLOCK = re.compile(r"^# /// script\n(?:#.*\n)*?# ///$", re.MULTILINE)
-_DEPENDENCY = re.compile(r'"([A-Za-z0-9._-]+)(\[[A-Za-z0-9._,-]+\])?"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ def python_literal(value: Any) -> str:
         return "{" + ", ".join(f"{python_literal(key)}: {python_literal(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(python_literal(each) for each in value) + "]"
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
     return repr(value)
 
@@ -138,15 +136,9 @@ def pinned(text: str, pins: Mapping[str, str]) -> str:
     """The script with the exact version behind each dependency of its `# /// script` block."""
 
     def versions(block: re.Match[str]) -> str:
-        return _DEPENDENCY.sub(lambda found: f'"{found[1]}{found[2] or ""}=={pins["package:" + found[1]]}"', block[0])
+        return DEPENDENCY.sub(lambda found: f'"{found[1]}{found[2] or ""}=={pins["package:" + found[1]]}"', block[0])
 
-    return _BLOCK.sub(versions, text)
-
-
-def dependencies(text: str) -> tuple[str, ...]:
-    """The names in the `# /// script` block of a template."""
-    block = _BLOCK.search(text)
-    return tuple(found[1] for found in _DEPENDENCY.finditer(block[0])) if block else ()
+    return BLOCK.sub(versions, text)
 
 
 # --- the lint: an expression stands where a literal can, in no quotes, comment or heredoc ---
@@ -235,11 +227,10 @@ def _data_flaws(flat: str, lines: list[int]) -> Iterator[tuple[int, str, str]]:
             )
 
 
-def refuse_flaws(template: str, name: str, text: str) -> None:
-    """A template of the project's own is held to the same rule before it is used."""
-    told = [
-        problem("bad-template", Span(template, line), template=template, reason=sentence, help=help_)
-        for line, sentence, help_ in flaws(name, text)
+def template_problems(templates: Mapping[str, Template]) -> list[Problem]:
+    """What is wrong with the templates of the project's own: they are held to the same rule as ours."""
+    return [
+        problem("bad-template", Span(f"templates/{path}", line), template=f"templates/{path}", reason=sentence, help=help_)
+        for path, text in sorted({path: text for each in templates.values() for path, text in each.own.items()}.items())
+        for line, sentence, help_ in flaws(path, text)
     ]
-    if told:
-        raise ZycError(told)

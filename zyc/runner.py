@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ from zyc.front import Front
 from zyc.gates import Verdict
 from zyc.gather import Disk
 from zyc.graph import Choice, Cluster, Node, Vertex
-from zyc.hosts import local
+from zyc.hosts import Outcome, local
 from zyc.journal import Journal, Summary
 from zyc.kept import Kept
 from zyc.kind import EnvironmentNeed, FileNeed, PinNeed
@@ -210,8 +210,8 @@ class Build:
                 return
             self._publish(node, key, manifest, home, began, outcome, resumed=resumed)
 
-    def _publish(  # noqa: PLR0913  (what a trace holds)
-        self, node: Node, key: str, manifest: Manifest, home: Path, began: str, outcome: local.Outcome, *, resumed: bool
+    def _publish(
+        self, node: Node, key: str, manifest: Manifest, home: Path, began: str, outcome: Outcome, *, resumed: bool
     ) -> None:
         if not self.world.list(home / "out"):
             self._failed(node, key, "it ended well, but left nothing in `out/`", outcome.seconds)
@@ -225,11 +225,20 @@ class Build:
         for name in ("state", "tmp", "in"):
             self.world.remove_tree(home / name)
         trace = Trace(
-            key=key, kind=node.kind, tree=tree.digest, bytes=tree.bytes, manifest=manifest,
-            fields=tuple(sorted(recipe_fields(node, self.plan.settlement.known).items())), inputs=self._lineage(node), measures=measures,
-            environment=_machine_words(), placement={name: str(value) for name, value in node.shape.placement},
-            seconds=outcome.seconds, peak_memory=outcome.peak_memory, started=began,
-        )  # fmt: skip
+            key=key,
+            kind=node.kind,
+            tree=tree.digest,
+            bytes=tree.bytes,
+            manifest=manifest,
+            fields=tuple(sorted(recipe_fields(node, self.plan.settlement.known).items())),
+            inputs=self._lineage(node),
+            measures=measures,
+            environment=_machine_words(),
+            placement={name: str(value) for name, value in node.shape.placement},
+            seconds=outcome.seconds,
+            peak_memory=outcome.peak_memory,
+            started=began,
+        )
         self.traces.write(trace)
         summary = self._remember(trace)
         self.forward.learn(node.name, key, summary)
@@ -306,8 +315,6 @@ class Build:
 
 
 def _with_gates(ending: Ending, forward: Forward) -> Ending:
-    from dataclasses import replace
-
     return replace(ending, gates=forward.gates(ending.node))
 
 
@@ -350,11 +357,9 @@ def hindrances(front: Front, plan: Plan) -> list[Problem]:
 
 
 def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:
-    from zyc.render import dependencies
-
     pins = plan.settlement.known.pins
     template = plan.settlement.known.templates[node.kind]
-    return [(f"package:{name}", pins[f"package:{name}"]) for text in template.recipe.values() for name in dependencies(text)]
+    return [(f"package:{name}", pins[f"package:{name}"]) for name in template.dependencies]
 
 
 def _pin_flaws(front: Front, node: Node, need: PinNeed) -> list[Problem]:

@@ -11,11 +11,11 @@ from zyc.kind import Kind
 
 _FAMILY = {
     "matrix": {
-        "description": "Makes a family: axes with their values (a product), or a list of rows. `$(matrix.AXIS)` is the value in a field.",
+        "description": "Makes a family: axes with values (a product), or rows. `$(matrix.AXIS)` is the value in a field.",
         "anyOf": [{"type": "object", "minProperties": 1}, {"type": "array", "items": {"type": "object"}, "minItems": 1}],
     },
     "search": {
-        "description": "A matrix that chooses its next member itself: the axes, what to maximise or minimise, and how many members to try.",
+        "description": "A matrix that chooses its next member itself: the axes, what decides, how many to try.",
         "type": "object",
         "additionalProperties": False,
         "required": ["over", "runs"],

@@ -1,4 +1,4 @@
-"""Every node with all that can be said of it before anything runs: facts along the edges, objections, estimate, manifest lines."""
+"""Every node with all that can be said of it before anything runs: facts, objections, estimate, lines of its manifest."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
         return Settled(facts, facts_id(facts), objections=objections)
     facts, estimate = kind.facts(case), kind.estimate(case)
     rendered = render(kind, case, template_of(node, known))
-    own = own_lines(kind, node.shape, case, rendered, known.environment)
+    own = own_lines(kind, node.shape, case, rendered.recipe, known.environment)
     if question is not None and _is_plain(facts):
         values = tuple(value for _, value in facts_of(facts))
         kept.keep("settled", question, (type(facts).__name__, values, _plain_estimate(estimate), own, key_of(own)))

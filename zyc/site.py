@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, ValidationError
 
 from zyc import fields
@@ -33,7 +35,7 @@ class Site(Fields):
 
     @property
     def here(self) -> HostSite:
-        """This machine."""
+        """What is said of this machine."""
         return self.hosts.get("local", HostSite())
 
 
@@ -44,7 +46,7 @@ def read(texts: dict[str, bytes]) -> Site:
         document = parse(text, file)
         if document.problems:
             raise ZycError(document.problems)
-        root = document.root or Map()
+        root: Any = document.root or Map()
         for key in root:
             if key != "hosts" or not isinstance(root[key], Map):
                 hint = guess(key, Site.model_fields)
@@ -52,8 +54,8 @@ def read(texts: dict[str, bytes]) -> Site:
                     problem(
                         "bad-site", Span(file, key.line, key.column, key.width), file=file, reason=f"no field `{key}`", help=hint
                     )
-                )  # type: ignore[attr-defined]
-        for name, values in (root.get("hosts") or {}).items():  # type: ignore[union-attr]
+                )
+        for name, values in (root.get("hosts") or {}).items():
             if not isinstance(values, Map):
                 at = Span(file, name.line, name.column, name.width)
                 raise ZycError(

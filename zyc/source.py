@@ -48,6 +48,7 @@ class SecretName(Scalar):
     """A `$(env.NAME)`: the one expression that stays, since its value is never read here."""
 
     __slots__ = ()
+    secret = True
 
 
 class Map(dict[str, "Value"]):
@@ -183,7 +184,7 @@ def _pure_events(text: str) -> Callable[[], Any]:
     loader = _pure_loader(text, errors)
     flows = [False]
 
-    def following() -> Any:  # noqa: ANN401
+    def following() -> Any:
         try:
             event = loader.get_event()
         except (ValueError, OverflowError):
@@ -205,7 +206,7 @@ def _pure_events(text: str) -> Callable[[], Any]:
     return following
 
 
-def _pure_loader(text: str, errors: Any) -> Any:  # noqa: ANN401
+def _pure_loader(text: str, errors: Any) -> Any:
     """The pure parser, which accepts here what the C parser accepts."""
     loader = import_module("ruamel.yaml.loader").BaseLoader(text)
 
@@ -328,7 +329,7 @@ class _Reading:
 
     # --- one method an event ---
 
-    def scalar(self, event: Any) -> None:  # noqa: ANN401
+    def scalar(self, event: Any) -> None:
         start, end, style = event.start_mark, event.end_mark, event.style
         value = Scalar(event.value.translate(_SHOWN) if self.hidden else event.value)
         value.plain = not style
@@ -346,7 +347,7 @@ class _Reading:
             self.name(event).value = value
         self.put(value)
 
-    def open(self, event: Any, value: Map | Seq) -> None:  # noqa: ANN401
+    def open(self, event: Any, value: Map | Seq) -> None:
         mark, anchor = event.start_mark, None
         value.line = mark.line + 1
         value.column = mark.column + 1
@@ -365,7 +366,7 @@ class _Reading:
         elif level > self.deepest:
             self.deepest = level
 
-    def close(self, event: Any) -> None:  # noqa: ANN401
+    def close(self, event: Any) -> None:
         value, flow, mark = self.holder, self.flow, event.end_mark
         self.holder, self.key, self.flow, anchor = self.stack.pop()
         self.end = mark.index
@@ -386,7 +387,7 @@ class _Reading:
             self.deepest = max(self.deepest, anchor.deepest)
         self.put(value)
 
-    def alias(self, event: Any) -> None:  # noqa: ANN401
+    def alias(self, event: Any) -> None:
         name, level = event.anchor, len(self.stack)
         span = self.span(event.start_mark.index, len(name) + 1)
         anchor = self.anchors.get(name)
@@ -407,7 +408,7 @@ class _Reading:
             self.deepest = max(self.deepest, level + anchor.height)
             self.put(anchor.value)
 
-    def end_document(self, event: Any) -> None:  # noqa: ANN401
+    def end_document(self, event: Any) -> None:
         rest = _REST.match(self.text, event.end_mark.index)
         at = rest.end() if rest else len(self.text)
         if event.explicit or self.text.startswith("---", at):
@@ -421,7 +422,7 @@ class _Reading:
 
     # --- what the events have in common ---
 
-    def name(self, event: Any) -> _Anchor:  # noqa: ANN401
+    def name(self, event: Any) -> _Anchor:
         """The record of an anchor; a tag is refused."""
         anchor, index = _Anchor(), event.start_mark.index
         if event.ctag is not None:
@@ -579,7 +580,7 @@ _ESCAPE = re.compile(r"\\(?:x\w{0,2}|u\w{0,4}|U\w{0,8}|.?)")
 _GLUED = re.compile(r" *(?:- +)*[^\s:#\"'\[{]+(:)[^\s:/]")
 
 
-def _explain(reading: _Reading, error: Any) -> None:  # noqa: ANN401
+def _explain(reading: _Reading, error: Any) -> None:
     """Say in our words, and at the place of the mistake, why a parser gave up."""
     mark = error.problem_mark or error.context_mark
     at, begin = mark.index, (error.context_mark or mark).index

@@ -15,7 +15,6 @@ from zyc.errors import Problem, ZycError, problem
 from zyc.world import AnyPath, Lock, Stat, World, frozen
 
 FORMAT = "zyc-store 1\n"
-_SHARDS = tuple(f"{number:02x}" for number in range(256))
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MEMBER = re.compile(r"\.\./\.\./([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _SAYS = {
@@ -63,10 +62,6 @@ class Store:
     def _create(self) -> None:
         for part in ("trees", "traces", "roots", "locks", "tmp"):
             self.world.make_folder(self.root / part, durable=True)
-        for part in ("trees", "traces"):
-            for shard in _SHARDS:  # all at once, so that a publish syncs one folder and never a new one's parent
-                self.world.make_folder(self.root / part / shard)
-            self.world.sync(self.root / part)
         self.world.write(self.root / "FORMAT", FORMAT, durable=True)  # last: what has it is complete
 
     def path(self, digest: str) -> Path:
@@ -182,6 +177,7 @@ class Store:
         target = self.path(digest)
         self._unlock(top)
         if not self.has(digest):
+            self.world.make_folder(target.parent, durable=True)
             try:
                 self.world.rename(top, to=target)  # last: a reader may look at any moment
             except OSError as error:

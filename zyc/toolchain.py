@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata
 
 from zyc.hosts import local
 from zyc.world import World
@@ -26,6 +25,8 @@ class Probe:
         return self._found[name]
 
     def _package(self, name: str) -> str | None:
+        from importlib import metadata  # it brings the whole of email
+
         try:
             return metadata.version(name)
         except (metadata.PackageNotFoundError, ValueError):

@@ -59,6 +59,7 @@ class Traces:
         """Keep a trace, in the place of an older one of its key; it outlives a power cut once this returns."""
         path = self.path(trace.key)
         with plainly(path):
+            self.store.world.make_folder(path.parent, durable=True)
             self.store.world.write(path, encode(trace), durable=True)
 
     def read(self, key: str) -> Trace | None:
@@ -197,7 +198,7 @@ def decode(data: bytes, *, key: str) -> Trace:
     return trace
 
 
-def _decoded(told: Any) -> Trace:  # noqa: ANN401  # whatever JSON holds
+def _decoded(told: Any) -> Trace:  # whatever JSON holds
     return Trace(
         key=told["key"],
         kind=_text(told["kind"]),

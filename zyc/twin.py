@@ -7,7 +7,7 @@ from dataclasses import replace
 from zyc import kinds
 from zyc.compile.validate import shape_of
 from zyc.graph import Graph, Node, Vertex
-from zyc.kind import Spec
+from zyc.kind import Kind, Spec
 
 
 def rehearsal(graph: Graph) -> Graph:
@@ -20,7 +20,7 @@ def rehearsal(graph: Graph) -> Graph:
 
 def _small(node: Node) -> Node:
     kind = kinds.load(node.kind)
-    if type(kind).twin is kinds.Kind.twin:
+    if type(kind).twin is Kind.twin:
         return node  # no rule of its own: the same at any size
     spec = node.spec
     small = kind.twin(spec)

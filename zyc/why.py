@@ -81,7 +81,7 @@ def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Re
         elif change.label == "kind":
             told.append(Reason(node.name, "this version of zyc builds its kind differently", change.before, change.after))
         elif change.label.startswith("in/"):
-            told.append(_of_input(plan, node, change.label, change.before, change.after))
+            told.append(_of_input(node, change.label, change.before, change.after))
         else:
             told.append(_of_line(node, change.label, change.before, change.after))
     for label in decision.unknown:
@@ -118,7 +118,7 @@ def _sources(node: Node) -> dict[str, str]:
     return {f"in/{kind.place(edge.field)}": edge.source for edge in node.edges if not edge.order}
 
 
-def _of_input(plan: Plan, node: Node, label: str, before: str, after: str) -> Reason:
+def _of_input(node: Node, label: str, before: str, after: str) -> Reason:
     source = _sources(node).get(label)
     if source is not None:
         if not before:

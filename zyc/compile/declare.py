@@ -58,7 +58,7 @@ class Declaration:
     def at(self, path: str) -> Span:
         """The place of a field."""
         value = self.written()
-        return self.span if value is None else self.places.span(place_of(value, path, self.places))
+        return self.span if value is None else self.places.span(place_of(value, path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared
             entry.name, kind, source, Span(source.file, entry.line, entry.column, len(entry.name)), Places(source.file)
         )
         told.nodes[entry.name] = node
-        values = _step_values(header, source, patches, told) if header.vars else {}
+        values = _step_values(header, patches, told) if header.vars else {}
         if entry.plain and entry.name not in patches.nodes:
             _plain(node, entry, values, told, kept)
         else:
@@ -166,8 +166,8 @@ def _patches(request: Request, told: Declared) -> Patches:
                 patches.vars |= {str(name): (value, file) for name, value in values.items()}
             else:
                 _profile_section(patches, told, file, section, values)
-    for text in request.sets:
-        _set(patches, told, text)
+    for override in request.sets:
+        _set(patches, told, override)
     return patches
 
 
@@ -214,7 +214,7 @@ def _vars(source: Source, patches: Patches) -> tuple[dict[str, Value], dict[str,
     }
 
 
-def _step_values(header: Header, source: Source, patches: Patches, told: Declared) -> dict[str, str]:
+def _step_values(header: Header, patches: Patches, told: Declared) -> dict[str, str]:
     values: dict[str, str] = {}
     names: dict[str, str] = {}
     for name, text in header.vars:
@@ -229,18 +229,34 @@ def _step_values(header: Header, source: Source, patches: Patches, told: Declare
     return values
 
 
+_ONLY = Row()
+
+
+class Later:
+    """The spec of a node whose shape is known: read from its text when somebody asks for more."""
+
+    __slots__ = ("_entry", "_node", "_spec")
+
+    def __init__(self, node: Declaration, entry: Entry) -> None:
+        self._node = node
+        self._entry = entry
+        self._spec: Spec | None = None
+
+    def __call__(self) -> Spec:
+        """The validated spec: it was valid when its shape was kept."""
+        if self._spec is None:
+            node, entry = self._node, self._entry
+            fields = as_fields(node.kind, node.name, node.source.value(entry.section, entry.name), node.places)
+            assert isinstance(fields, Map)
+            self._spec, _ = read_spec(node.kind, node.name, fields, node.places)
+            assert self._spec is not None
+        return self._spec
+
+
 def _plain(node: Declaration, entry: Entry, values: Mapping[str, str], told: Declared, kept: Kept) -> None:
     """A node that is what its text says: its shape may be known from an earlier call."""
     kind = node.kind
     node.written = lambda: node.source.value(entry.section, entry.name)
-
-    @cache
-    def load() -> Spec:
-        fields = as_fields(kind, node.name, node.source.value(entry.section, entry.name), node.places)
-        assert isinstance(fields, Map)
-        spec, _ = read_spec(kind, node.name, fields, node.places)
-        assert spec is not None
-        return spec
 
     shape = kept_shape(kept, kind.name, entry.digest)
     if shape is None:
@@ -248,9 +264,9 @@ def _plain(node: Declaration, entry: Entry, values: Mapping[str, str], told: Dec
         if shape is None or spec is None:
             return
         keep_shape(kept, kind.name, entry.digest, shape)
-        node.members.append(Member(Row(), shape, lambda: spec, entry.digest, values))
+        node.members.append(Member(_ONLY, shape, lambda: spec, entry.digest, values))
         return
-    node.members.append(Member(Row(), shape, load, entry.digest, values))
+    node.members.append(Member(_ONLY, shape, Later(node, entry), entry.digest, values))
 
 
 def _read(node: Declaration, value: Value, told: Declared) -> tuple[Shape | None, Spec | None]:
@@ -281,7 +297,7 @@ def _unknown_measures(node: Declaration, spec: Spec, fields: Map) -> Iterator[Pr
             for measure in filter(None, (gate.measure, gate.against)):
                 if any(matches(measure, pattern) for pattern in known):
                     continue
-                where = node.places.span(place_of(fields, f"{list_name}.{at}", node.places))
+                where = node.places.span(place_of(fields, f"{list_name}.{at}"))
                 if known:
                     yield problem("unknown-measure", where, owner=owner, measure=measure, hint=guess(measure, known))
                 else:

@@ -6,14 +6,14 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zyc.errors import Problem, Span, guess, problem
 from zyc.fields import describe, is_null
 from zyc.graph import Search
 from zyc.source import Map, Scalar, SecretName, Seq, Value
 
-V = TypeVar("V", Scalar, Map, Seq)
+V = TypeVar("V", bound=Value)
 FAMILY_LIMIT = 100_000
 LABEL = re.compile(r"[A-Za-z0-9_.+-]{1,60}")
 _EXPRESSION = re.compile(r"\$\$\(|\$\(([^()]*)\)?")
@@ -186,7 +186,7 @@ def _labelled(
     if not _axis_is_fine(axis, complain):
         return
     if isinstance(values, Map) and values:
-        pairs = [(key, str(key), value) for key, value in values.items()]
+        pairs: list[tuple[Any, str, Value]] = [(key, str(key), value) for key, value in values.items()]
     elif isinstance(values, Seq) and values:
         pairs = [(value, str(value) if isinstance(value, Scalar) else "", value) for value in values]
     else:
@@ -195,9 +195,9 @@ def _labelled(
     seen: set[str] = set()
     for where, label, value in pairs:
         if LABEL.fullmatch(label) is None:
-            problems.append(problem("bad-label", places.span(where), label=label or describe(value), axis=axis))  # type: ignore[arg-type]
+            problems.append(problem("bad-label", places.span(where), label=label or describe(value), axis=axis))
         elif label in seen:
-            complain(where, f"the axis `{axis}` has `{label}` twice")  # type: ignore[arg-type]
+            complain(where, f"the axis `{axis}` has `{label}` twice")
         else:
             seen.add(label)
             yield label, value

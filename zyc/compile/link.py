@@ -93,7 +93,7 @@ class Linker:
             self._measures(node, "search.max" if search.largest else "search.min", search.judge, search.measure)
 
     def _measures(self, node: Declaration, path: str, judge: str, measure: str) -> None:
-        kind = self.declared.nodes[judge.split("@")[0]].kind
+        kind = self.declared.nodes[judge.split("@", maxsplit=1)[0]].kind
         patterns = measures_of(kind)
         if not known(measure, patterns):
             facts = {"owner": owner_words(kind.name, judge), "measure": measure, "hint": guess(measure, patterns)}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from zyc import kinds
 from zyc.errors import Problem, Span, guess, problem
@@ -76,7 +76,8 @@ def span_of(value: Value, file: str) -> Span:
 
 def key_of(mapping: Map, name: str) -> Scalar:
     """The key itself, which knows its place."""
-    return next(key for key in mapping if key == name)  # type: ignore[misc]
+    found: Any = next(key for key in mapping if key == name)
+    return cast("Scalar", found)
 
 
 def header_of(source: Source, outline: Outline) -> Header:

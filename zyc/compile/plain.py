@@ -18,7 +18,7 @@ Plain = tuple[Any, ...]
 def kept_outline(kept: Kept, file: str, digest: str) -> Outline | None:
     """What a spec file declares, if an earlier call saw the same text."""
     found = kept.get("outline", (file, digest))
-    return None if found is None else Outline(*found[:4], tuple(Entry(*entry) for entry in found[4]))
+    return None if found is None else Outline(found[0], found[1], found[2], found[3], tuple(Entry(*entry) for entry in found[4]))
 
 
 def keep_outline(kept: Kept, file: str, digest: str, told: Outline) -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from zyc import gates, kinds
+from zyc import gates
 from zyc.compile.expand import Places
 from zyc.compile.outline import key_of
 from zyc.errors import Problem, guess, problem
@@ -243,7 +243,7 @@ def _bearers(path: str, value: Any) -> Iterator[tuple[str, Ref[Any] | FilePath]]
             yield from _bearers(f"{path}.{at}", each)
 
 
-def place_of(value: Value, path: str, places: Places) -> Value:
+def place_of(value: Value, path: str) -> Value:
     """The value at a dotted path of a node, or the nearest one above it that was written."""
     here = value
     rest = path.split(".")

@@ -16,7 +16,7 @@ from zyc.world.process import Process
 _LONGEST_TMPDIR = 68
 
 
-def run(  # noqa: PLR0913  # what a step needs to run
+def run(  # what a step needs to run
     world: World,
     folder: AnyPath,
     *,

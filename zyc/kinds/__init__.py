@@ -42,10 +42,10 @@ def load(stem: str) -> AnyKind:
     ]
     if len(found) != 1:
         raise BrokenKind(f"{module.__name__} has {len(found)} kinds; a kind is one module")
-    kind = found[0]()
+    kind: AnyKind = found[0]()
     for flaw in _flaws(kind, stem):
         raise BrokenKind(f"{module.__name__}: {flaw}")
-    return cast("AnyKind", kind)
+    return kind
 
 
 def _flaws(kind: AnyKind, stem: str) -> Iterator[str]:
@@ -53,7 +53,7 @@ def _flaws(kind: AnyKind, stem: str) -> Iterator[str]:
         yield f"its name must be `{stem}`"
     if kind.section not in (None, section_of(stem)):
         yield f"its section must be `{section_of(stem)}`"
-    if not (isinstance(kind.Spec, type) and issubclass(kind.Spec, Spec)):
+    if not issubclass(kind.Spec, Spec):
         yield "its Spec must be a zyc.kind.Spec"
     if not kind.__doc__:
         yield "it needs a docstring: it becomes its page in the docs"
@@ -111,7 +111,7 @@ def path_between(given: type[Artifact], wanted: type[Artifact]) -> tuple[AnyKind
     front: list[tuple[type[Artifact], tuple[AnyKind, ...]]] = [(given, ())]
     while front:
         here, path = front.pop(0)
-        for kind in (each for base in here.__mro__ if isinstance(base, type) for each in coercions().get(base, ())):
+        for kind in (each for base in here.__mro__ for each in coercions().get(base, ())):
             target = cast("tuple[type[Artifact], type[Artifact]]", kind.coerces)[1]
             if issubclass(target, wanted):
                 return (*path, kind)

@@ -34,10 +34,9 @@ def tell(console: Console, front: Front, revision: str, *, form: str) -> bool:
     elif not found:
         console.print(f"no node differs from {revision}")
     else:
-        console.table(
-            [(each.node, each.before, console.paint(each.after, "green" if each.after == "run" else "yellow"), each.because) for each in found],
-            head=("node", "before", "after", "because"), flexible=3,
-        )  # fmt: skip
+        colours = {"run": "green", "maybe": "yellow", "gone": "red"}
+        rows = [(each.node, each.before, console.paint(each.after, colours[each.after]), each.because) for each in found]
+        console.table(rows, head=("node", "before", "after", "because"), flexible=3)
     return bool(found)
 
 
@@ -45,10 +44,9 @@ def _markdown(found: list[Difference], revision: str) -> str:
     if not found:
         return f"No node differs from `{revision}`."
     lines = ["| node | before | after | because |", "|---|---|---|---|"]
-    lines += [
-        f"| {cell(each.node)} | {each.before or '-'} | {f'**{each.after}**' if each.after == 'run' else each.after} | {cell(each.because)} |"
-        for each in found
-    ]
+    for each in found:
+        after = f"**{each.after}**" if each.after == "run" else each.after
+        lines.append(f"| {cell(each.node)} | {each.before or '-'} | {after} | {cell(each.because)} |")
     return "\n".join(lines)
 
 
@@ -74,7 +72,7 @@ def differences(front: Front, revision: str) -> list[Difference]:
         if not isinstance(before, Node):
             moved[name] = name
             told.append(Difference(name, "", "run", "new"))
-        elif now.nodes[name].own != past.nodes[name].own or _edges(front, vertex) != _edges(past_front, before):
+        elif now.nodes[name].own != past.nodes[name].own or _edges(vertex) != _edges(before):
             moved[name] = name
             told.append(Difference(name, "keep", "run", _because(front, vertex, past_front, before)))
         elif through is not None:
@@ -84,7 +82,7 @@ def differences(front: Front, revision: str) -> list[Difference]:
     return [*told, *(Difference(name, "keep", "gone", "no spec declares it any more") for name in gone)]
 
 
-def _edges(front: Front, node: Node) -> list[tuple[str, str]]:
+def _edges(node: Node) -> list[tuple[str, str]]:
     return [(edge.field, edge.source) for edge in node.edges if not edge.order]
 
 
@@ -105,8 +103,8 @@ def _because(front: Front, node: Node, past_front: Front, before: Node) -> str:
             words.append(f"the pin of `{change.label[4:]}` {change.before or '-'} -> {change.after or '-'}")
         elif change.label.startswith("recipe/") and not words:
             words.append(f"`{change.label}` is written differently")
-    for label, source in _edges(front, node):
-        if (label, source) not in _edges(past_front, before):
+    for label, source in _edges(node):
+        if (label, source) not in _edges(before):
             words.append(f"`{label}` is `{source}` now")
     return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "") if words else "it changed"
 

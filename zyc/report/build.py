@@ -12,8 +12,13 @@ from zyc.report.console import Console, clipped, safe
 from zyc.runner import Ending, Fate
 
 COLOURS = {
-    Fate.KEPT: "dim", Fate.RAN: "green", Fate.RESUMED: "cyan", Fate.FAILED: "red", Fate.BLOCKED: "red", Fate.INTERRUPTED: "yellow",
-}  # fmt: skip
+    Fate.KEPT: "dim",
+    Fate.RAN: "green",
+    Fate.RESUMED: "cyan",
+    Fate.FAILED: "red",
+    Fate.BLOCKED: "red",
+    Fate.INTERRUPTED: "yellow",
+}
 _TAIL = 12
 
 Log = Callable[[str], str]
@@ -96,7 +101,14 @@ def summary(console: Console, endings: Mapping[str, Ending], *, again: str) -> N
 
 def _data(ending: Ending) -> dict[str, object]:
     return {
-        "node": ending.node, "fate": ending.fate.value, "key": ending.key, "tree": ending.tree, "seconds": round(ending.seconds, 6),
-        "bytes": ending.bytes, "measures": dict(ending.measures), "reason": ending.reason, "log": ending.log,
+        "node": ending.node,
+        "fate": ending.fate.value,
+        "key": ending.key,
+        "tree": ending.tree,
+        "seconds": round(ending.seconds, 6),
+        "bytes": ending.bytes,
+        "measures": dict(ending.measures),
+        "reason": ending.reason,
+        "log": ending.log,
         "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in ending.gates],
-    }  # fmt: skip
+    }

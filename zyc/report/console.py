@@ -78,7 +78,7 @@ class Console:
         try:
             stream.write(text)
         except UnicodeEncodeError:
-            stream.write(text.encode(stream.encoding or "ascii", "replace").decode(stream.encoding or "ascii"))
+            stream.write(text.encode("ascii", "replace").decode("ascii"))
         stream.flush()
         if self.record:
             kept.append(text)

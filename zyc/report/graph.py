@@ -28,7 +28,7 @@ def edges(graph: Graph) -> list[tuple[str, str, str, bool]]:
 
 def tree(console: Console, graph: Graph) -> Iterator[str]:
     """What everything stands on, from the results down; a part that was shown is only named again."""
-    readers = {name: 0 for name in graph.vertices}
+    readers = dict.fromkeys(graph.vertices, 0)
     for source, _, _, _ in edges(graph):
         readers[source] += 1
     seen: set[str] = set()
@@ -37,7 +37,9 @@ def tree(console: Console, graph: Graph) -> Iterator[str]:
     while waiting:
         name, before, branch, field = waiting.pop()
         again = name in seen and bool(graph.vertices[name].edges)
-        yield f"{before}{branch}{_label(console, graph, name)}{console.paint(f'  {field}', 'dim') if field else ''}{console.paint('  (above)', 'dim') if again else ''}"
+        beside = console.paint(f"  {field}", "dim") if field else ""
+        above = console.paint("  (above)", "dim") if again else ""
+        yield f"{before}{branch}{_label(console, graph, name)}{beside}{above}"
         count += 1
         if count == _MOST_LINES:
             yield f"… more than {_MOST_LINES:,} lines: name the nodes you are after, or use --format dot"

@@ -99,10 +99,8 @@ def _rows(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -> 
         else:
             group = (each.name,)
         groups.setdefault(group, []).append(each)
-    explained = 0
-    for group in groups.values():
-        explained += 1
-        yield _row(plan, group, read if explained <= _EXPLAINED else lambda _: None)
+    for at, members in enumerate(groups.values()):
+        yield _row(plan, members, read if at < _EXPLAINED else lambda _: None)
 
 
 def _node(plan: Plan, decision: Decision) -> Node:

@@ -51,7 +51,10 @@ def in_words(console: Console, text: Text, each: Problem, level: str) -> str:
 
 def _excerpt(console: Console, text: Text, span: Span, gutter: int, label: str, colour: str) -> list[str]:
     pad = " " * gutter
-    blue = lambda word: console.paint(word, "blue")  # noqa: E731
+
+    def blue(word: str) -> str:
+        return console.paint(word, "blue")
+
     arrow = "-->" if not label else ":::"
     lines = [f"{pad}{blue(arrow)} {safe(span.file)}:{span.line}:{span.column}"]
     source = span.file.removeprefix("--set ") if span.file.startswith("--set ") else text(span.file)

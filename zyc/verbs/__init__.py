@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -14,8 +13,6 @@ from zyc import memo
 from zyc.front import Call, Front, open_front, save_kept
 from zyc.report.console import Console
 from zyc.world import World
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass
@@ -25,13 +22,12 @@ class App:
     world: World
     console: Console
     here: Path
-    json: bool = False
+    json: bool = False  # errors are told as data, too
     acted: bool = False  # something was changed, so the same call again may say something else
     front: Front | None = None
 
-    def open(self, call: Call, *, json: bool = False) -> Front:
-        """The front half of the call; from here on errors know how they are wanted."""
-        self.json = json
+    def open(self, call: Call) -> Front:
+        """The front half of the call."""
         self.front = open_front(self.world, self.here, call, context=memo.source_digest())
         return self.front
 
@@ -60,7 +56,7 @@ class App:
         return text
 
 
-def complete(context: click.Context, _: click.Parameter, start: str) -> list[str]:
+def complete(_: click.Context, __: click.Parameter, start: str) -> list[str]:
     """The names of nodes and specs, for the shell."""
     try:
         front = open_front(World(), Path.cwd(), Call(), context=memo.source_digest())
@@ -75,8 +71,28 @@ nodes = partial(click.argument, "select", nargs=-1, metavar="[NODES]...", shell_
 one_node = partial(click.argument, "node", metavar="NODE", shell_complete=complete)
 
 
-def graph_options(function: F) -> F:
-    """Everything that narrows or changes the graph, the same on every verb."""
+def on_a_graph(function: Callable[..., int]) -> Callable[..., int]:
+    """Give a verb everything that narrows or changes the graph, as one `Call`; the rest are its own options."""
+
+    @wraps(function)
+    def narrowed(  # noqa: PLR0913  (one for each option)
+        *,
+        as_json: bool,
+        twin: bool,
+        sets: tuple[str, ...],
+        profile: str,
+        exclude: tuple[str, ...],
+        select: tuple[str, ...] = (),
+        node: str = "",
+        frozen: bool = False,
+        **own: object,
+    ) -> int:
+        app = click.get_current_context().obj
+        assert isinstance(app, App)
+        app.json = as_json
+        return function(app, Call((node,) if node else select, exclude, profile, sets, twin, frozen), **own)
+
+    verb: Callable[..., int] = narrowed
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         click.option("--twin", is_flag=True, help="The rehearsal: the same graph at toy size."),
@@ -86,12 +102,5 @@ def graph_options(function: F) -> F:
         click.option("--profile", default="", metavar="NAME", help="Lay specs/profiles/NAME.yml over the specs."),
         click.option("--exclude", multiple=True, metavar="NODES", help="Leave these out.", shell_complete=complete),
     ):
-        function = option(function)
-    return function
-
-
-def call_of(
-    select: tuple[str, ...], exclude: tuple[str, ...], profile: str, sets: tuple[str, ...], *, twin: bool, frozen: bool = False
-) -> Call:
-    """The call that the options make."""
-    return Call(select, exclude, profile, sets, twin, frozen)
+        verb = option(verb)
+    return verb

@@ -7,19 +7,18 @@ import json
 import click
 
 from zyc.errors import ZycError
-from zyc.front import Front
+from zyc.front import Call, Front
 from zyc.report import build as report
 from zyc.runner import Build, Ending, Fate, add_pins, hindrances, verdict_failed
-from zyc.verbs import App, call_of, graph_options, nodes
+from zyc.verbs import App, nodes, on_a_graph
 
 
 @click.command("build")
 @nodes()
-@graph_options
 @click.option("--frozen", is_flag=True, help="Add no pin to zyc.lock; one that is missing is an error.")
 @click.option("--all", "every", is_flag=True, help="Tell of kept nodes, too.")
-@click.pass_obj
-def command(app: App, select, exclude, profile, sets, twin, as_json, frozen, every) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+@on_a_graph
+def command(app: App, call: Call, *, every: bool) -> int:
     """Build what is missing or changed, one step after the other; results stand in artifacts/nodes/.
 
     A step that fails blocks what stands on it, and nothing else. Ctrl-C stops; what is done is kept.
@@ -29,11 +28,11 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, frozen, eve
     zyc build page --set greeting.run='echo hi > out/hi'
     zyc build specs/ --frozen        in CI: no pin may be missing
     """
-    front = app.open(call_of(select, exclude, profile, sets, twin=twin, frozen=frozen), json=as_json)
-    again = "zyc build" + "".join(f" {word}" for word in select) + (" --twin" if twin else "")
+    front = app.open(call)
+    again = "zyc build" + "".join(f" {word}" for word in call.select) + (" --twin" if call.twin else "")
     endings: dict[str, Ending] = {}
     while True:
-        new = _once(app, front, as_json=as_json, every=every)
+        new = _once(app, front, every=every)
         endings |= new
         app.acted = app.acted or any(each.fate is not Fate.KEPT for each in new.values())
         # a search may have chosen another member, now that it knows more
@@ -43,7 +42,7 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, frozen, eve
         front.forget()
         if set(front.graph.vertices) == before:
             break
-    if as_json:
+    if app.json:
         counts = {fate.value: sum(1 for each in endings.values() if each.fate is fate) for fate in Fate}
         app.console.print(json.dumps({"event": "done", "counts": counts}))
     else:
@@ -54,7 +53,7 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, frozen, eve
     return 1 if verdict_failed(endings) else 0
 
 
-def _once(app: App, front: Front, *, as_json: bool, every: bool) -> dict[str, Ending]:
+def _once(app: App, front: Front, *, every: bool) -> dict[str, Ending]:
     plan = front.plan
     flaws = hindrances(front, plan)
     if flaws:
@@ -66,4 +65,4 @@ def _once(app: App, front: Front, *, as_json: bool, every: bool) -> dict[str, En
     def log(path: str) -> str:
         return front.world.read(front.project.root / path).decode("utf-8", "replace")
 
-    return Build(front, plan, report.Lines(app.console, plan.graph, log, as_json=as_json, every=every)).run()
+    return Build(front, plan, report.Lines(app.console, plan.graph, log, as_json=app.json, every=every)).run()

@@ -7,18 +7,18 @@ import os
 import click
 
 from zyc.errors import ZycError
+from zyc.front import Call
 from zyc.report import problems
-from zyc.verbs import App, call_of, graph_options, nodes
+from zyc.verbs import App, nodes, on_a_graph
 
 
 @click.command("check")
 @nodes()
-@graph_options
 @click.option(
     "--format", "form", type=click.Choice(["text", "github", "json"]), default="text", help="`github` annotates a pull request."
 )
-@click.pass_obj
-def command(app: App, select, exclude, profile, sets, twin, as_json, form) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+@on_a_graph
+def command(app: App, call: Call, *, form: str) -> int:
     """Check the specs: every field, reference, type, licence and input file. Nothing is built, no store is read.
 
     \b
@@ -26,8 +26,9 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, form) -> in
     zyc check specs/hello.yml
     zyc check --format github        in a workflow: marks the lines of a pull request
     """
-    form = "json" if as_json else form
-    front = app.open(call_of(select, exclude, profile, sets, twin=twin), json=form == "json")
+    form = "json" if app.json else form
+    app.json = form == "json"
+    front = app.open(call)
     try:
         count = sum(1 for node in front.settlement.graph.nodes() if not node.inserted)
     except ZycError as error:

@@ -24,12 +24,10 @@ def command(app: App, shell: str) -> int:
     eval "$(zyc completion bash)"
     zyc completion fish | source
     """
-    from zyc.cli import zyc
-
     app.acted = True
     made = get_completion_class(shell)
     assert made is not None
-    script = made(zyc, {}, "zyc", "_ZYC_COMPLETE")
+    script = made(click.get_current_context().find_root().command, {}, "zyc", "_ZYC_COMPLETE")
     # click's own check starts the shell to read its version; the scripts are the same for all that are in use
     app.console.print(script.source_template % script.source_vars())
     app.console.print(f"# {_HOW[shell]}")

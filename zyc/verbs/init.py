@@ -66,19 +66,15 @@ def command(app: App, folder: str, *, as_json: bool) -> int:
     written = []
     for name, text in (("specs/hello.yml", _SPEC), ("scripts/page.py", _SCRIPT), (".gitignore", _IGNORED)):
         path = home / name
-        if app.world.exists(path):
-            if name != ".gitignore":
-                continue
-            old = app.world.read_text(path)
-            text = (
-                old
-                + ("" if old.endswith("\n") or not old else "\n")
-                + "".join(f"{line}\n" for line in text.split() if not {line, f"/{line}"} & {*old.split()})
-            )  # noqa: PLW2901
-            if text == old:
-                continue
+        there = app.world.read_text(path) if app.world.exists(path) else ""
+        if there and name != ".gitignore":
+            continue
+        missing = [line for line in text.split() if not {line, f"/{line}"} & {*there.split()}]
+        whole = text if not there else there.rstrip("\n") + "".join(f"\n{line}" for line in missing) + "\n"
+        if whole == there:
+            continue
         app.world.make_folder(path.parent)
-        app.world.write(path, text)
+        app.world.write(path, whole)
         written.append(name)
     if as_json:
         app.console.json({"folder": folder, "files": written})

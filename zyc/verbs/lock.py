@@ -6,8 +6,9 @@ import click
 
 from zyc import lock as locks
 from zyc.errors import ZycError, guess, problem
+from zyc.front import Call
 from zyc.lock import Lock
-from zyc.verbs import App, call_of
+from zyc.verbs import App
 
 
 @click.command("lock")
@@ -25,8 +26,8 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
     zyc lock --upgrade tool:pandoc    move one to the version that is here
     zyc lock --upgrade all
     """
-    front = app.open(call_of((), (), "", (), twin=False), json=as_json)
-    app.acted = True
+    front = app.open(Call())
+    app.acted, app.json = True, as_json
     known = front.settlement.known
     wanted = {name: known.pins[name] for name in sorted(known.pins)}
     unknown = [name for name in upgrade if name not in wanted and name != "all"]

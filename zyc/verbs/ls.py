@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import click
 
+from zyc.front import Call
 from zyc.graph import Node
 from zyc.report import plan as report
-from zyc.verbs import App, call_of, graph_options, nodes
+from zyc.verbs import App, nodes, on_a_graph
 
 
 @click.command("ls")
 @nodes()
-@graph_options
 @click.option("--all", "every", is_flag=True, help="Show what the compiler inserted, too.")
 @click.option("--long", "-l", "long", is_flag=True, help="Show kind, state and place of each.")
-@click.pass_obj
-def command(app: App, select, exclude, profile, sets, twin, as_json, every, long) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+@on_a_graph
+def command(app: App, call: Call, *, every: bool, long: bool) -> int:
     """List nodes: a table on a terminal, one name a line in a pipe.
 
     \b
@@ -24,14 +24,14 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, every, long
     zyc ls +page                     page and all that it needs
     zyc ls 'train@*' --exclude tag:draft
     """
-    front = app.open(call_of(select, exclude, profile, sets, twin=twin), json=as_json)
+    front = app.open(call)
     names = front.selection.names
     found = [
         node
         for node in front.compiled.graph.nodes()
         if node.name in names and (every or not node.inserted or node.name in front.selection.explicit)
     ]
-    if as_json:
+    if app.json:
         plan = front.plan
         app.console.json([{**_data(node), "plan": plan.decisions[node.name].state.value} for node in found])
     elif long or app.console.live:

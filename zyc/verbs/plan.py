@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import click
 
+from zyc.front import Call
 from zyc.plan import Plan
 from zyc.report import plan as report
-from zyc.verbs import App, call_of, graph_options, nodes
+from zyc.verbs import App, nodes, on_a_graph
 
 
 @click.command("plan")
 @nodes()
-@graph_options
 @click.option("--all", "every", is_flag=True, help="Show every node: unchanged ones, proofs and parts too.")
 @click.option("--exit-code", is_flag=True, help="Exit with 3 when something would run.")
 @click.option("--against", metavar="REV", help="Compare with a revision of git: which nodes change, and why.")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="How to print it.")
-@click.pass_obj
-def command(app: App, select, exclude, profile, sets, twin, as_json, every, exit_code, against, form) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+@on_a_graph
+def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str | None, form: str) -> int:
     """Say what would happen to each node: keep, run, resume, maybe or blocked.
 
     NODES are names, globs, files or folders; `+name` adds what it needs, `name+` what stands on it; `kind:step`,
@@ -30,8 +30,9 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, every, exit
     zyc plan specs/ --against origin/main --format markdown
     zyc plan specs/ --exit-code      3 when something would run
     """
-    form = "json" if as_json else form
-    front = app.open(call_of(select, exclude, profile, sets, twin=twin), json=form == "json")
+    form = "json" if app.json else form
+    app.json = form == "json"
+    front = app.open(call)
     if against is not None:
         from zyc.report import against as comparing
 
@@ -45,7 +46,7 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, every, exit
     elif form == "markdown":
         app.console.print(report.markdown(plan, read))
     else:
-        report.table(app.console, plan, read, title=title_of(plan, select), every=every)
+        report.table(app.console, plan, read, title=title_of(plan, call.select), every=every)
     app.close()
     return 3 if exit_code and plan.changes else 0
 

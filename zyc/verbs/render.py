@@ -7,20 +7,20 @@ from pathlib import Path
 import click
 
 from zyc.errors import ZycError, problem
+from zyc.front import Call
 from zyc.standalone import write_graph
-from zyc.verbs import App, call_of, graph_options, nodes
+from zyc.verbs import App, nodes, on_a_graph
 
 
 @click.command("render")
 @nodes()
-@graph_options
 @click.option(
     "-o", "--output", "output", metavar="DIR", default="rendered", show_default=True, help="Where to write the folders."
 )
 @click.option("--copy", "copies", is_flag=True, help="Copy your input files instead of linking them, so that DIR can be moved.")
 @click.option("--force", is_flag=True, help="Replace DIR when zyc rendered it before.")
-@click.pass_obj
-def command(app: App, select, exclude, profile, sets, twin, as_json, output, copies, force) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+@on_a_graph
+def command(app: App, call: Call, *, output: str, copies: bool, force: bool) -> int:
     """Write every node as a folder, and a run.sh that runs them in order. No zyc is needed to run it.
 
     \b
@@ -28,7 +28,7 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, output, cop
     bash out/hello/run.sh
     zyc render page --copy -o /tmp/page
     """
-    front = app.open(call_of(select, exclude, profile, sets, twin=twin), json=as_json)
+    front = app.open(call)
     app.acted = True
     folder = Path(app.here, output)
     marker = folder / ".zyc-rendered"
@@ -38,7 +38,7 @@ def command(app: App, select, exclude, profile, sets, twin, as_json, output, cop
             raise ZycError(problem("output-there", path=output, hint=hint))
         front.world.remove_tree(folder)
     names = write_graph(front, folder, copies=copies)
-    if as_json:
+    if app.json:
         app.console.json({"folder": output, "steps": names})
     else:
         app.console.print(

@@ -7,29 +7,28 @@ import os
 import click
 
 from zyc.errors import ZycError, guess, problem
-from zyc.front import Front
+from zyc.front import Call, Front
 from zyc.graph import Node
 from zyc.plan import Decision
 from zyc.quantity import in_bytes, in_number, in_time
 from zyc.report import plan as report
 from zyc.report.console import Console, safe
-from zyc.verbs import App, call_of, graph_options, one_node
+from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import recipe_fields
 
 
 @click.command("show")
 @one_node()
-@graph_options
 @click.option("--file", "file", metavar="PATH", help="Print one rendered file, such as `recipe/command.sh`.")
-@click.pass_obj
-def command(app: App, node, exclude, profile, sets, twin, as_json, file) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+@on_a_graph
+def command(app: App, call: Call, *, file: str | None) -> int:
     """Show one node: fields, inputs, rendered files, measures, gates, where its artifact is.
 
     \b
     zyc show page
     zyc show page --file recipe/command.sh
     """
-    front = app.open(call_of((node,), exclude, profile, sets, twin=twin), json=as_json)
+    front = app.open(call)
     plan = front.plan
     names = [each.name for each in plan.graph.nodes() if each.name in front.selection.names]
     for at, name in enumerate(names):
@@ -37,7 +36,7 @@ def command(app: App, node, exclude, profile, sets, twin, as_json, file) -> int:
         assert isinstance(vertex, Node)
         if file is not None:
             _file(app.console, front, vertex, file)
-        elif as_json:
+        elif app.json:
             app.console.json(_data(front, vertex, plan.decisions[name]))
         else:
             if at:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import click
 
-from zyc.front import Front
+from zyc.front import Call, Front
 from zyc.plan import Decision, Plan, State, Why
 from zyc.report import plan as report
 from zyc.report.console import Console
-from zyc.verbs import App, call_of, graph_options, one_node
+from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import Reason, reasons
 
 
 @click.command("why")
 @one_node()
-@graph_options
-@click.pass_obj
-def command(app: App, node, exclude, profile, sets, twin, as_json) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001, PLR0913
+@on_a_graph
+def command(app: App, call: Call) -> int:
     """Tell why a node would run, field by field down to the root of the cause; or why not.
 
     \b
@@ -24,11 +23,11 @@ def command(app: App, node, exclude, profile, sets, twin, as_json) -> int:  # ty
     zyc why page --json
     zyc why page --set hello.run='echo hi > out/x'     what if
     """
-    front = app.open(call_of((node,), exclude, profile, sets, twin=twin), json=as_json)
+    front = app.open(call)
     plan = front.plan
     names = sorted(front.selection.names)
     told = [_explained(front, plan, name) for name in names]
-    if as_json:
+    if app.json:
         app.console.json(told if len(told) > 1 else told[0])
     else:
         for at, name in enumerate(names):
@@ -39,7 +38,7 @@ def command(app: App, node, exclude, profile, sets, twin, as_json) -> int:  # ty
     return 0
 
 
-def chain(front: Front, plan: Plan, name: str) -> list[str]:
+def chain(plan: Plan, name: str) -> list[str]:
     """The node and those behind it whose change is its cause, nearest first."""
     seen = [name]
     while True:
@@ -65,7 +64,7 @@ def _place(front: Front, reason: Reason) -> str:
 
 def _explained(front: Front, plan: Plan, name: str) -> dict[str, object]:
     decision = plan.decisions[name]
-    links = chain(front, plan, name)
+    links = chain(plan, name)
     return {
         "node": name,
         "plan": decision.state.value,
@@ -98,7 +97,7 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
     if decision.cause.why in (Why.GATE, Why.UPSTREAM, Why.NO_WINNER):
         console.print(f"  it stands on {decision.cause.root}: {decision.cause.text}")
         return
-    for depth, link in enumerate(chain(front, plan, name)):
+    for depth, link in enumerate(chain(plan, name)):
         rows = [(str(each), console.paint(_place(front, each), "dim")) for each in reasons(plan, link, front.read_trace)]
         if depth:
             console.print(f"  because of {console.paint(link, 'bold')}  {plan.decisions[link].state.value}")
