@@ -114,7 +114,7 @@ WORDING: dict[str, Says] = {
     ),
     "select-not-family": Says("`select` takes a family; `{name}` is one node", "write its name alone"),
     "select-nothing": Says(
-        "`select` from `{judge}` gives no {wanted}",
+        "`select` from `{judge}` does not give {wanted}",
         "name the family to take it from: `select: {{from: {judge}, ..., take: FAMILY}}`",
     ),
     "bad-search": Says(

@@ -53,6 +53,9 @@ class Linker:
     families: dict[str, Family] = field(default_factory=dict)
     searches: dict[str, Search] = field(default_factory=dict)
     unread: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    picked: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # axes by which a node picks its inputs, which is a way to read them
 
     def graph(self) -> Graph:
         """Link everything that can be linked."""
@@ -109,6 +112,12 @@ class Linker:
     # --- families ---
 
     def _declaration(self, node: Declaration) -> None:
+        if self._is_single(node):
+            with suppress(Unlinked):
+                self._node(node, node.members[0], node.name, {})
+                return
+            node.broken = True
+            return
         try:
             listed = [(member, *self._joined(node, member)) for member in node.members]
         except Unlinked:
@@ -123,6 +132,7 @@ class Linker:
             rows = tuple(tuple(row[axis] for axis in names) for _, _, them in listed for row in them)
             self.families[node.name] = Family(node.name, names, rows)
             unread = set(node.members[0].unread).intersection(*(member.unread for member in node.members))
+            unread = {axis for axis in unread if (node.name, axis) not in self.picked}
             if unread:
                 self.unread[node.name] = tuple(sorted(unread))
         if node.search is not None:
@@ -134,6 +144,13 @@ class Linker:
                     self._node(node, member, name, row if names else {})
                 except Unlinked:
                     node.broken = True
+
+    def _is_single(self, node: Declaration) -> bool:
+        """Most nodes have nothing to do with families, and need not ask about them."""
+        if len(node.members) != 1 or node.members[0].row.labels or node.search is not None:
+            return False
+        shape = node.members[0].shape
+        return not shape.parts and not any(link.select or link.name in self.families or "@" in link.name for link in shape.links)
 
     def _joined(self, node: Declaration, member: Member) -> tuple[tuple[str, ...], list[dict[str, str]]]:
         """The axes and coordinates of what a member becomes when the families that it names are mapped along it."""
@@ -147,6 +164,7 @@ class Linker:
             if target.family is None or not target.free:
                 continue
             rows = self._join(node, link, target, rows, came)
+            self.picked.update((node.name, axis) for axis in target.free)
             for axis in target.free:
                 if axis not in axes:
                     axes.append(axis)
@@ -212,6 +230,9 @@ class Linker:
 
     def _vertex(self, node: Declaration, link: Link, coordinates: Coordinates) -> str:
         """The vertex that a reference leads to, before any coercion."""
+        plain = self.declared.nodes.get(link.name)
+        if plain is not None and not plain.broken and link.name not in self.families:
+            return link.name
         if link.name in self.vertices and ("@" in link.name or "." in link.name):
             return link.name
         target = self._target(node, link.name, link.field)
@@ -319,6 +340,8 @@ class Linker:
     def _with_verdicts(self, edges: Sequence[Edge]) -> tuple[Edge, ...]:
         """A node waits for the proofs of what it takes, whatever field they are asked for in."""
         proofs = [f"{edge.source}.proof" for edge in edges if f"{edge.source}.proof" in self.vertices]
+        if not proofs:
+            return tuple(edges)
         taken = {edge.source for edge in edges}
         return (*edges, *(Edge("proof", name, order=True) for name in dict.fromkeys(proofs) if name not in taken))
 
@@ -343,6 +366,8 @@ class Linker:
             self.vertices.setdefault(vertex + moved, self._collected(vertex + moved, turned, here.span))
             return vertex + moved
         given, wanted = self._type(vertex), TYPES[link.accepts]
+        if issubclass(given, wanted):
+            return vertex
         path = kinds.path_between(given, wanted)
         if path is None:
             owner, at = owner_words(node.kind.name, node.name), node.at(link.field)
@@ -412,25 +437,30 @@ class Linker:
         elif kinds.path_between(self._type(members[0][1]), wanted) is not None:
             return members
         else:
-            fits = self._fields_that_fit(members, wanted)
+            found = [[self._judged_by(vertex, path, wanted) for _, vertex in members] for path in self._inputs(members[0][1])]
+            fits = [[name for name in each if name is not None] for each in found if None not in each]
             if len(fits) == 1:
-                return [(label, self._source(vertex, fits[0])) for label, vertex in members]
+                return [(label, name) for (label, _), name in zip(members, fits[0], strict=True)]
         self._trouble(
             node, problem("select-nothing", node.at(link.field), judge=link.select[0] if link.select else "", wanted=wanted.says)
         )
         raise Unlinked
 
-    def _fields_that_fit(self, members: list[tuple[str, str]], wanted: type[Artifact]) -> list[str]:
-        first = self.vertices[members[0][1]]
-        fields = [edge.field for edge in first.edges if not edge.order and not isinstance(self.vertices[edge.source], Cluster)]
+    def _inputs(self, vertex: str) -> list[str]:
         return [
-            path
-            for path in fields
-            if all(kinds.path_between(self._type(self._source(vertex, path)), wanted) is not None for _, vertex in members)
+            each.field
+            for each in self.vertices[vertex].edges
+            if not each.order and not isinstance(self.vertices[each.source], Cluster)
         ]
 
-    def _source(self, vertex: str, path: str) -> str:
-        return next(edge.source for edge in self.vertices[vertex].edges if edge.field == path)
+    def _judged_by(self, vertex: str, path: str, wanted: type[Artifact]) -> str | None:
+        """What a judge was given in a field; where that was made of something by the compiler, perhaps what it was made of."""
+        name: str | None = next(edge.source for edge in self.vertices[vertex].edges if edge.field == path)
+        while name is not None and kinds.path_between(self._type(name), wanted) is None:
+            here = self.vertices[name]
+            made = isinstance(here, Node) and here.inserted and kinds.load(here.kind).coerces
+            name = next((edge.source for edge in here.edges if edge.field == "source"), None) if made else None
+        return name
 
 
 def _only(edge: Edge, _: Shape) -> list[Edge]:
