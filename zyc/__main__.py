@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one call and give its exit code."""
-    words = sys.argv[1:] if argv is None else argv
+    """Run one call and give its exit code; as a program of its own it ends here."""
+    code = _run(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # taking ten thousand nodes apart one by one, only to end, costs more than planning them
+        os._exit(code)
+    return code
+
+
+def _run(words: list[str]) -> int:
     if words in (["--version"], ["-V"]):
         from zyc import __version__
 
@@ -19,6 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     if code is not None:
         return code
     import gc
+
+    # how specs are read is not for a plugin of somebody else's package to say; looking for plugins takes long, too
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
     # a call lives for a second and makes no rubbish worth looking for
     gc.disable()

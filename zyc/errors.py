@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A place in a spec: one-based line and column, and how many columns to underline."""
 
     file: str
@@ -52,15 +53,19 @@ WORDING: dict[str, Says] = {
     "many-documents": Says("a spec holds one YAML document", "move what follows `---` to a file of its own"),
     "not-a-mapping": Says("expected {what}, found {found}", "{help}"),
     "control-character": Says("the file holds the control character {char}", "remove it"),
+    "merge-marks": Says(
+        "a merge left its marks here", "keep one of the two sides, and remove the lines with `<<<<<<<`, `=======` and `>>>>>>>`"
+    ),
     # --- what a spec says (compile) ---
     "not-a-spec": Says(
         "`{file}` does not start with `zyc: 1`", "write `zyc: 1` as its first line, or move it below a folder named `data`"
     ),
     "unknown-version": Says("this is `zyc: {found}`; this zyc reads `zyc: 1`", "a newer zyc may have written it"),
     "unknown-section": Says("no section `{section}`", "{hint}"),
-    "later-section": Says("the section `{section}` comes with a later version of zyc", "this version has {sections}"),
+    "later-section": Says("the section `{section}` comes with a later version of zyc", "leave it out until then"),
     "bad-name": Says(
-        "`{name}` cannot name a node", "names are lower-case letters, digits, `_` and `-`, and start with a letter or digit"
+        "`{name}` cannot name {what}",
+        "{hint}names are up to {limit} lower-case letters, digits, `_` and `-`, and start with a letter or digit",
     ),
     "duplicate-name": Says(
         "the name `{name}` is given to two nodes", "one project is one namespace: rename one of them", also="first given here"
@@ -68,45 +73,57 @@ WORDING: dict[str, Says] = {
     "unknown-use": Says("no use `{found}`", "{hint}"),
     "unknown-field": Says("no field `{field}` in {owner}", "{hint}"),
     "missing-field": Says("{owner} has no `{field}`", "it needs one: {about}"),
-    "wrong-value": Says("`{field}` in {owner}: expected {what}, found {found}", "{help}"),
-    "unknown-choice": Says("`{field}` in {owner} cannot be {found}", "{hint}"),
-    "refused-value": Says("`{field}` in {owner}: {reason}", ""),
-    "unknown-node": Says("no node `{name}`", "{hint}", also="asked for here"),
+    "wrong-value": Says("`{field}` in {owner}: expected {what}, found {found}", "{help}", also="its value comes from here"),
+    "unknown-choice": Says("`{field}` in {owner} cannot be {found}", "{hint}", also="its value comes from here"),
+    "refused-value": Says("`{field}` in {owner}: {reason}", "{help}", also="its value comes from here"),
+    "not-a-secret": Says(
+        "`{field}` in {owner} takes a secret, written as `$(env.NAME)`", "a secret stands in the environment, never in a spec"
+    ),
+    "unknown-node": Says("no node `{name}`", "{hint}"),
     "unknown-member": Says("the family `{family}` has no member `{name}`", "{hint}"),
-    "wrong-type": Says("`{field}` in {owner} takes {wanted}; `{name}` is {given}", "{help}", also="`{name}` is declared here"),
+    "not-a-family": Says(
+        "`{family}` is one node, so there is no `{name}`", "write `{family}`", also="`{family}` is declared here"
+    ),
     "no-way-between": Says(
         "`{field}` in {owner} takes {wanted}; `{name}` is {given}",
         "nothing turns one into the other",
         also="`{name}` is declared here",
     ),
-    "cycle": Says("these nodes need each other: {path}", "one of them has to do without the other"),
+    "cycle": Says("these nodes need each other: {path}", "one of them has to do without the next", also="and here"),
+    "own-cycle": Says("{owner} needs itself", "name another node"),
     "unknown-measure": Says("{owner} measures no `{measure}`", "{hint}"),
     "no-measures": Says("{owner} measures nothing, so `{gate}` can never hold", "put the gate on a node that measures"),
     # --- vars, profiles, --set, matrix, select, search ---
     "unknown-var": Says("no `{name}` among the vars of this file", "{hint}"),
-    "unknown-expression": Says(
-        "`$({text})` means nothing here", "write `$(vars.NAME)`, `$(matrix.AXIS)` or `$(search.AXIS)`; `$$(` is a literal `$(`"
-    ),
+    "var-nowhere": Says("no spec has a var `{name}`", "{hint}"),
+    "var-of-vars": Says("the var `{name}` holds `$(...)`, and nothing is expanded in vars", "write its value out"),
+    "expression-in-name": Says("`{name}` holds `$(...)`, and nothing is expanded in names", "write the name out"),
+    "unknown-expression": Says("`$({text})` means nothing here", "{hint}"),
     "unknown-axis": Says("no `{name}` among the axes of this {space}", "{hint}"),
     "value-in-text": Says("`$({text})` stands inside a text, but its value is {found}", "use it as the whole value"),
-    "unused-var": Says("nothing reads the var `{name}`", "use it as `$(vars.{name})`, or remove it"),
-    "unused-axis": Says("nothing in {owner} reads the matrix axis `{name}`", "use it as `$(matrix.{name})`, or remove it"),
-    "vars-collide": Says("`{one}` and `{two}` would both be `{variable}` to a step", "rename one"),
+    "unused-var": Says(
+        "nothing reads the var `{name}`", "use it as `$(vars.{name})`, or as `${variable}` in a step's `run`, or remove it"
+    ),
+    "unused-axis": Says(
+        "nothing in {owner} reads the matrix axis `{name}`",
+        "use it as `$(matrix.{name})`, or as `${variable}` in a step's `run`, or remove it",
+    ),
+    "vars-collide": Says(
+        "`{one}` and `{two}` would both be `{variable}` to a step", "rename one of them", also="`{one}` is here"
+    ),
     "unknown-profile": Says("no profile `{name}`", "{hint}"),
     "profile-node": Says("the profile sets `{name}`, which no spec declares", "{hint}"),
     "profile-section": Says("`{name}` is declared in `{declared}`, not in `{section}`", "move it to `{declared}` in the profile"),
-    "bad-set": Says("`--set {text}` is not NODE.FIELD=VALUE", "for example `--set philo-lora.train.epochs=1`"),
+    "bad-set": Says("`--set {text}` is not NODE.FIELD=VALUE", "{hint}"),
     "set-node": Says("`--set` names `{name}`, which no spec declares", "{hint}"),
-    "bad-matrix": Says(
-        "the matrix of `{name}`: {reason}", "write `{{axis: [values]}}`, `{{axis: {{label: value}}}}`, or a list of rows"
-    ),
-    "bad-label": Says("`{label}` cannot name a member of a family", "give the value a label: `{{{axis}: {{short: ...}}}}`"),
+    "bad-matrix": Says("the matrix of `{name}`: {reason}", "{help}"),
+    "bad-label": Says("{found} cannot stand in the name of a member of `{name}`", "{hint}"),
     "family-too-large": Says(
         "the matrix of `{name}` has {count} members; a family may have {limit}", "split it, or use `search`"
     ),
     "matrix-and-search": Says("`{name}` has both a matrix and a search", "a search makes its own members: keep one of them"),
     "axes-differ": Says(
-        "`{name}` stands on families whose `{axis}` differ: {one} has {left}, {two} has {right}",
+        "the families under `{name}` have other values of `{axis}`: {one} has {left}; {two} has {right}",
         "give them the same values, or collect one of them in a list",
     ),
     "uneven-family": Says(
@@ -117,10 +134,7 @@ WORDING: dict[str, Says] = {
         "`select` from `{judge}` does not give {wanted}",
         "name the family to take it from: `select: {{from: {judge}, ..., take: FAMILY}}`",
     ),
-    "bad-search": Says(
-        "the search of `{name}`: {reason}",
-        "for example `search: {{over: {{weight: [0.2 .. 0.8]}}, from: my-exam, max: exam.accuracy, runs: 8}}`",
-    ),
+    "bad-search": Says("the search of `{name}`: {reason}", "{help}"),
     "env-not-secret": Says(
         "`$(env.{name})` is only for fields that are secrets",
         "a value that is not secret belongs in `vars`, or in a step's `env`",
@@ -193,7 +207,7 @@ class Problem:
     spans: tuple[Span, ...] = ()
 
     def _filled(self, wording: str) -> str:
-        return wording.format_map(dict(self.facts))
+        return wording.format_map({name: _brief(name, value) for name, value in self.facts})
 
     @property
     def message(self) -> str:
@@ -226,25 +240,54 @@ class ZycError(Exception):
         super().__init__("; ".join(each.message for each in self.problems))
 
 
+def _brief(name: str, fact: object) -> str:
+    """A fact that fits into a sentence; only what helps may have lines of its own."""
+    text = f"{fact:,}" if isinstance(fact, int) else str(fact)
+    if name in ("help", "hint"):
+        return clipped(text, 2_000)
+    return clipped(" ".join(text.split()) if "\n" in text else text, 240)
+
+
+def clipped(text: str, most: int) -> str:
+    """A text without its middle where it is longer than that."""
+    return text if len(text) <= most else f"{text[: most * 3 // 4]}…{text[len(text) - most // 5 :]}"
+
+
+_MANY = 500  # from here on only words that look alike at first sight are compared
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that the user most likely meant."""
     pool = sorted(set(known))
-    close = get_close_matches(word, pool, n=1, cutoff=0.6) or get_close_matches(
-        word.lower().replace("_", "-"), [each.lower().replace("_", "-") for each in pool], n=1, cutoff=0.6
-    )
-    return (
-        next((each for each in pool if each.lower().replace("_", "-") == close[0].lower().replace("_", "-")), None)
-        if close
-        else None
-    )
+    if len(word) > 100:
+        return None
+    if len(pool) > _MANY:
+        near = (each for each in pool if abs(len(each) - len(word)) <= 2 and (each[:1] == word[:1] or each[-1:] == word[-1:]))
+        pool = list(islice(near, _MANY))
+    close = get_close_matches(word, pool, n=1, cutoff=0.6)
+    if close:
+        return close[0]
+    alike = {_plainly(each): each for each in reversed(pool)}
+    close = get_close_matches(_plainly(word), alike, n=1, cutoff=0.6)
+    return alike[close[0]] if close else None
 
 
-def guess(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
+def _plainly(word: str) -> str:
+    return word.lower().replace("_", "-")
+
+
+def guess(word: str, known: Iterable[str], *, otherwise: str = "", listed: str = "choose one of") -> str:
     """`did you mean ...?`, or what there is."""
     pool = sorted(set(known))
     close = nearest(word, pool)
     if close:
         return f"did you mean `{close}`?"
-    if otherwise or not pool:
-        return otherwise
-    return "there is " + ", ".join(f"`{each}`" for each in pool[:12]) + (f" and {len(pool) - 12} more" if len(pool) > 12 else "")
+    return otherwise or listing(pool, listed)
+
+
+def listing(words: Iterable[str], listed: str) -> str:
+    """What there is, the first dozen of it."""
+    pool = [f"`{each}`" for each in words]
+    if not pool:
+        return ""
+    return f"{listed} " + ", ".join(pool[:12]) + (f" and {len(pool) - 12:,} more" if len(pool) > 12 else "")

@@ -17,7 +17,7 @@ from zyc.graph import Graph
 from zyc.journal import Journal
 from zyc.kept import Kept
 from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
-from zyc.known import History, Known, Machine, Missing, Template, Unfinished
+from zyc.known import BLOCK, DEPENDENCY, History, Known, Machine, Missing, Template, Unfinished
 from zyc.lock import Lock
 from zyc.project import Project
 from zyc.site import Site
@@ -302,7 +302,10 @@ def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Te
 
     harness = {path[4:]: text for path, text in texts.items() if path.startswith("lib/") and path[4:] in wanted}
     digest = of_text("".join(f"{path}\0{of_text(text)}\n" for path, text in sorted(texts.items())))
-    return Template(part("recipe"), part("lib"), part("placement"), harness, texts.get("run.sh", ""), digest, own)
+    recipe = part("recipe")
+    blocks = (BLOCK.search(text) for text in recipe.values())
+    named = sorted({found[1] for block in blocks if block for found in DEPENDENCY.finditer(block[0])})
+    return Template(recipe, part("lib"), part("placement"), harness, texts.get("run.sh", ""), digest, own, tuple(named))
 
 
 def _machine(world: World, project: Project, site: Site) -> Machine:

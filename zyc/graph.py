@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from zyc.errors import Span
@@ -55,8 +56,7 @@ class Edge(NamedTuple):
     order: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(NamedTuple):
     """One thing to build."""
 
     name: str
@@ -64,9 +64,9 @@ class Node:
     shape: Shape
     edges: tuple[Edge, ...]
     span: Span
-    load: Callable[[], Spec] = field(repr=False)  # the validated spec, read when it is first needed
+    load: Callable[[], Spec]  # the validated spec, read when it is first needed
     digest: str = ""  # of the text that the spec was read from; empty when it was put together
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = MappingProxyType({})
     family: str = ""
     coordinates: tuple[tuple[str, str], ...] = ()
     owner: str = ""  # the declared node that an inserted one belongs to

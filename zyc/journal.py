@@ -17,7 +17,7 @@ from zyc.world import AnyPath, Stat
 if TYPE_CHECKING:
     import sqlite3
 
-_TABLE = "folders_2"  # a new shape gets a new name: old rows are never read wrongly, only again
+_TABLE = "folders_3"  # a new shape gets a new name: old rows are never read wrongly, only again
 _HARMLESS = {3, 5, 6, 8, 13, 14, 23}  # SQLite: permission, busy, locked, read-only, full, cannot open, authorisation
 _BATCH = 64
 
@@ -195,13 +195,14 @@ class Journal:
         if prefix in self._loaded:
             return
         self._loaded.add(prefix)
-        query = f"SELECT name, stamp, rows, looks, seal FROM {_TABLE} WHERE name = ? OR (name > ? AND name < ?)"  # noqa: S608
-        for *parts, seal in self._ask(query, [(prefix, f"{prefix}/", f"{prefix}0")]):
-            if seal != _seal(parts):
-                self._damaged("a row is not what was written")
-                return  # what was taken so far has proved itself
-            name, stamp, rows, looks = parts
-            self._folders.setdefault(name, _Folder(json.loads(stamp), json.loads(rows), looks))
+        # all rows, not a range of them: in a damaged file a range can lack what is there
+        rows = self._ask(f"SELECT name, stamp, rows, looks, seal FROM {_TABLE}")  # noqa: S608  # our own name
+        whole = [parts for *parts, seal in rows if seal == _seal(parts)]
+        for name, stamp, files, looks in whole:
+            if name == prefix or name.startswith(f"{prefix}/"):
+                self._folders[name] = _Folder(json.loads(stamp), json.loads(files), looks)
+        if len({name for name, *_ in whole}) < len(rows):
+            self._damaged("a row is not what was written")
 
     def _save(self) -> None:
         rows = []
@@ -213,25 +214,24 @@ class Journal:
         if rows:
             self._ask(f"REPLACE INTO {_TABLE} VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608  # our own name
 
-    def _ask(self, query: str, values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def _ask(self, query: str, values: list[tuple[Any, ...]] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query; none when the file cannot be used now, which costs time and nothing else."""
         import sqlite3
 
         try:
             database = self._connected()
-            if not query.startswith("SELECT"):
-                database.execute("BEGIN IMMEDIATE")
-                database.executemany(query, values)
-                database.execute("COMMIT")
-                return []
-            return database.execute(query, *values).fetchall()
+            if values is None:
+                return database.execute(query).fetchall()
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany(query, values)
+            database.execute("COMMIT")
         except sqlite3.Error as error:
             if self._database is not None:
                 self._database.close()
                 self._database = None
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _HARMLESS:
                 self._damaged(str(error))
-            return []
+        return []
 
     def _connected(self) -> sqlite3.Connection:
         import sqlite3
@@ -239,7 +239,9 @@ class Journal:
         if self._database is None:
             self._database = sqlite3.connect(self.path, timeout=5, isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA synchronous = OFF")  # a power cut may spoil it: each row proves itself
-            self._database.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (name TEXT PRIMARY KEY, stamp, rows, looks, seal)")
+            self._database.execute(
+                f"CREATE TABLE IF NOT EXISTS {_TABLE} (name PRIMARY KEY, stamp, rows, looks, seal) WITHOUT ROWID"
+            )
         return self._database
 
     def _damaged(self, reason: str) -> None:

@@ -32,12 +32,7 @@ class Template:
     run: str = ""
     digest: str = ""
     own: Mapping[str, str] = field(default_factory=dict)  # those of the project's own, which are linted before use
-
-    @property
-    def dependencies(self) -> tuple[str, ...]:
-        """The packages that its scripts name in their `# /// script` blocks."""
-        blocks = (BLOCK.search(text) for text in self.recipe.values())
-        return tuple(sorted({found[1] for block in blocks if block for found in DEPENDENCY.finditer(block[0])}))
+    dependencies: tuple[str, ...] = ()  # the packages that its scripts name in their `# /// script` blocks
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,9 @@ class Cause(NamedTuple):
     text: str = ""
 
 
+KEPT, NEW, CHANGED = Cause(Why.KEPT), Cause(Why.NEW), Cause(Why.CHANGED)
+
+
 class GateOutlook(NamedTuple):
     """A gate of a node, and what numbers or arithmetic say of it now."""
 
@@ -120,6 +123,7 @@ class Forward:
     roots: dict[str, str] = field(default_factory=dict)  # vertex whose tree is not known -> the vertex at its root
     winners: dict[str, str | None] = field(default_factory=dict)  # choice -> the vertex it takes; None: nobody passed
     stuck: dict[str, Cause] = field(default_factory=dict)  # vertex -> why nothing can stand on it
+    _lacking: dict[tuple[object, ...], str] = field(default_factory=dict)
 
     def manifest(self, node: Node) -> tuple[Manifest, tuple[str, ...]]:
         """The lines of a node's manifest, and the labels of those that are not known yet."""
@@ -172,6 +176,8 @@ class Forward:
         vertex = self.settlement.graph.vertices[name]
         assert isinstance(vertex, Node)
         wanted = vertex.shape.twin_gates if self.settlement.twin else vertex.shape.gates
+        if not wanted:
+            return ()
         return tuple(self._gate(vertex, gate) for gate in wanted)
 
     def _gate(self, node: Node, gate: Gate) -> GateOutlook:
@@ -184,6 +190,13 @@ class Forward:
         known = dict(self.settlement.nodes[node.name].estimate.measures)
         outlook = gates.foresee(gate, known)
         return GateOutlook(gate, outlook, _sum(known.get(gate.measure), gate) if outlook is not Outlook.RUNNING else "")
+
+    def lacks(self, node: Node, estimate: Estimate) -> str:
+        """What this machine lacks for a node; most nodes ask for the same."""
+        question = (node.shape.placement, estimate.memory)
+        if question not in self._lacking:
+            self._lacking[question] = _lacks(dict(node.shape.placement), estimate, self.settlement.known.machine)
+        return self._lacking[question]
 
     def learn(self, name: str, key: str | None, summary: Summary | None) -> None:
         """Take in what the key of a node gave."""
@@ -227,18 +240,17 @@ def _decide(node: Node, forward: Forward) -> Decision:
     last_key = history.last.get(node.name)
     last = history.traces.get(last_key) if last_key is not None else None
     forward.learn(node.name, key, trace)
-    told = Decision(node.name, State.KEEP, Cause(Why.KEPT), key, manifest, unknown, gates=forward.gates(node.name))
+    told_gates = forward.gates(node.name)
     if trace is not None:
-        return told._replace(tree=trace.tree, estimate=_from_history(settled.estimate, trace), measured=True)
-    cannot = _lacks(node, settled.estimate, forward.settlement.known.machine)
-    told = told._replace(
-        state=State.RUN, estimate=_from_history(settled.estimate, last), measured=last is not None, cannot=cannot
-    )
-    if last is None:
-        told = told._replace(cause=Cause(Why.NEW))
-    elif last.own != settled.own_digest:
-        told = told._replace(cause=Cause(Why.CHANGED))
-    else:
+        estimate = _from_history(settled.estimate, trace)
+        return Decision(
+            node.name, State.KEEP, KEPT, key, manifest, unknown, trace.tree, estimate, measured=True, gates=told_gates
+        )
+    cause = NEW if last is None else CHANGED
+    cannot = forward.lacks(node, settled.estimate)
+    estimate = _from_history(settled.estimate, last)
+    told = Decision(node.name, State.RUN, cause, key, manifest, unknown, None, estimate, last is not None, told_gates, cannot)
+    if last is not None and last.own == settled.own_digest:
         told = _from_inputs(node, forward, told, last)
     return _resumed(node, forward, told) if key is not None else told
 
@@ -279,8 +291,7 @@ def _resumed(node: Node, forward: Forward, told: Decision) -> Decision:
     return told._replace(resume=reason) if reason else told._replace(state=State.RESUME)
 
 
-def _lacks(node: Node, estimate: Estimate, machine: Machine) -> str:
-    placement = dict(node.shape.placement)
+def _lacks(placement: Mapping[str, object], estimate: Estimate, machine: Machine) -> str:
     gpus, cpus = placement.get("gpus") or 0, placement.get("cpus") or 1
     memory = placement.get("memory") or estimate.memory
     if isinstance(gpus, int) and gpus > machine.gpus:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from zyc import kinds
@@ -90,8 +91,7 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
         answer = kept.get("settled", question)
         if answer is not None:
             name, values, estimate, own, own_digest = answer
-            facts = TYPES[name](*values)
-            return Settled(facts, facts_id(facts), _read_estimate(estimate), own, own_digest)
+            return Settled(*_read_facts(name, values), _read_estimate(estimate), own, own_digest)
     kind = kinds.load(node.kind)
     case = _case(node, {edge.field: settled[edge.source].facts for edge in node.edges if not edge.order}, known, twin=twin)
     objections = tuple(kind.check(case))
@@ -120,7 +120,9 @@ def _question(node: Node, settled: Mapping[str, Settled], known: Known, *, twin:
             needs.append(known.pins.get(need.name, ""))
     facts = tuple([settled[edge.source].facts_id for edge in node.edges if not edge.order])
     values = tuple(node.values.items()) if node.values else ()
-    return (node.kind, node.digest, facts, tuple(needs), values, template_of(node, known).digest, twin)
+    template = template_of(node, known)
+    needs += [known.pins.get(f"package:{name}", "") for name in template.dependencies]
+    return (node.kind, node.digest, facts, tuple(needs), values, template.digest, twin)
 
 
 def _is_plain(facts: Artifact) -> bool:
@@ -132,12 +134,20 @@ def _is_plain(facts: Artifact) -> bool:
     return all(plain(value) for _, value in facts_of(facts))
 
 
+@cache
+def _read_facts(name: str, values: tuple[Any, ...]) -> tuple[Artifact, str]:
+    """Facts and their id; many nodes give the same."""
+    facts = TYPES[name](*values)
+    return facts, facts_id(facts)
+
+
 def _plain_estimate(estimate: Estimate) -> tuple[Any, ...]:
     seconds = (estimate.seconds.low, estimate.seconds.high, estimate.seconds.because) if estimate.seconds else None
     measures = tuple((name, (each.low, each.high, each.because)) for name, each in estimate.measures)
     return (seconds, estimate.memory, estimate.gpu_memory, estimate.disk, estimate.download, estimate.result, measures)
 
 
+@cache
 def _read_estimate(plain: tuple[Any, ...]) -> Estimate:
     seconds, memory, gpu_memory, disk, download, result, measures = plain
     told = tuple((name, Interval(*each)) for name, each in measures)

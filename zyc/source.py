@@ -233,7 +233,7 @@ def _pure_loader(text: str, errors: Any) -> Any:
 
 # What YAML calls printable, less the byte order mark, the Unicode line ends (line ends in YAML 1.1, text in 1.2) and the
 # two stand-ins.
-_UNPRINTABLE = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufdcf\ufdd2-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0\ufdd1\ufeff\ufffe\uffff]")
 _UNPRINTABLE_VALUE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufdcf\ufdd2-\ufffd\U00010000-\U0010ffff]")
 _DIRECTIVE = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?[\r\n])*+%")
 _REST = re.compile(r"(?:\s|(?<=\s)#[^\r\n]*)*+")

@@ -28,7 +28,7 @@ def _small(node: Node) -> Node:
         return node
     shape = shape_of(kind, small)
     kept = node.shape._replace(needs=shape.needs, resumes=shape.resumes, placement=shape.placement)
-    return replace(node, shape=kept, load=_constant(small), digest="")
+    return node._replace(shape=kept, load=_constant(small), digest="")
 
 
 def _constant(spec: Spec):  # type: ignore[no-untyped-def]  # noqa: ANN202

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from zyc import kinds
 from zyc.compile.expand import Places, Row, Scope, matrix_rows, patched, read_search
@@ -29,15 +30,14 @@ class Trouble:
     node: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One node of a declaration: with a matrix, one of several."""
 
     row: Row
     shape: Shape
     load: Callable[[], Spec]
     digest: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = MappingProxyType({})
     unread: tuple[str, ...] = ()  # axes that no field took; a script may
 
 
@@ -94,13 +94,11 @@ def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared
     entries = list(_entries(sources, told, kept))
     patches = _patches(request, told)
     overridden = {f"vars.{name}" for name in patches.vars}
-    for source, header, entry in entries:
+    for source, header, entry, at in entries:
         kind = kinds.of_section(entry.section)
         if kind is None or told.nodes.get(entry.name) is not None:
             continue
-        node = Declaration(
-            entry.name, kind, source, Span(source.file, entry.line, entry.column, len(entry.name)), Places(source.file)
-        )
+        node = Declaration(entry.name, kind, source, at, Places(source.file))
         told.nodes[entry.name] = node
         values = _step_values(header, patches, told) if header.vars else {}
         if entry.plain and entry.name not in patches.nodes:
@@ -117,7 +115,7 @@ def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared
     return told
 
 
-def _entries(sources: Sequence[Source], told: Declared, kept: Kept) -> Iterator[tuple[Source, Header, Entry]]:
+def _entries(sources: Sequence[Source], told: Declared, kept: Kept) -> Iterator[tuple[Source, Header, Entry, Span]]:
     first: dict[str, Span] = {}
     for source in sources:
         found = kept_outline(kept, source.file, source.digest)
@@ -138,7 +136,7 @@ def _entries(sources: Sequence[Source], told: Declared, kept: Kept) -> Iterator[
             else:
                 first[entry.name] = at
                 told.sections[entry.name] = entry.section
-                yield source, header, entry
+                yield source, header, entry, at
 
 
 def _patches(request: Request, told: Declared) -> Patches:
