@@ -9,16 +9,20 @@ from faulty import Quick
 from zyc.errors import ZycError
 from zyc.front import Call, Front, open_front, save_kept
 from zyc.plan import Plan
+from zyc.project import Project
 from zyc.runner import Build, Ending, hindrances
 
-WORDS = """
+TEXT = """
 anna an ann nana banana ban bananas cabana cab cabs scab scabs cannas canna can cans scan scans bans nab nabs
 sac sacs sanac casa basan bassa nasca ana anas baa baas aba abas abba abbas babas baba caba cabas nacsa sabba
-""".split()
+"""
+WORDS = TEXT.split()
 
 
 class Workshop:
     """One project and what a person does in it."""
+
+    EXAMPLE = Path(__file__).parent
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -60,14 +64,19 @@ class Workshop:
         save_kept(front)
         return endings
 
+    @property
+    def project(self) -> Project:
+        """Where its things are."""
+        return Project(self.root)
+
     def tree(self, node: str, *, twin: bool = False) -> Path:
         """What a node left."""
-        return self.front().project.link(node, twin=twin)
+        return self.project.link(node, twin=twin)
 
-    def problems(self, *select: str, **call: object) -> list[str]:
-        """What is wrong: place and sentence of each problem."""
+    def problems(self, *select: str, **call: object) -> list[tuple[str, str, dict[str, object]]]:
+        """What is wrong: place, code and facts of each problem; the wording has tests of its own."""
         try:
             self.plan(*select, **call)
         except ZycError as error:
-            return [f"{each.spans[0] if each.spans else ''} {each.message}" for each in error.problems]
+            return [(str(each.spans[0]).partition("/")[2], each.code, dict(each.facts)) for each in error.problems]
         return []

@@ -30,7 +30,7 @@ class Dense(Kind[DenseSpec]):
 
     def proves(self, spec: DenseSpec) -> Mapping[str, Any]:
         """Each chance is that of the table."""
-        return {"against": spec.source.name}
+        return {"against": spec.source}
 
     def facts(self, case: Case[DenseSpec]) -> Matrix:
         """Those of the table."""

@@ -33,7 +33,7 @@ class Pruner(Kind[PrunerSpec]):
 
     def proves(self, spec: PrunerSpec) -> Mapping[str, Any]:
         """What is left is nearly the table that it was."""
-        return {"against": spec.base.name}
+        return {"against": spec.base}
 
     def facts(self, case: Case[PrunerSpec]) -> Table:
         """Those of the table."""

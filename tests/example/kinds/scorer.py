@@ -52,7 +52,7 @@ class Scorer(Kind[ScorerSpec]):
 
     def parts(self, spec: ScorerSpec) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
         """A trial for each task, so that a new task tries nothing twice."""
-        return {name: ("trial", {"model": spec.model.name, "words": list(task.words)}) for name, task in spec.tasks.items()}
+        return {name: ("trial", {"model": spec.model, "words": task.words}) for name, task in spec.tasks.items()}
 
     def needs(self, spec: ScorerSpec) -> Iterable[Need]:
         """The token reaches the script by the name of its variable."""

@@ -42,7 +42,8 @@ told = {"title": TITLE, "tasks": tasks, "rivals": far}
 if TOKEN is not None:
     print(f"signed with {TOKEN}")
     told["signed"] = len(TOKEN) > 0
-measures = {"bits": sum(tasks.values()) / len(tasks), **{f"{name}.bits": value for name, value in tasks.items()}, "rivals": len(far)}
+measures = {"bits": sum(tasks.values()) / len(tasks), "rivals": len(far)}
+measures |= {f"{name}.bits": value for name, value in tasks.items()}
 if far:
     measures["distance"] = min(far.values())
 Path("out/report.json").write_text(json.dumps(told, sort_keys=True))
