@@ -6,11 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from zyc.errors import ZycError
 from zyc.world import World
 
 
 class Crash(BaseException):
     """The process is gone: nothing of it runs any more."""
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def refusal(act: Callable[..., object], *what: object) -> ZycError | None:
+    """What zyc says when the machine refuses, or nothing when it does not."""
+    try:
+        act(*what)
+    except ZycError as error:
+        return error
+    return None
 
 
 class Quick(World):
@@ -45,7 +60,7 @@ class Crashing(Quick):
         self.names: list[Name] = []
         self.dirty: set[int] = set()
         for path in sorted(unsynced.rglob("*")) if unsynced is not None else ():
-            self._made(str(path))
+            self._made(path)
 
     def effect(self, verb, path, target=""):
         """Count, and die at the chosen one and at any after it."""
@@ -57,23 +72,22 @@ class Crashing(Quick):
         self.count += 1
         self._last = (verb, path, target)
 
-    def _made(self, path: str, came_from: str = "") -> None:
-        seen = os.lstat(path)
-        before = (os.stat(os.path.dirname(came_from)).st_ino, os.path.basename(came_from)) if came_from else None
-        self.names.append(Name(seen.st_ino, os.stat(os.path.dirname(path)).st_ino, os.path.basename(path), before))
-        if not came_from and os.path.isfile(path):
-            self.dirty.add(seen.st_ino)
+    def _made(self, path: Path, came_from: Path | None = None) -> None:
+        before = (_inode(came_from.parent), came_from.name) if came_from is not None else None
+        self.names.append(Name(_inode(path), _inode(path.parent), path.name, before))
+        if came_from is None and path.is_file() and not path.is_symlink():
+            self.dirty.add(_inode(path))
 
     def settle(self) -> None:
         """What the effect before this one has done."""
         verb, path, target = self._last or ("", "", "")
         self._last = None
         if verb in ("create", "folder", "link") and os.path.lexists(path):
-            self._made(path)
+            self._made(Path(path))
         elif verb == "rename" and os.path.lexists(target):
-            self._made(target, came_from=path)
+            self._made(Path(target), came_from=Path(path))
         elif verb == "sync" and os.path.lexists(path):
-            inode = os.stat(path).st_ino
+            inode = _inode(Path(path))
             self.dirty.discard(inode)
             self.names = [each for each in self.names if each.folder != inode]
 
@@ -82,7 +96,7 @@ class Crashing(Quick):
         for at, name in reversed(list(enumerate(self.names))):
             places = _places(folders)
             place = places.get(name.inode)
-            if not loses(at) or place is None or (os.stat(place.parent).st_ino, place.name) != (name.folder, name.name):
+            if not loses(at) or place is None or (_inode(place.parent), place.name) != (name.folder, name.name):
                 continue
             if name.came_from is None:
                 World().remove_tree(place)
@@ -98,7 +112,12 @@ class Crashing(Quick):
 
 
 def _places(folders: tuple[Path, ...]) -> dict[int, Path]:
-    return {os.lstat(path).st_ino: path for folder in folders for path in [folder, *folder.rglob("*")]}
+    found = (path for folder in folders if folder.exists() for path in [folder, *folder.rglob("*")])
+    return {_inode(path): path for path in found}
+
+
+def _inode(path: Path) -> int:
+    return path.lstat().st_ino
 
 
 class Refusing(Quick):

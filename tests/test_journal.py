@@ -24,34 +24,42 @@ class Counting(Quick):
         self.reads: list[str] = []
 
     def read(self, path):
+        """Read, and note it."""
         self.reads.append(str(path))
         return super().read(path)
 
 
 def digest(text: str) -> str:
+    """A digest for a word."""
     return sha256(text.encode()).hexdigest()
 
 
 def trace(name: str, **more) -> Trace:
+    """A trace whose every part depends on a word."""
     measures = {"loss": len(name) / 7}
-    return replace(Trace(digest(name), "dataset", digest(f"tree {name}"), bytes=len(name), measures=measures, seconds=0.5), **more)
+    return replace(
+        Trace(digest(name), "dataset", digest(f"tree {name}"), bytes=len(name), measures=measures, seconds=0.5), **more
+    )
 
 
 @pytest.fixture
 def store(tmp_path):
+    """An empty store that counts what is read."""
     return Store.open(Counting(), tmp_path / "store")
 
 
 @pytest.fixture
 def full(store):
+    """A store with forty traces."""
     for number in range(40):
         Traces(store).write(trace(f"trace {number}"))
     return store
 
 
 def truth(store: Store) -> dict[str, Summary]:
+    """What the files say, each of them read."""
     traces = Traces(store)
-    found = [traces.read(key) for key in traces.keys()]
+    found = [traces.read(key) for key in sorted(traces.keys())]
     return {each.key: Summary.of(each) for each in found if each}
 
 
@@ -83,7 +91,8 @@ def test_an_empty_and_a_missing_store_have_nothing(store, tmp_path):
     assert look(store) == {}
     missing = Store.open(World(), tmp_path / "missing", create=False)
     assert look(missing) == {}
-    assert Journal.open(missing).last_keys(tmp_path) == {}
+    with Journal.open(missing) as journal:
+        assert journal.last_keys(tmp_path) == {}
     assert not (tmp_path / "missing").exists()
 
 
@@ -124,7 +133,7 @@ def test_a_trace_that_the_index_missed_is_found(store):
     Traces(store).write(trace("noted"))
     journal.record(trace("noted"))
     Traces(store).write(trace("missed"))
-    del journal  # no close: the process is gone
+    journal._database.close()  # and no more: the process is gone
     assert look(store) == truth(store)
     assert len(look(store)) == 2
 
@@ -171,7 +180,8 @@ with Journal.open(store, told=print) as journal:
             journal.summaries()
 """
     running = [
-        subprocess.Popen([sys.executable, "-c", code, full.root, str(number)], stdout=subprocess.PIPE, text=True) for number in (1, 2)
+        subprocess.Popen([sys.executable, "-c", code, full.root, str(number)], stdout=subprocess.PIPE, text=True)
+        for number in (1, 2)
     ]
     assert [(each.communicate()[0], each.returncode) for each in running] == [("", 0), ("", 0)]
     assert len(look(full)) == 300
@@ -182,6 +192,7 @@ class Coarse(Counting):
     """A disk whose clock ticks every thousand seconds."""
 
     def stat(self, path, *, follow=False):
+        """The facts, with the times that such a disk keeps."""
         seen = super().stat(path, follow=follow)
         facts = {name: getattr(seen, name) for name in Stat.__slots__} if seen else {}
         coarse = {name: facts[name] // 10**12 * 10**12 for name in ("mtime_ns", "ctime_ns") if facts}
@@ -252,6 +263,9 @@ def test_no_flipped_bit_in_the_index_is_believed(full):
         told = []
         assert look(full, told) == right
         noticed += bool(told)
+        full.world.reads.clear()
+        assert look(full) == right
+        assert full.world.reads == []  # it is whole again
     assert noticed > 10
 
 
@@ -278,10 +292,11 @@ def test_a_store_that_cannot_be_written_is_still_read(full, monkeypatch, index):
 
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda path, **more: connect(f"file:{path}?mode=ro", uri=True, **more))
-    store = Store.open(ReadOnly(), full.root)
-    with Journal.open(store, told=pytest.fail) as journal:
+    store, told = Store.open(ReadOnly(), full.root), []
+    with Journal.open(store, told=told.append) as journal:
         assert journal.summaries() == right
         assert journal.last_keys(full.root) == {}
+    assert told == []
     if index == "present":
         assert not any("traces" in path for path in store.world.reads)
 
@@ -311,6 +326,7 @@ def test_a_damaged_trace_is_told_each_time_and_the_rest_is_right(full):
     """It counts as absent until somebody mends it."""
     settle(full)
     full.world.write(Traces(full).path(digest("trace 7")), "{")
+    full.world.make_folder(full.root / "traces" / "00")
     full.world.write(full.root / "traces" / "00" / "notes.json", "mine")
     for _ in range(3):
         told = []
@@ -331,6 +347,7 @@ def test_a_trace_in_the_wrong_folder_is_no_trace(full):
     """Only what has its own place counts."""
     path = Traces(full).path(digest("trace 7"))
     other = "00" if not digest("trace 7").startswith("00") else "01"
+    full.world.make_folder(full.root / "traces" / other)
     full.world.rename(path, to=full.root / "traces" / other / path.name)
     told = []
     assert digest("trace 7") not in look(full, told)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one call and give its exit code; as a program of its own it ends here."""
-    code = _run(sys.argv[1:] if argv is None else argv)
+    code = _run(sys.argv[1:] if argv is None else argv, program=argv is None)
     if argv is None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(BrokenPipeError):
+                stream.flush()
         # taking ten thousand nodes apart one by one, only to end, costs more than planning them
         os._exit(code)
     return code
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], *, program: bool) -> int:
     if words in (["--version"], ["-V"]):
         from zyc import __version__
 
@@ -35,6 +37,10 @@ def _run(words: list[str]) -> int:
 
     # a call lives for a second and makes no rubbish worth looking for
     gc.disable()
+    if program:
+        import signal
+
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us politely gets what Ctrl-C gets
     from zyc.cli import run
 
     return run(words)

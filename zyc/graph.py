@@ -190,6 +190,8 @@ class Graph:
 
     def cut(self, names: set[str]) -> Graph:
         """The part of the graph with these vertices; they must be closed under what they need."""
+        if len(names) == len(self.vertices):
+            return self
         vertices = {name: vertex for name, vertex in self.vertices.items() if name in names}
         return Graph(vertices, self.families, self.headers, self.searches)
 

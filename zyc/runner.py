@@ -76,9 +76,9 @@ class Build:
         world, project = self.front.world, self.front.project
         self.world, self.project = world, project
         self.store = Store.open(world, project.store)
-        self.traces = Traces(self.store)
+        self.traces = Traces(self.store, told=self.front.warnings.append)
         self.roots = Roots(self.store, project.root, twin=self.front.call.twin)
-        self.journal = Journal.open(self.store)
+        self.journal = Journal.open(self.store, told=self.front.warnings.append)
         history = self.plan.history
         self.history = History(dict(history.traces), dict(history.last), history.present, history.unfinished)
         self.forward = Forward(self.plan.settlement, self.history)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from zyc.compile import Compiled
@@ -146,8 +146,10 @@ def _nodes(graph: Graph, names: Iterable[str]) -> set[str]:
     return {name for name in names if isinstance(graph.vertices[name], Node)}
 
 
-def closure(graph: Graph, names: Iterable[str]) -> set[str]:
+def closure(graph: Graph, names: Collection[str]) -> set[str]:
     """The nodes, all that they need, and the proofs of everything among them."""
+    if all(node.inserted or node.name in names for node in graph.nodes()):
+        return set(graph.vertices)  # nothing is inserted that nobody needs
     needed = graph.upstream(names)
     while True:
         proofs = {f"{name}.proof" for name in needed if f"{name}.proof" in graph.vertices} - needed

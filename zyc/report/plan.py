@@ -80,25 +80,23 @@ def _folded(console: Console, what: str, names: Sequence[str]) -> str:
 
 def _rows(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -> Iterable[Row]:
     """Members of a family share a line; so do many nodes of one cause; proofs and parts fold into their owner's line."""
+    vertices = plan.graph.vertices
+    alike: dict[tuple[object, ...], list[Decision]] = {}
+    for each in shown:
+        cause = each.cause
+        alike.setdefault((each.state, cause.why, cause.root, vertices[each.name].kind), []).append(each)  # type: ignore[union-attr]
+    order = {each.name: at for at, each in enumerate(shown)}
     groups: dict[tuple[object, ...], list[Decision]] = {}
-    counts: dict[tuple[object, ...], int] = {}
-    for each in shown:
-        alike = (each.state, each.cause.why, each.cause.root, _node(plan, each).kind)
-        counts[alike] = counts.get(alike, 0) + 1
-    for each in shown:
-        node = _node(plan, each)
-        if not every and _is_folded(plan, node):
-            continue
-        alike = (each.state, each.cause.why, each.cause.root, node.kind)
-        if every:
-            group: tuple[object, ...] = (each.name,)
-        elif counts[alike] > _MANY.get(each.cause.why, _SEVERAL):
-            group = alike
-        elif node.family:
-            group = (*alike, node.family)
-        else:
-            group = (each.name,)
-        groups.setdefault(group, []).append(each)
+    for like, decisions in alike.items():
+        many = len(decisions) > _MANY.get(decisions[0].cause.why, _SEVERAL)
+        for each in decisions:
+            node = _node(plan, each)
+            if every:
+                groups[each.name,] = [each]
+            elif not _is_folded(plan, node):
+                group = like if many else (*like, node.family) if node.family else (each.name,)
+                groups.setdefault(group, []).append(each)
+    groups = dict(sorted(groups.items(), key=lambda group: order[group[1][0].name]))
     for at, members in enumerate(groups.values()):
         yield _row(plan, members, read if at < _EXPLAINED else lambda _: None)
 

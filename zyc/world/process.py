@@ -217,6 +217,8 @@ class Process:
         return bool(chunk)
 
     def _wait(self, *, block: bool) -> bool:
+        import resource
+
         if self._exit is None:
             pid, status, usage = os.wait4(self._popen.pid, 0 if block else os.WNOHANG)
             if pid:
@@ -224,7 +226,10 @@ class Process:
                 code = os.waitstatus_to_exitcode(status)
                 self._popen.returncode = code  # reaped here: subprocess must not look for it
                 unit = 1 if sys.platform == "darwin" else 1024
-                self._exit = Exit(code, seconds=time.monotonic() - self._began, peak_memory=usage.ru_maxrss * unit)
+                # Linux counts what we held when we started it: a process that stayed below that cannot be told from us
+                hidden = usage.ru_maxrss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                memory = 0 if hidden else usage.ru_maxrss * unit
+                self._exit = Exit(code, seconds=time.monotonic() - self._began, peak_memory=memory)
         return self._exit is not None
 
     def _signal(self, number: int) -> None:
