@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -204,10 +205,11 @@ def _gates(console: Console, plan: Plan, *, every: bool) -> None:
         return
     console.print()
     console.print(console.paint("gates", "bold"))
-    waiting = [gate for _, gate in told if gate.verdict is Outlook.RUNNING] if not every else []
+    waiting = Counter(str(gate.gate) for _, gate in told if gate.verdict is Outlook.RUNNING and not every)
     console.table([line for line in lines if line[0]], flexible=3)
     if waiting:
-        some = ", ".join(str(gate.gate) for gate in waiting[:4]) + (f" and {len(waiting) - 4} more" if len(waiting) > 4 else "")
+        some = ", ".join(gate if count == 1 else f"{gate} ({count} times)" for gate, count in waiting.most_common(4))
+        some += f" and {len(waiting) - 4} more" if len(waiting) > 4 else ""
         console.print(f"  {console.paint('?', 'yellow')} by running    {some}")
     held = sum(1 for _, gate in told if gate.verdict is Verdict.HOLDS)
     if held and not every:

@@ -24,8 +24,7 @@ _STARS = b"***"
 class Exit:
     """How a command ended; a negative code is the signal that ended it.
 
-    `peak_memory` is the largest process in bytes. The system counts the fork itself, so nothing smaller than zyc
-    can be told: it is an upper bound below zyc's own size, and exact above it.
+    `peak_memory` is the largest process in bytes; 0 for one that stayed smaller than zyc, whose own size hides it.
     """
 
     __slots__ = ("code", "peak_memory", "seconds")
