@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from zyc.compile import Compiled, Trouble
+from zyc.compile.expand import variable_of
 from zyc.compile.validate import owner_words
 from zyc.errors import Problem, Span, problem
 from zyc.graph import Graph, Node
@@ -113,11 +114,12 @@ def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]
     for file in sorted(waiting & files.keys()):
         header = graph.headers[file]
         for name, _ in header.vars:
-            if name not in header.used and f"ZYC_VARS_{name.upper().replace('-', '_')}" not in files[file]:
-                yield problem("unused-var", dict(header.spans)[f"vars.{name}"], name=name)
+            if name not in header.used and variable_of("vars", name) not in files[file]:
+                yield problem("unused-var", dict(header.spans)[f"vars.{name}"], name=name, variable=variable_of("vars", name))
     for family, axes in compiled.unread.items():
         declared = compiled.declared[family]
         for axis in axes:
-            if family in families and f"ZYC_MATRIX_{axis.upper().replace('-', '_')}" not in families[family]:
+            if family in families and variable_of("matrix", axis) not in families[family]:
                 owner = owner_words(declared.kind.name, family)
-                yield problem("unused-axis", declared.at(f"matrix.{axis}"), owner=owner, name=axis)
+                at = declared.at_key("matrix", axis) if declared.search is None else declared.at_key("search.over", axis)
+                yield problem("unused-axis", at, owner=owner, name=axis, variable=variable_of("matrix", axis))

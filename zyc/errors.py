@@ -98,14 +98,14 @@ WORDING: dict[str, Says] = {
     "var-nowhere": Says("no spec has a var `{name}`", "{hint}"),
     "var-of-vars": Says("the var `{name}` holds `$(...)`, and nothing is expanded in vars", "write its value out"),
     "expression-in-name": Says("`{name}` holds `$(...)`, and nothing is expanded in names", "write the name out"),
-    "unknown-expression": Says("`$({text})` means nothing here", "{hint}"),
+    "unknown-expression": Says("`{text}` means nothing here", "{hint}"),
     "unknown-axis": Says("no `{name}` among the axes of this {space}", "{hint}"),
     "value-in-text": Says("`$({text})` stands inside a text, but its value is {found}", "use it as the whole value"),
     "unused-var": Says(
         "nothing reads the var `{name}`", "use it as `$(vars.{name})`, or as `${variable}` in a step's `run`, or remove it"
     ),
     "unused-axis": Says(
-        "nothing in {owner} reads the matrix axis `{name}`",
+        "nothing in {owner} reads the axis `{name}`",
         "use it as `$(matrix.{name})`, or as `${variable}` in a step's `run`, or remove it",
     ),
     "vars-collide": Says(
