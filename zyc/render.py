@@ -59,6 +59,9 @@ def _settings(settings: BaseModel, *, twin: bool) -> dict[str, Any]:
     return {**values, "cpus": 1} if twin and "cpus" in values else values
 
 
+LANGUAGES = ("py", "json", "yml", "yaml")  # of the files that take values
+
+
 def literal(value: Any, language: str) -> str:
     """A value as a literal of the language that a file is written in."""
     plain = _plain(value)
@@ -126,10 +129,11 @@ def _environment(language: str) -> Environment:
 
 
 def fill(text: str, name: str, values: Mapping[str, object]) -> str:
-    """A template with its values put in as literals."""
-    if "{{" not in text and "{%" not in text and "{#" not in text:
+    """A template with its values put in as literals; a file of another language is a constant."""
+    language = _language(name)
+    if language not in LANGUAGES or not any(mark in text for mark in ("{{", "{%", "{#")):
         return text
-    return _environment(_language(name)).from_string(text).render(values)
+    return _environment(language).from_string(text).render(values)
 
 
 def pinned(text: str, pins: Mapping[str, str]) -> str:
@@ -143,39 +147,49 @@ def pinned(text: str, pins: Mapping[str, str]) -> str:
 
 # --- the lint: an expression stands where a literal can, in no quotes, comment or heredoc ---
 
+Flaw = tuple[int, str, str]  # line, sentence, help
+
 _SENTINEL = "zyc_value_{}_"
+_MEANT = re.compile(r"\{\{-?\s*[a-z_]|\{%")  # what looks like a value or a branch where there are none
+_INSIDE = "puts a value inside quotes, a comment or another word"
+_BEFORE = ("return", "in", "is", "not", "and", "or", "if", "elif", "else", "while", "assert", "yield", "raise")
+_AFTER = ("in", "is", "not", "and", "or", "if", "else", "for")
+_ASSIGNS = re.compile(r":=|(?![=!<>]=).*=")
+_BLOCK_SCALAR = re.compile(r"(?:^|[:\s-])[|>][-+0-9]*\s*(?:#.*)?$")
 
 
-def flaws(name: str, text: str) -> Iterator[tuple[int, str, str]]:
-    """What is wrong with a template: line, sentence, help. All branches are looked at, whatever the values."""
+def flaws(name: str, text: str) -> Iterator[Flaw]:
+    """What is wrong with a template. All branches are looked at, whatever the values."""
     from jinja2 import TemplateSyntaxError
 
     language = _language(name)
+    if language not in LANGUAGES:
+        found = _MEANT.search(text)
+        if found is not None:
+            help_ = "only .py, .json and .yml files take values; shell files are constants"
+            yield text.count("\n", 0, found.start()) + 1, f"puts a value into a .{language or 'text'} file", help_
+        return
     try:
-        flat, lines = _flattened(text, language)
+        flat, lines, logic = _flattened(text, language)
     except TemplateSyntaxError as error:
         yield error.lineno, f"is not a Jinja template: {error.message}", ""
         return
-    if not lines:
-        return
-    if language == "py":
-        yield from _python_flaws(flat, lines)
-    elif language in ("json", "yml", "yaml"):
-        yield from _data_flaws(flat, lines)
-    else:
+    for line, word in logic:
         yield (
-            lines[0],
-            f"puts a value into a .{language or 'text'} file",
-            "only .py, .json and .yml files take values; shell files are constants",
+            line,
+            f"uses `{word}`",
+            "a template has values, `if` and `for`: compute the rest in `Kind.recipe`, or in a module of lib/",
         )
+    yield from dict.fromkeys((_python_flaws if language == "py" else _data_flaws)(flat, lines))
 
 
-def _flattened(text: str, language: str) -> tuple[str, list[int]]:
-    """The template with every branch in it and a sentinel for each expression, and the lines of the expressions."""
+def _flattened(text: str, language: str) -> tuple[str, list[int], list[tuple[int, str]]]:
+    """The template with every branch in it, loops twice, and a sentinel for each value; the lines of the values; other logic."""
     from jinja2 import nodes
 
     parts: list[str] = []
     lines: list[int] = []
+    logic: list[tuple[int, str]] = []
 
     def walk(node: nodes.Node) -> None:
         if isinstance(node, nodes.Output):
@@ -186,45 +200,79 @@ def _flattened(text: str, language: str) -> tuple[str, list[int]]:
                     sentinel = _SENTINEL.format(len(lines))
                     parts.append(sentinel if language == "py" else f'"{sentinel}"')
                     lines.append(each.lineno)
-        else:
+            return
+        if not isinstance(node, nodes.Template | nodes.If | nodes.For):
+            logic.append((node.lineno, type(node).__name__.lower()))
+        for _ in range(2 if isinstance(node, nodes.For) else 1):
             for child in node.iter_child_nodes():
                 if not isinstance(child, nodes.Expr):
                     walk(child)
 
     walk(_environment(language).parse(text))
-    return "".join(parts), lines
+    return "".join(parts), lines, logic
 
 
-def _python_flaws(flat: str, lines: list[int]) -> Iterator[tuple[int, str, str]]:
-    alone = set()
+def _python_flaws(flat: str, lines: list[int]) -> Iterator[Flaw]:
+    if not lines:
+        return
+    alone: set[str] = set()
+    quoted = 0  # since 3.12 the words in the braces of an f-string are tokens too
+    before = after = None
     try:
-        for token in tokenize.generate_tokens(io.StringIO(flat).readline):
-            if token.type == tokenize.NAME:
-                alone.add(token.string)
+        tokens = [
+            each
+            for each in tokenize.generate_tokens(io.StringIO(flat).readline)
+            if each.type not in (tokenize.NL, tokenize.COMMENT)
+        ]
     except (tokenize.TokenError, SyntaxError) as error:
         yield lines[0], f"is not Python once its values are in: {error.args[0]}", ""
         return
+    for before, here, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
+        quoted += {"FSTRING_START": 1, "FSTRING_END": -1}.get(tokenize.tok_name[here.type], 0)
+        if here.type == tokenize.NAME and not quoted and _follows(before) and _precedes(after):
+            alone.add(here.string)
     for at, line in enumerate(lines):
         if _SENTINEL.format(at) not in alone:
-            yield (
-                line,
-                "puts a value inside quotes, a comment or another word",
-                "write `name = {{ value }}`: the value brings its own quotes",
-            )
+            yield line, _INSIDE, "write `name = {{ value }}`: the value brings its own quotes"
 
 
-def _data_flaws(flat: str, lines: list[int]) -> Iterator[tuple[int, str, str]]:
+def _follows(before: tokenize.TokenInfo | None) -> bool:
+    """Whether a value may stand after a token."""
+    if before is None or before.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT):
+        return True
+    return before.string in _BEFORE or (before.type == tokenize.OP and before.string not in (".", "@", ")", "]", "}"))
+
+
+def _precedes(after: tokenize.TokenInfo | None) -> bool:
+    """Whether a value may stand before a token."""
+    if after is None or after.type in (tokenize.NEWLINE, tokenize.ENDMARKER):
+        return True
+    return after.string in _AFTER or (after.type == tokenize.OP and after.string != "(" and not _ASSIGNS.fullmatch(after.string))
+
+
+def _data_flaws(flat: str, lines: list[int]) -> Iterator[Flaw]:
+    texts = flat.split("\n")
+    blocks = set(_in_blocks(texts))
     for at, line in enumerate(lines):
         written = f'"{_SENTINEL.format(at)}"'
-        here = flat.index(written)
-        before = flat[flat.rfind("\n", 0, here) + 1 : here]
-        outside = before.count('"') % 2 == 0 and before.count("'") % 2 == 0
-        if not outside or re.search(r"(^|\s)#", before) or not re.search(r"(^|[:,\[{-])\s*$", before):
-            yield (
-                line,
-                "puts a value inside quotes, a comment or another word",
-                "write `name: {{ value }}`: the value brings its own quotes",
-            )
+        row = next(row for row, text in enumerate(texts) if written in text)
+        before, after = texts[row].split(written)
+        outside = (
+            before.count('"') % 2 == 0 and before.count("'") % 2 == 0 and row not in blocks and not re.search(r"(^|\s)#", before)
+        )
+        if not outside or not re.search(r"(^|[:,\[{-])\s*$", before) or not re.match(r"\s*($|[:,\]}]|\s#)", after):
+            yield line, _INSIDE, "write `name: {{ value }}`: the value brings its own quotes"
+
+
+def _in_blocks(texts: list[str]) -> Iterator[int]:
+    """The rows of YAML that belong to a block of text."""
+    block: int | None = None
+    for row, text in enumerate(texts):
+        depth = len(text) - len(text.lstrip(" "))
+        if block is not None and (depth > block or not text.strip()):
+            yield row
+            continue
+        block = depth if _BLOCK_SCALAR.search(text) else None
 
 
 def template_problems(templates: Mapping[str, Template]) -> list[Problem]:
@@ -232,5 +280,6 @@ def template_problems(templates: Mapping[str, Template]) -> list[Problem]:
     return [
         problem("bad-template", Span(f"templates/{path}", line), template=f"templates/{path}", reason=sentence, help=help_)
         for path, text in sorted({path: text for each in templates.values() for path, text in each.own.items()}.items())
+        if "/lib/" not in f"/{path}"  # modules are copied as they are
         for line, sentence, help_ in flaws(path, text)
     ]
