@@ -157,7 +157,7 @@ WORDING: dict[str, Says] = {
     "unpinned": Says("`{name}` has no pin in zyc.lock ({owner}, `{field}`)", "run `zyc lock`; `--frozen` adds none"),
     "unresolvable-pin": Says("`{name}` is not on this machine, so it cannot be pinned ({owner}, `{field}`)", "{hint}"),
     "pin-moved": Says(
-        "`{name}` is {found} here, and zyc.lock says {pinned}", "install {pinned}, or move the pin: `zyc lock --upgrade {name}`"
+        "`{name}` is {found} here; it is pinned to {pinned}", "{remedy}, or move the pin: `zyc lock --upgrade {name}`"
     ),
     # --- building (runner) ---
     "bad-measures": Says("`measures.json` cannot be kept: {reason}", "write a mapping of names to numbers"),

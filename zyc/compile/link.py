@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 
 from zyc import kinds
 from zyc.compile.declare import Declaration, Declared, Member, Trouble, measures_of
-from zyc.compile.validate import AnyKind, owner_words, shape_of
-from zyc.errors import Span, guess, problem
+from zyc.compile.validate import AnyKind, field_words, owner_words, shape_of
+from zyc.errors import Span, guess, listing, problem
 from zyc.fields import Ref
 from zyc.gates import Gate
 from zyc.graph import Choice, Cluster, Edge, Family, Graph, Link, Node, Part, Search, Shape, Vertex, ordered
@@ -103,7 +104,10 @@ class Linker:
         if judge is None or not set(self.families[search.family].axes) <= set(judge.axes):
             reason, help_ = f"`{search.judge}` does not stand on `{search.family}`, so it cannot judge its members", ""
             if search.judge not in self.declared.nodes:
-                reason, help_ = f"no node `{search.judge}`", guess(search.judge, self.declared.nodes, otherwise="`from` is a family")
+                reason, help_ = (
+                    f"no node `{search.judge}`",
+                    guess(search.judge, self.declared.nodes, otherwise="`from` is a family"),
+                )
             elif self.declared.nodes[search.judge].broken:
                 raise Unlinked
             at = node.at("search.from")
@@ -115,7 +119,11 @@ class Linker:
         kind = self.declared.nodes[judge.split("@", maxsplit=1)[0]].kind
         patterns = measures_of(kind)
         if not known(measure, patterns):
-            facts = {"owner": owner_words(kind.name, judge), "measure": measure, "hint": guess(measure, patterns, listed="it measures")}
+            facts = {
+                "owner": owner_words(kind.name, judge),
+                "measure": measure,
+                "hint": guess(measure, patterns, listed="it measures"),
+            }
             self._trouble(node, problem("unknown-measure", node.at(path), **facts))
             raise Unlinked
 

@@ -26,6 +26,11 @@ def owner_words(kind: str, name: str) -> str:
     return f"{kind} `{name}`"
 
 
+def field_words(path: str) -> str:
+    """A field in a sentence: the carets tell which item of a list."""
+    return ".".join(part for part in path.split(".") if not part.isdigit()) or path
+
+
 def as_fields(kind: AnyKind, name: str, value: Value, places: Places) -> Map | Problem:
     """The fields of a node; a plain text may stand for some of them."""
     if isinstance(value, Map):
