@@ -56,13 +56,12 @@ class Front:
     here: str = ""
     kept: Kept = field(default_factory=Kept)
     files: Files | None = None
-    glance: bool = False  # the specs are checked and nothing is planned: data files are looked at, not read
     warnings: list[Problem] = field(default_factory=list)
 
     @cached_property
     def reading(self) -> Files:
         """The user's files."""
-        return self.files if self.files is not None else Disk(self.world, self.project.root, self.kept, reads=not self.glance)
+        return self.files if self.files is not None else Disk(self.world, self.project.root, self.kept)
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -211,7 +210,7 @@ class Front:
 
     def _settled(self, graph: Graph, compiled: Compiled, *, check_it: bool) -> Settlement:
         known = self.known(graph)
-        flawed = template_problems(known.templates, known.pins)
+        flawed = template_problems(known.templates)
         if flawed:
             raise ZycError(flawed)
         real = settle(graph, known, self.kept)
