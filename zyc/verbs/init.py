@@ -31,7 +31,7 @@ steps:
 
   page:
     inputs: {greeting: greeting, count: count}
-    scripts: {page.py: scripts/page.py}      # part of the recipe: change it, and the page is built again
+    scripts: {page.py: specs/data/page.py}      # part of the recipe: change it, and the page is built again
     run: python3 recipe/page.py in/greeting/greeting.txt in/count/count.txt > out/page.html
 """
 _SCRIPT = '''\
@@ -64,7 +64,7 @@ def command(app: App, folder: str, *, as_json: bool) -> int:
     if app.world.list(home / "specs"):
         raise ZycError(problem("project-there", path=folder))
     written = []
-    for name, text in (("specs/hello.yml", _SPEC), ("scripts/page.py", _SCRIPT), (".gitignore", _IGNORED)):
+    for name, text in (("specs/hello.yml", _SPEC), ("specs/data/page.py", _SCRIPT), (".gitignore", _IGNORED)):
         path = home / name
         there = app.world.read_text(path) if app.world.exists(path) else ""
         if there and name != ".gitignore":
