@@ -110,6 +110,13 @@ def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]
             words = named_values(node, known)
             files.setdefault(node.span.file, set()).update(words)
             families.setdefault(node.family, set()).update(words)
+    # what is not asked for may read them: of a part nothing is said
+    linked = {node.family or node.name for node in compiled.graph.nodes()}
+    apart = [node for node in compiled.graph.nodes() if node.name not in graph.vertices and not node.inserted]
+    waiting -= {node.span.file for node in apart}
+    waiting -= {node.source.file for name, node in compiled.declared.items() if name not in linked}
+    for family in {node.family for node in apart}:
+        families.pop(family, None)
     for file in sorted(waiting & files.keys()):
         header = graph.headers[file]
         for name, _ in header.vars:
