@@ -19,12 +19,28 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
+def _complete(line: str) -> int:
+    """Words for the shell, which waits: nothing but the standard library while no spec has moved."""
+    from zyc import complete
+
+    found = complete.answer(line)
+    if found is None:
+        from zyc.cli import learn_words
+
+        learn_words()
+        found = complete.answer(line) or []
+    sys.stdout.write("".join(f"{word}\n" for word in found))
+    return 0
+
+
 def _run(words: list[str], *, program: bool) -> int:
     if words in (["--version"], ["-V"]):
         from zyc import __version__
 
         sys.stdout.write(f"zyc {__version__}\n")
         return 0
+    if words[:1] == ["__complete"] and len(words) == 2:
+        return _complete(words[1])
     from zyc import memo
 
     code = memo.replay(words)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from zyc.compile import Compiled, Trouble
-from zyc.compile.validate import owner_words
+from zyc.compile.expand import variable_of
+from zyc.compile.validate import field_words, owner_words
 from zyc.errors import Problem, Span, problem
-from zyc.graph import Graph, Node
+from zyc.graph import Graph, Header, Node
 from zyc.kind import EnvironmentNeed, FileNeed, PinNeed
 from zyc.known import Known
 from zyc.settle import Settlement, named_values
@@ -53,18 +54,18 @@ def _at(compiled: Compiled, node: Node, path: str) -> Span:
 def _unmet(compiled: Compiled, node: Node, known: Known) -> Iterator[Problem]:
     owner = owner_words(node.kind, _declared(node))
     for need in node.shape.needs:
-        at = None
+        field = field_words(need.field)
         if isinstance(need, FileNeed) and need.path in known.missing:
             at = _at(compiled, node, need.field)
             why = known.missing[need.path]
-            yield problem(why.code, at, path=need.path, owner=owner, field=need.field, **dict(why.facts))
+            yield problem(why.code, at, **{"path": need.path, "owner": owner, "field": field, **dict(why.facts)})
         elif isinstance(need, EnvironmentNeed) and not need.secret and need.name not in known.environment:
-            yield problem("missing-variable", _at(compiled, node, need.field), name=need.name, owner=owner, field=need.field)
+            yield problem("missing-variable", _at(compiled, node, need.field), name=need.name, owner=owner, field=field)
         elif isinstance(need, PinNeed) and need.name not in known.pins:
             kind, name = need.name.split(":", 1)
             hint = f"install it: `pip install {name}`" if kind == "package" else f"install `{name}`, or correct its name"
             at = _at(compiled, node, need.field)
-            yield problem("unresolvable-pin", at, name=need.name, owner=owner, field=need.field, hint=hint)
+            yield problem("unresolvable-pin", at, name=need.name, owner=owner, field=field, hint=hint)
 
 
 def _licences(graph: Graph, settlement: Settlement) -> Iterator[Problem]:
@@ -100,11 +101,11 @@ def _licences(graph: Graph, settlement: Settlement) -> Iterator[Problem]:
 
 def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]:
     """Vars and axes that no field took may still be named by a command or a script."""
-    files: dict[str, set[str]] = {}
-    families: dict[str, set[str]] = {}
     waiting = {header.file for header in graph.headers.values() if {name for name, _ in header.vars} - header.used}
     if not waiting and not compiled.unread:
         return
+    files: dict[str, set[str]] = {}
+    families: dict[str, set[str]] = {}
     for node in graph.nodes():
         if node.span.file in waiting or node.family in compiled.unread:
             words = named_values(node, known)
@@ -113,18 +114,26 @@ def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]
     # what is not asked for may read them: of a part nothing is said
     linked = {node.family or node.name for node in compiled.graph.nodes()}
     apart = [node for node in compiled.graph.nodes() if node.name not in graph.vertices and not node.inserted]
-    waiting -= {node.span.file for node in apart}
-    waiting -= {node.source.file for name, node in compiled.declared.items() if name not in linked}
-    for family in {node.family for node in apart}:
-        families.pop(family, None)
-    for file in sorted(waiting & files.keys()):
-        header = graph.headers[file]
-        for name, _ in header.vars:
-            if name not in header.used and f"ZYC_VARS_{name.upper().replace('-', '_')}" not in files[file]:
-                yield problem("unused-var", dict(header.spans)[f"vars.{name}"], name=name)
-    for family, axes in compiled.unread.items():
-        declared = compiled.declared[family]
-        for axis in axes:
-            if family in families and f"ZYC_MATRIX_{axis.upper().replace('-', '_')}" not in families[family]:
-                owner = owner_words(declared.kind.name, family)
-                yield problem("unused-axis", declared.at(f"matrix.{axis}"), owner=owner, name=axis)
+    partly = {node.span.file for node in apart}
+    partly |= {node.source.file for name, node in compiled.declared.items() if name not in linked}
+    for file in sorted(waiting & files.keys() - partly):
+        yield from _unread_vars(graph.headers[file], files[file])
+    for family in compiled.unread.keys() & families.keys() - {node.family for node in apart}:
+        yield from _unread_axes(compiled, family, families[family])
+
+
+def _unread_vars(header: Header, words: set[str]) -> Iterator[Problem]:
+    for name, _ in header.vars:
+        variable = variable_of("vars", name)
+        if name not in header.used and variable not in words:
+            yield problem("unused-var", dict(header.spans)[f"vars.{name}"], name=name, variable=variable)
+
+
+def _unread_axes(compiled: Compiled, family: str, words: set[str]) -> Iterator[Problem]:
+    declared = compiled.declared[family]
+    for axis in compiled.unread[family]:
+        variable = variable_of("matrix", axis)
+        if variable not in words:
+            owner = owner_words(declared.kind.name, family)
+            at = declared.at_key("matrix", axis) if declared.search is None else declared.at_key("search.over", axis)
+            yield problem("unused-axis", at, owner=owner, name=axis, variable=variable)

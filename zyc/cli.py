@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -138,6 +137,37 @@ def _usage(error: click.ClickException) -> str:
     return "\n".join(lines)
 
 
-def main(*_: Any) -> int:
-    """For completion scripts, which call the group by its name."""
-    return run(sys.argv[1:])
+def learn_words() -> None:
+    """Teach the shell this project's words; whatever is wrong with its specs, a shell that completes wants silence."""
+    from zyc import complete
+    from zyc.front import Call, open_front, save_kept
+    from zyc.world import World
+
+    context = click.Context(zyc)
+    verbs = {verb: _options(zyc.get_command(context, verb)) for verb in zyc.list_commands(context)}
+    try:
+        world = memo.Watching()
+        front = open_front(world, Path.cwd(), Call(), context=memo.source_digest())
+        names = [*front.compiled.declared, *(source.file for source in front.sources)]
+        profiles = [each.rsplit(".", 1)[0] for each in World().list(front.project.root / "specs" / "profiles")]
+    except (ZycError, OSError):
+        return
+    for options in verbs.values():
+        if "--profile" in options:
+            options["--profile"] = profiles or ["-"]
+    watched = [path for path, was in world.seen.items() if was is not None and f"{os.sep}specs" in path]
+    complete.learn(str(front.project.root), verbs, names, watched)
+    save_kept(front)
+
+
+def _options(command: click.Command | None) -> dict[str, list[str]]:
+    """The options of a verb and what may follow them: nothing is a name, `-` is nothing."""
+    told: dict[str, list[str]] = {}
+    for each in command.params if command is not None else ():
+        if isinstance(each, click.Argument):
+            told |= {"NODES": []} if each.name in ("select", "node") else {}
+        else:
+            choices = list(each.type.choices) if isinstance(each.type, click.Choice) else ["-"]
+            for name in each.opts:
+                told[name] = [] if name in ("--exclude", "--set") else choices
+    return told

@@ -86,7 +86,7 @@ WORDING: dict[str, Says] = {
     ),
     "no-way-between": Says(
         "`{field}` in {owner} takes {wanted}; `{name}` is {given}",
-        "nothing turns one into the other",
+        "{hint}",
         also="`{name}` is declared here",
     ),
     "cycle": Says("these nodes need each other: {path}", "one of them has to do without the next", also="and here"),
@@ -98,14 +98,14 @@ WORDING: dict[str, Says] = {
     "var-nowhere": Says("no spec has a var `{name}`", "{hint}"),
     "var-of-vars": Says("the var `{name}` holds `$(...)`, and nothing is expanded in vars", "write its value out"),
     "expression-in-name": Says("`{name}` holds `$(...)`, and nothing is expanded in names", "write the name out"),
-    "unknown-expression": Says("`$({text})` means nothing here", "{hint}"),
+    "unknown-expression": Says("`{text}` means nothing here", "{hint}"),
     "unknown-axis": Says("no `{name}` among the axes of this {space}", "{hint}"),
     "value-in-text": Says("`$({text})` stands inside a text, but its value is {found}", "use it as the whole value"),
     "unused-var": Says(
         "nothing reads the var `{name}`", "use it as `$(vars.{name})`, or as `${variable}` in a step's `run`, or remove it"
     ),
     "unused-axis": Says(
-        "nothing in {owner} reads the matrix axis `{name}`",
+        "nothing in {owner} reads the axis `{name}`",
         "use it as `$(matrix.{name})`, or as `${variable}` in a step's `run`, or remove it",
     ),
     "vars-collide": Says(
@@ -130,10 +130,7 @@ WORDING: dict[str, Says] = {
         "the members of `{name}` would have different axes", "give each member of its matrix inputs with the same axes"
     ),
     "select-not-family": Says("`select` takes a family; `{name}` is one node", "write its name alone"),
-    "select-nothing": Says(
-        "`select` from `{judge}` does not give {wanted}",
-        "name the family to take it from: `select: {{from: {judge}, ..., take: FAMILY}}`",
-    ),
+    "select-nothing": Says("`select` from `{judge}` does not give {wanted}", "{help}"),
     "bad-search": Says("the search of `{name}`: {reason}", "{help}"),
     "env-not-secret": Says(
         "`$(env.{name})` is only for fields that are secrets",
@@ -153,14 +150,14 @@ WORDING: dict[str, Says] = {
     "licence": Says(
         "`{node}` stands on `{source}` under {licence}, which does not allow {use} use",
         "choose another source, or say `use: {allowed}` in {file}",
+        also="`{source}` is declared here",
     ),
     "bad-template": Says("the template `{template}` {reason}", "{help}"),
-    "bad-site": Says("`{file}`: {reason}", "{help}"),
     "bad-lock": Says("`{file}` cannot be read: {reason}", "restore it from version control, or remove it and run `zyc lock`"),
     "unpinned": Says("`{name}` has no pin in zyc.lock ({owner}, `{field}`)", "run `zyc lock`; `--frozen` adds none"),
     "unresolvable-pin": Says("`{name}` is not on this machine, so it cannot be pinned ({owner}, `{field}`)", "{hint}"),
     "pin-moved": Says(
-        "`{name}` is {found} here, and zyc.lock says {pinned}", "install {pinned}, or move the pin: `zyc lock --upgrade {name}`"
+        "`{name}` is {found} here; it is pinned to {pinned}", "{remedy}, or move the pin: `zyc lock --upgrade {name}`"
     ),
     # --- building (runner) ---
     "bad-measures": Says("`measures.json` cannot be kept: {reason}", "write a mapping of names to numbers"),

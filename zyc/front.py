@@ -56,12 +56,13 @@ class Front:
     here: str = ""
     kept: Kept = field(default_factory=Kept)
     files: Files | None = None
+    glance: bool = False  # the specs are checked and nothing is planned: data files are looked at, not read
     warnings: list[Problem] = field(default_factory=list)
 
     @cached_property
     def reading(self) -> Files:
         """The user's files."""
-        return self.files if self.files is not None else Disk(self.world, self.project.root, self.kept)
+        return self.files if self.files is not None else Disk(self.world, self.project.root, self.kept, reads=not self.glance)
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -210,7 +211,7 @@ class Front:
 
     def _settled(self, graph: Graph, compiled: Compiled, *, check_it: bool) -> Settlement:
         known = self.known(graph)
-        flawed = template_problems(known.templates)
+        flawed = template_problems(known.templates, known.pins)
         if flawed:
             raise ZycError(flawed)
         real = settle(graph, known, self.kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +23,7 @@ from zyc.lock import Lock
 from zyc.project import Project
 from zyc.site import Site
 from zyc.store import Store
-from zyc.toolchain import Probe
+from zyc.toolchain import Probe, shipped
 from zyc.world import Stat, World
 
 TEXT_LIMIT = 8_000_000
@@ -51,8 +52,9 @@ class Files(Protocol):
 class Disk:
     """The user's files as they are now; a digest is taken again only when the disk says that a file moved."""
 
-    def __init__(self, world: World, root: Path, kept: Kept) -> None:
+    def __init__(self, world: World, root: Path, kept: Kept, *, reads: bool = True) -> None:
         self.world = world
+        self._reads = reads  # without it data is looked at, not read: enough to check a spec, not to plan
         self.root = root
         self._real = world.real(root)
         self._top = str(root)  # joining paths is what ten thousand files would spend their time on
@@ -78,6 +80,8 @@ class Disk:
         if seen is None:
             raise FileNotFoundError(full)
         question = (full, _stamp(seen))
+        if not self._reads:
+            return "", seen.size
         known = self._kept.get("file", question)
         if known is None:
             began = self.world.now()
@@ -164,8 +168,10 @@ def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, 
     names = {need.name for need in needs if isinstance(need, EnvironmentNeed) and not need.secret}
     templates = _templates(world, files, {node.kind for node in graph.nodes()})
     wanted = {need.name for need in needs if isinstance(need, PinNeed)}
-    wanted |= {f"package:{name}" for template in templates.values() for name in template.dependencies}
-    pins, unpinned = _pins(sorted(wanted), lock, probe)
+    scripted = {name for template in templates.values() for name in template.dependencies}
+    pins, unpinned = _pins(
+        sorted(wanted | {f"package:{name}" for name in scripted}), lock, probe, shipped(world) if scripted else {}
+    )
     return Known(
         files=found,
         missing=missing,
@@ -177,16 +183,19 @@ def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, 
     )
 
 
-def _pins(wanted: list[str], lock: Lock, probe: Probe) -> tuple[dict[str, str], frozenset[str]]:
+def _pins(wanted: list[str], lock: Lock, probe: Probe, tested: Mapping[str, str]) -> tuple[dict[str, str], frozenset[str]]:
+    """The lock first; then what rendered scripts were tested with; then what is here."""
     pins, unpinned = {}, set()
     for name in wanted:
         if name in lock.pins:
             pins[name] = lock.pins[name]
             continue
-        here = probe.version(name)
+        package = re.sub(r"[-_.]+", "-", name.removeprefix("package:")).lower()
+        version = tested.get(package) if name.startswith("package:") else None
+        version = version or probe.version(name)
         unpinned.add(name)
-        if here is not None:
-            pins[name] = here
+        if version is not None:
+            pins[name] = version
     return pins, frozenset(unpinned)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from zyc.compile.outline import merge_marks
 from zyc.errors import Span, ZycError, problem
 from zyc.source import Map, Scalar, parse
 
@@ -29,7 +30,7 @@ def read(text: bytes) -> Lock:
     """The pins of a file."""
     document = parse(text, FILE)
     if document.problems:
-        raise ZycError(document.problems)
+        raise ZycError(merge_marks(text, FILE) or document.problems)
     root = document.root
     pins = root.get("pins") if root is not None else None
     if (

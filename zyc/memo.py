@@ -134,18 +134,45 @@ def face() -> tuple[object, ...]:
     return (columns, os.isatty(1), os.isatty(2), *(environ.get(name, "") for name in names), sys.version, sys.executable)
 
 
-def _place(argv: Sequence[str]) -> tuple[str, tuple[object, ...]] | None:
-    """Where the memo of a call is, and the whole question that its name is short for."""
-    import zlib
-
-    here = os.getcwd()
-    root = here
+def project_root() -> str | None:
+    """The nearest folder upwards that holds specs/."""
+    root = os.getcwd()
     while not os.path.isdir(os.path.join(root, "specs")):
         above = os.path.dirname(root)
         if above == root:
             return None
         root = above
-    question = (here, tuple(argv), face())
+    return root
+
+
+def sealed(body: bytes) -> bytes:
+    """A body with the sum of it in front, so that a torn file is none."""
+    import zlib
+
+    return b"%s%08x%s" % (_MAGIC, zlib.crc32(body), body)
+
+
+def unsealed(path: str) -> bytes | None:
+    """The body of a sealed file; None when there is none, or it is not whole."""
+    import zlib
+
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    body = text[len(_MAGIC) + 8 :]
+    return body if text[: len(_MAGIC) + 8] == b"%s%08x" % (_MAGIC, zlib.crc32(body)) else None
+
+
+def _place(argv: Sequence[str]) -> tuple[str, tuple[object, ...]] | None:
+    """Where the memo of a call is, and the whole question that its name is short for."""
+    import zlib
+
+    root = project_root()
+    if root is None:
+        return None
+    question = (os.getcwd(), tuple(argv), face())
     name = f"{zlib.crc32(repr(question).encode('utf-8', 'surrogateescape')):08x}"
     return os.path.join(root, "artifacts", "memo", "calls", name), question
 
@@ -153,23 +180,16 @@ def _place(argv: Sequence[str]) -> tuple[str, tuple[object, ...]] | None:
 def replay(argv: Sequence[str]) -> int | None:
     """Print what the same call printed when nothing that it looked at has moved; None when it must be done again."""
     import marshal
-    import zlib
 
     placed = _place(argv)
     if placed is None:
         return None
     path, question = placed
-    try:
-        with open(path, "rb") as file:
-            text = file.read()
-        body = text[len(_MAGIC) + 8 :]
-        if text[: len(_MAGIC)] != _MAGIC or b"%08x" % zlib.crc32(body) != text[len(_MAGIC) : len(_MAGIC) + 8]:
-            return None
-        told: Any = marshal.loads(body)  # noqa: S302  (ours, and summed above)
-        asked, seen, variables, disks, out, err, code = told
-        asked, seen, variables, disks, out, err, code = told
-    except (OSError, ValueError, EOFError, TypeError):
+    body = unsealed(path)
+    if body is None:
         return None
+    told: Any = marshal.loads(body)  # noqa: S302  (ours, and summed)
+    asked, seen, variables, disks, out, err, code = told
     if asked != question or any(stamp(each) != was for each, was in seen):
         return None
     if any(_variable(name) != was for name, was in variables) or any(_free(each) != was for each, was in disks):
@@ -184,7 +204,6 @@ def replay(argv: Sequence[str]) -> int | None:
 def save(argv: Sequence[str], world: Watching, began: float, *, out: str, err: str, code: int) -> None:
     """Keep what a call printed, unless something that it looked at moved too recently to be sure."""
     import marshal
-    import zlib
 
     placed = _place(argv)
     if placed is None or world.volatile:
@@ -201,7 +220,7 @@ def save(argv: Sequence[str], world: Watching, began: float, *, out: str, err: s
     plain = World()
     try:
         plain.make_folder(os.path.dirname(path))
-        plain.write(path, b"%s%08x%s" % (_MAGIC, zlib.crc32(body), body))
+        plain.write(path, sealed(body))
     except OSError:
         return
 

@@ -275,11 +275,19 @@ def _in_blocks(texts: list[str]) -> Iterator[int]:
         block = depth if _BLOCK_SCALAR.search(text) else None
 
 
-def template_problems(templates: Mapping[str, Template]) -> list[Problem]:
-    """What is wrong with the templates of the project's own: they are held to the same rule as ours."""
-    return [
+def template_problems(templates: Mapping[str, Template], pins: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the templates: those of the project's own are held to the same rule as ours."""
+    own = {path: text for each in templates.values() for path, text in each.own.items()}
+    told = [
         problem("bad-template", Span(f"templates/{path}", line), template=f"templates/{path}", reason=sentence, help=help_)
-        for path, text in sorted({path: text for each in templates.values() for path, text in each.own.items()}.items())
-        if "/lib/" not in f"/{path}"  # modules are copied as they are
+        for path, text in sorted(own.items())
         for line, sentence, help_ in flaws(path, text)
     ]
+    for kind, template in sorted(templates.items()):
+        for name in template.dependencies:
+            if f"package:{name}" not in pins:
+                path, hint = f"templates/{kind}", f"install it (`pip install {name}`), or pin `package:{name}` in zyc.lock"
+                told.append(
+                    problem("bad-template", template=path, reason=f"names the package `{name}`, which has no pin", help=hint)
+                )
+    return told

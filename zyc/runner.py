@@ -352,7 +352,7 @@ def hindrances(front: Front, plan: Plan) -> list[Problem]:
         for name, version in _needed_packages(plan, node):
             here = front.probe.version(name)
             if here != version:
-                told.append(problem("pin-moved", node.span, name=name, found=here or "missing", pinned=version))
+                told.append(_moved(node, name, here, version))
     return list(dict.fromkeys(told))
 
 
@@ -360,6 +360,12 @@ def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:
     pins = plan.settlement.known.pins
     template = plan.settlement.known.templates[node.kind]
     return [(f"package:{name}", pins[f"package:{name}"]) for name in template.dependencies]
+
+
+def _moved(node: Node, name: str, here: str | None, pinned: str) -> Problem:
+    what, _, bare = name.partition(":")
+    remedy = f"`pip install {bare}=={pinned}`" if what == "package" else f"install version {pinned} of `{bare}`"
+    return problem("pin-moved", node.span, name=name, found=here or "missing", pinned=pinned, remedy=remedy)
 
 
 def _pin_flaws(front: Front, node: Node, need: PinNeed) -> list[Problem]:
@@ -370,7 +376,7 @@ def _pin_flaws(front: Front, node: Node, need: PinNeed) -> list[Problem]:
             return [problem("unpinned", node.span, name=need.name, owner=owner, field=need.field)]
         return []
     here = front.probe.version(need.name)
-    return [] if here == pinned else [problem("pin-moved", node.span, name=need.name, found=here or "missing", pinned=pinned)]
+    return [] if here == pinned else [_moved(node, need.name, here, pinned)]
 
 
 def add_pins(front: Front, plan: Plan) -> list[str]:

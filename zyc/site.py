@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from zyc import fields
-from zyc.errors import Span, ZycError, guess, problem
+from zyc.compile.expand import Places
+from zyc.compile.outline import merge_marks
+from zyc.compile.validate import Subject, read_fields
+from zyc.errors import Problem, ZycError
 from zyc.kind import Fields
-from zyc.source import Map, parse
+from zyc.source import parse
 
 FILES = ("zyc.yml", "zyc.local.yml")
 
@@ -40,40 +41,18 @@ class Site(Fields):
 
 
 def read(texts: dict[str, bytes]) -> Site:
-    """The shared settings, and those of this machine over them."""
-    merged: dict[str, dict[str, object]] = {}
+    """The shared settings, and those of this machine over them; all that is wrong with either."""
+    hosts: dict[str, dict[str, object]] = {}
+    problems: list[Problem] = []
     for file, text in texts.items():
         document = parse(text, file)
-        if document.problems:
-            raise ZycError(document.problems)
-        root: Any = document.root or Map()
-        for key in root:
-            if key != "hosts" or not isinstance(root[key], Map):
-                hint = guess(key, Site.model_fields)
-                raise ZycError(
-                    problem(
-                        "bad-site", Span(file, key.line, key.column, key.width), file=file, reason=f"no field `{key}`", help=hint
-                    )
-                )
-        for name, values in (root.get("hosts") or {}).items():
-            if not isinstance(values, Map):
-                at = Span(file, name.line, name.column, name.width)
-                raise ZycError(
-                    problem("bad-site", at, file=file, reason=f"the host `{name}` needs fields", help="write `local: {cpus: 2}`")
-                )
-            merged.setdefault(str(name), {}).update(values)
-    try:
-        return Site.model_validate({"hosts": merged})
-    except ValidationError as errors:
-        told = []
-        for each in errors.errors(include_url=False):
-            path = ".".join(str(part) for part in each["loc"])
-            context = each.get("ctx", {})
-            reason = (
-                f"`{path}`: expected {context['what']}, found {context['found']}"
-                if "what" in context
-                else f"`{path}`: {each['msg']}"
-            )
-            known = guess(str(each["loc"][-1]), HostSite.model_fields) if each["type"] == "extra_forbidden" else ""
-            told.append(problem("bad-site", Span(next(reversed(texts))), file=" or ".join(texts), reason=reason, help=known))
-        raise ZycError(told) from None
+        if document.root is None:
+            problems += merge_marks(text, file) or document.problems
+            continue
+        site, found = read_fields(Subject(Site, "the site", Places(file)), document.root)
+        problems += found
+        for name, host in site.hosts.items() if site is not None else ():
+            hosts.setdefault(name, {}).update({each: getattr(host, each) for each in host.model_fields_set})
+    if problems:
+        raise ZycError(problems)
+    return Site(hosts={name: HostSite.model_validate(values) for name, values in hosts.items()})

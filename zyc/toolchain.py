@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from zyc.hosts import local
 from zyc.world import World
 
 _VERSION = re.compile(r"\d+(?:\.[0-9A-Za-z]+)+|\d+")
+
+
+def shipped(world: World) -> dict[str, str]:
+    """The exact versions that this zyc was tested with: what rendered scripts are pinned to until zyc.lock says otherwise."""
+    home = Path(__file__).parent
+    for path in (home / "constraints.txt", home.parent / "constraints.txt"):
+        if world.exists(path):
+            lines = (line.split("#")[0].strip() for line in world.read_text(path).splitlines())
+            return {_normal(name): version for name, _, version in (line.partition("==") for line in lines) if version}
+    return {}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class Probe:

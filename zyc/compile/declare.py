@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from zyc import kinds
-from zyc.compile.expand import Places, Row, Scope, matrix_rows, patched, read_search
-from zyc.compile.outline import Entry, Source, header_of, outline, plain_text, span_of
+from zyc.compile.expand import Matrix, Places, Row, Scope, patched, placed, read_search, variable_of
+from zyc.compile.outline import Entry, Source, header_of, key_of, outline, plain_text, span_of
 from zyc.compile.plain import keep_outline, keep_shape, kept_outline, kept_shape
 from zyc.compile.validate import AnyKind, as_fields, owner_words, place_of, read_spec, shape_of
-from zyc.errors import Problem, Span, guess, problem
+from zyc.errors import Problem, Span, ZycError, guess, problem
+from zyc.fields import describe
 from zyc.graph import Header, Search, Shape
 from zyc.kept import Kept
 from zyc.kind import Measure, Spec
 from zyc.measures import matches
 from zyc.source import Map, Scalar, Value, parse, parse_value
+
+_SPACES = ("matrix", "search")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,19 @@ class Declaration:
     members: list[Member] = field(default_factory=list)
     search: Search | None = None
     broken: bool = False
+    told: set[tuple[str, tuple[Span, ...]]] = field(default_factory=set)  # its problems so far, by code and place
     written: Callable[[], Value | None] = lambda: None
 
     def at(self, path: str) -> Span:
         """The place of a field."""
         value = self.written()
         return self.span if value is None else self.places.span(place_of(value, path))
+
+    def at_key(self, path: str, name: str) -> Span:
+        """The place of a key of the mapping at a path."""
+        value = self.written()
+        holder = place_of(value, path) if value is not None else None
+        return self.places.span(key_of(holder, name)) if isinstance(holder, Map) and name in holder else self.at(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,7 @@ class Patches:
 
     nodes: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
     vars: dict[str, tuple[Value, str]] = field(default_factory=dict)
+    names: dict[str, Span] = field(default_factory=dict)  # where the vars are named
 
 
 @dataclass(slots=True)
@@ -93,25 +104,23 @@ def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared
     told = Declared()
     entries = list(_entries(sources, told, kept))
     patches = _patches(request, told)
-    overridden = {f"vars.{name}" for name in patches.vars}
+    values: dict[str, dict[str, str]] = {}
     for source, header, entry, at in entries:
         kind = kinds.of_section(entry.section)
         if kind is None or told.nodes.get(entry.name) is not None:
             continue
-        node = Declaration(entry.name, kind, source, at, Places(source.file))
+        node = Declaration(entry.name, kind, source, at, Places(source.file, at))
         told.nodes[entry.name] = node
-        values = _step_values(header, patches, told) if header.vars else {}
+        if source.file not in values:
+            values[source.file] = _step_values(header, patches)
         if entry.plain and entry.name not in patches.nodes:
-            _plain(node, entry, values, told, kept)
+            _plain(node, entry, values[source.file], told, kept)
         else:
-            _expanded(node, entry, values, patches, request, told)
-    for name in overridden:
-        if not any(name == f"vars.{each}" for header in told.headers.values() for each, _ in header.vars):
-            value, file = patches.vars[name[5:]]
-            known = [each for header in told.headers.values() for each, _ in header.vars]
-            told.troubles.append(
-                Trouble(problem("unknown-var", span_of(value, file), name=name[5:], hint=guess(name[5:], known)))
-            )
+            _expanded(node, entry, values[source.file], patches, request, told)
+    known = {name for header in told.headers.values() for name, _ in header.vars}
+    for name in patches.vars.keys() - known:
+        hint = guess(name, known, listed="there are the vars") or "no spec has `vars`"
+        told.troubles.append(Trouble(problem("var-nowhere", patches.names[name], name=name, hint=hint)))
     return told
 
 
@@ -149,19 +158,15 @@ def _patches(request: Request, told: Declared) -> Patches:
             if section in ("zyc", "about"):
                 continue
             if not isinstance(values, Map):
-                told.troubles.append(
-                    Trouble(
-                        problem(
-                            "not-a-mapping",
-                            span_of(values, file),
-                            what=f"names below `{section}`",
-                            found="something else",
-                            help="",
-                        )
-                    )
-                )
+                facts = {
+                    "what": f"names below `{section}`",
+                    "found": describe(values),
+                    "help": "a profile holds nodes in their sections, and `vars`",
+                }
+                told.troubles.append(Trouble(problem("not-a-mapping", span_of(values, file), **facts)))
             elif section == "vars":
                 patches.vars |= {str(name): (value, file) for name, value in values.items()}
+                patches.names |= {str(name): span_of(name, file) for name in values}  # type: ignore[arg-type]
             else:
                 _profile_section(patches, told, file, section, values)
     for override in request.sets:
@@ -184,23 +189,56 @@ def _profile_section(patches: Patches, told: Declared, file: str, section: str, 
 def _set(patches: Patches, told: Declared, text: str) -> None:
     path, equals, written = text.partition("=")
     name, dot, rest = path.partition(".")
-    at = Span("--set", 1, 1, max(1, len(text)))
-    if not equals or not dot or not rest or any(not part for part in rest.split(".")):
-        told.troubles.append(Trouble(problem("bad-set", at, text=text)))
-        return
     file = f"--set {text}"
-    value = parse_value(written, file)
+    if not equals or not dot or not rest or "" in rest.split("."):
+        hint = "for example `--set philo-lora.train.epochs=1`"
+        if "@" in name:
+            hint = f"a family is set as a whole: `--set {name.partition('@')[0]}.FIELD=VALUE`"
+        elif equals and not dot and name in told.sections:
+            hint = f"name a field of it: `--set {name}.FIELD=VALUE`"
+        told.troubles.append(Trouble(problem("bad-set", Span(file, 1, 1, max(1, len(text))), text=text, hint=hint)))
+        return
+    try:
+        value = parse_value(written, file)
+    except ZycError as error:
+        told.troubles += [Trouble(_moved(each, len(path) + 1)) for each in error.problems]
+        return
+    _shift(value, len(path) + 1)
     if name == "vars":
         patches.vars[rest] = (value, file)
-        return
-    if name not in told.sections:
-        told.troubles.append(Trouble(problem("set-node", at, name=name, hint=guess(name, [*told.sections, "vars"]))))
-        return
-    for part in reversed(rest.split(".")):
-        outer = Map({Scalar.at(part, 1, 1, len(part)): value})
-        outer.line, outer.column, outer.width = 1, 1, len(path)
-        value = outer
-    patches.nodes.setdefault(name, []).append((value, file))
+        patches.names[rest] = Span(file, 1, 6, len(rest))
+    elif name not in told.sections:
+        hint = guess(name, [*told.sections, "vars"])
+        told.troubles.append(Trouble(problem("set-node", Span(file, 1, 1, len(name)), name=name, hint=hint)))
+    else:
+        begin = len(path)
+        for part in reversed(rest.split(".")):
+            begin -= len(part)
+            outer = Map({Scalar.at(part, 1, begin + 1, len(part)): value})
+            outer.line, outer.column, outer.width = 1, begin + 1, len(path) - begin
+            value, begin = outer, begin - 1
+        patches.nodes.setdefault(name, []).append((value, file))
+
+
+def _moved(told: Problem, by: int) -> Problem:
+    """A problem in the VALUE of `--set`, at its place in the whole of it."""
+    spans = tuple(each._replace(column=each.column + by) if each.line == 1 else each for each in told.spans)
+    return replace(told, spans=spans)
+
+
+def _shift(value: Value, by: int) -> None:
+    """Move a value to the right of the `=` that it stands behind."""
+    waiting, seen = [value], set()
+    while waiting:
+        here = waiting.pop()
+        if id(here) in seen:
+            continue
+        seen.add(id(here))
+        here.column += by if here.line == 1 else 0
+        if isinstance(here, Map):
+            waiting += [*here, *here.values()]
+        elif not isinstance(here, Scalar):
+            waiting += here
 
 
 def _vars(source: Source, patches: Patches) -> tuple[dict[str, Value], dict[str, str]]:
@@ -212,19 +250,11 @@ def _vars(source: Source, patches: Patches) -> tuple[dict[str, Value], dict[str,
     }
 
 
-def _step_values(header: Header, patches: Patches, told: Declared) -> dict[str, str]:
-    values: dict[str, str] = {}
-    names: dict[str, str] = {}
-    for name, text in header.vars:
-        variable = "ZYC_VARS_" + name.upper().replace("-", "_")
-        if variable in names:
-            at = dict(header.spans)[f"vars.{name}"]
-            told.troubles.append(
-                Trouble(problem("vars-collide", at, one=names[variable], two=name, variable=variable), header.file)
-            )
-        names[variable] = name
-        values[variable] = plain_text(patches.vars[name][0]) if name in patches.vars else text
-    return values
+def _step_values(header: Header, patches: Patches) -> dict[str, str]:
+    return {
+        variable_of("vars", name): plain_text(patches.vars[name][0]) if name in patches.vars else text
+        for name, text in header.vars
+    }
 
 
 _ONLY = Row()
@@ -277,9 +307,10 @@ def _read(node: Declaration, value: Value, told: Declared) -> tuple[Shape | None
     shape = shape_of(kind, spec) if spec is not None else None
     if shape is not None and spec is not None and isinstance(fields, Map):
         problems += _unknown_measures(node, spec, fields)
-    told.troubles += [Trouble(each, node.source.file, node.name) for each in problems]
-    node.broken = node.broken or bool(problems)
-    return (None, None) if problems else (shape, spec)
+    if problems:
+        _tell(node, told, problems)
+        return None, None
+    return shape, spec
 
 
 def measures_of(kind: AnyKind) -> dict[str, Measure]:
@@ -316,28 +347,23 @@ def _expanded(
         node.broken = True
         return
     node.written = lambda: fields
-    rows = _rows(node, fields, request, told)
     variables, foreign = _vars(node.source, patches)
     for name, file in foreign.items():
         node.places.adopt(variables[name], file)
+    rows = _rows(node, fields, variables, request, told)
+    space = next((each for each in _SPACES if each in fields), "")
     verbatim = _verbatim(node.kind)
-    body = Map((key, each) for key, each in fields.items() if key not in ("matrix", "search"))
-    body.line, body.column, body.width = fields.line, fields.column, fields.width
+    body = placed(Map((key, each) for key, each in fields.items() if key not in _SPACES), fields)
     for row in rows:
-        scope = Scope(variables, row.values, node.search is not None, node.places)
-        filled = Map((key, each if key in verbatim else scope.fill(each)) for key, each in body.items())
-        filled.line, filled.column, filled.width = body.line, body.column, body.width
+        scope = Scope(variables, row.values, space, node.places)
+        filled = placed(Map((key, each if key in verbatim else scope.fill(each)) for key, each in body.items()), body)
         _used(told, node.source.file, scope.used)
         if scope.problems:
-            known = {each.problem for each in told.troubles}
-            told.troubles += [
-                Trouble(each, node.source.file, node.name) for each in dict.fromkeys(scope.problems) if each not in known
-            ]
-            node.broken = True
+            _tell(node, told, scope.problems)
             continue
-        shape, spec = _read_member(node, filled, told)
+        shape, spec = _read(node, filled, told)
         if shape is not None and spec is not None:
-            axes = {f"ZYC_MATRIX_{axis.upper().replace('-', '_')}": plain_text(each) for axis, each in row.values.items()}
+            axes = {variable_of("matrix", axis): plain_text(each) for axis, each in row.values.items()}
             unread = tuple(axis for axis in row.values if f"matrix.{axis}" not in scope.used)
             node.members.append(Member(row, shape, _constant(spec), "", {**values, **axes}, unread))
 
@@ -346,14 +372,14 @@ def _constant(spec: Spec) -> Callable[[], Spec]:
     return lambda: spec
 
 
-def _read_member(node: Declaration, filled: Map, told: Declared) -> tuple[Shape | None, Spec | None]:
-    before = len(told.troubles)
-    result = _read(node, filled, told)
-    if len(told.troubles) == before:
-        return result
-    earlier = {each.problem for each in told.troubles[:before]}  # members share their text, and so their mistakes
-    told.troubles[before:] = [each for each in told.troubles[before:] if each.problem not in earlier]
-    return result
+def _tell(node: Declaration, told: Declared, problems: Iterable[Problem]) -> None:
+    """Members share their text, and so their mistakes: a place is told once."""
+    for each in problems:
+        place = (each.code, each.spans)
+        if place not in node.told:
+            node.told.add(place)
+            told.troubles.append(Trouble(each, node.source.file, node.name))
+    node.broken = True
 
 
 def _used(told: Declared, file: str, used: set[str]) -> None:
@@ -363,39 +389,45 @@ def _used(told: Declared, file: str, used: set[str]) -> None:
         told.headers[file] = Header(header.file, header.about, header.use, header.vars, header.spans, header.used | names)
 
 
-def _rows(node: Declaration, fields: Map, request: Request, told: Declared) -> list[Row]:
+def _rows(node: Declaration, fields: Map, variables: Mapping[str, Value], request: Request, told: Declared) -> list[Row]:
+    """The members that a matrix or search makes of the node; it may name vars, too."""
     problems: list[Problem] = []
-    matrix, search = fields.get("matrix"), fields.get("search")
+    written = [(each, fields[each]) for each in _SPACES if each in fields]
     rows = [Row()]
-    if matrix is not None and search is not None:
-        problems.append(problem("matrix-and-search", node.places.span(search), name=node.name))
-    elif matrix is not None:
-
-        def wrong_matrix(where: Value, reason: str) -> None:
-            problems.append(problem("bad-matrix", node.places.span(where), name=node.name, reason=reason))
-
-        rows = matrix_rows(node.name, matrix, wrong_matrix, problems, node.places)
-    elif search is not None:
-
-        def wrong_search(where: Value, reason: str) -> None:
-            problems.append(problem("bad-search", node.places.span(where), name=node.name, reason=reason))
-
-        node.search = read_search(node.name, search, wrong_search)
-        rows = _search_rows(node.search, request, search) if node.search else []
-    told.troubles += [Trouble(each, node.source.file, node.name) for each in problems]
-    node.broken = node.broken or bool(problems)
+    if len(written) > 1:
+        problems.append(problem("matrix-and-search", node.places.span(key_of(fields, "search")), name=node.name))
+    elif written:
+        space, value = written[0]
+        scope = Scope(variables, {}, "", node.places, problems=problems)
+        filled = scope.fill(value)
+        _used(told, node.source.file, scope.used)
+        if not problems:
+            read = _matrix_rows if space == "matrix" else _search_rows
+            rows = read(node, filled, request, problems)
+    if problems:
+        _tell(node, told, problems)
     return [] if problems else rows
 
 
-def _search_rows(search: Search, request: Request, where: Value) -> list[Row]:
+def _matrix_rows(node: Declaration, value: Value, _: Request, problems: list[Problem]) -> list[Row]:
+    return Matrix(node.name, node.places, problems).rows(value)
+
+
+def _search_rows(node: Declaration, value: Value, request: Request, problems: list[Problem]) -> list[Row]:
     from zyc.search import first  # the first members need no result
 
+    def wrong(where: Value, reason: str, help_: str) -> None:
+        problems.append(problem("bad-search", node.places.span(where), name=node.name, reason=reason, help=help_))
+
+    node.search = search = read_search(node.name, value, wrong)
+    if search is None:
+        return []
     axes = [axis for axis, _ in search.over]
     chosen = request.searched.get(search.family) or first(search)
     return [
         Row(
             tuple(zip(axes, row, strict=True)),
-            {axis: Scalar.at(label, where.line, where.column, where.width) for axis, label in zip(axes, row, strict=True)},
+            {axis: Scalar.at(label, value.line, value.column, value.width) for axis, label in zip(axes, row, strict=True)},
         )
         for row in chosen
     ]

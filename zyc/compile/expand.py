@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from zyc.errors import Problem, Span, guess, problem
+from zyc.errors import Problem, Span, guess, listing, problem
 from zyc.fields import describe, is_null
 from zyc.graph import Search
 from zyc.source import Map, Scalar, SecretName, Seq, Value
@@ -17,6 +18,7 @@ V = TypeVar("V", bound=Value)
 FAMILY_LIMIT = 100_000
 LABEL = re.compile(r"[A-Za-z0-9_.+-]{1,60}")
 _EXPRESSION = re.compile(r"\$\$\(|\$\(([^()]*)\)?")
+_VARIABLE = re.compile(r"env\.[A-Za-z_][A-Za-z0-9_]*")
 _RANGE = re.compile(r"\s*([-+0-9.eE]+)\s*\.\.\s*([-+0-9.eE]+)\s*")
 
 
@@ -33,17 +35,49 @@ class Places:
     """Where values come from: their own file, unless a profile or `--set` brought them."""
 
     file: str
-    foreign: dict[int, str] = field(default_factory=dict)  # id of a value -> the file it stands in
+    owner: Span | None = None  # the name of the node that they belong to
+    foreign: dict[int, tuple[Value, str]] = field(default_factory=dict)  # id of a value -> itself, and the file it stands in
+
+    def file_of(self, value: Value) -> str:
+        """The file that a value stands in."""
+        return self.foreign[id(value)][1] if id(value) in self.foreign else self.file
 
     def span(self, value: Value) -> Span:
         """The place of a value."""
-        return Span(self.foreign.get(id(value), self.file), value.line, value.column, value.width)
+        return Span(self.file_of(value), value.line, value.column, value.width)
+
+    def spans(self, value: Value) -> tuple[Span, ...]:
+        """The place of a value, and the one that its text was taken from."""
+        return (self.span(value), self.span(value.origin)) if isinstance(value, Filled) else (self.span(value),)
+
+    def put(self, value: Value, file: str) -> None:
+        """Remember that a value stands in another file; held, so that no other value gets its id."""
+        self.foreign[id(value)] = (value, file)
+
+    def follow(self, value: Value, where: Value) -> None:
+        """Remember that a value stands where another one does."""
+        if id(where) in self.foreign:
+            self.put(value, self.foreign[id(where)][1])
 
     def adopt(self, value: Value, file: str) -> None:
         """Remember that a value and all in it stand in another file."""
-        self.foreign[id(value)] = file
+        self.put(value, file)
         for inner in (*value, *value.values()) if isinstance(value, Map) else value if isinstance(value, Seq) else ():
             self.adopt(inner, file)
+
+
+class Filled(Scalar):
+    """The text of a var or axis in the place of its expression."""
+
+    __slots__ = ("origin",)
+    origin: Scalar
+
+    @classmethod
+    def of(cls, where: Scalar, origin: Scalar) -> Filled:
+        """The text of one scalar in the place of another."""
+        value = cls.at(str(origin), where.line, where.column, where.width, plain=origin.plain)
+        value.origin = origin
+        return value
 
 
 def patched(base: Value, patch: Value, places: Places, file: str) -> Value:
@@ -51,19 +85,21 @@ def patched(base: Value, patch: Value, places: Places, file: str) -> Value:
     if not (isinstance(base, Map) and isinstance(patch, Map)):
         places.adopt(patch, file)
         return patch
-    merged = Map(base)
-    merged.line, merged.column, merged.width = base.line, base.column, base.width
-    if id(base) in places.foreign:
-        places.foreign[id(merged)] = places.foreign[id(base)]
+    merged = placed(Map(base), base)
+    places.follow(merged, base)
     for key, value in patch.items():
-        if key not in merged:
-            places.foreign[id(key)] = file
-        merged[key] = patched(merged[key], value, places, file) if key in merged else _adopted(value, places, file)
+        if key in merged:
+            merged[key] = patched(merged[key], value, places, file)
+        else:
+            places.put(key, file)  # type: ignore[arg-type]
+            places.adopt(value, file)
+            merged[key] = value
     return merged
 
 
-def _adopted(value: Value, places: Places, file: str) -> Value:
-    places.adopt(value, file)
+def placed(value: V, where: Value) -> V:
+    """A new mapping or list in the place of another value."""
+    value.line, value.column, value.width = where.line, where.column, where.width
     return value
 
 
@@ -73,7 +109,7 @@ class Scope:
 
     vars: Mapping[str, Value]
     matrix: Mapping[str, Value]
-    searching: bool
+    space: str  # what the node has: `matrix`, `search` or nothing
     places: Places
     used: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -83,204 +119,306 @@ class Scope:
         if isinstance(value, Scalar):
             return self._scalar(value) if "$" in value else value
         if isinstance(value, Map):
+            for key in value:
+                if "$(" in key:
+                    at = self.places.span(key)  # type: ignore[arg-type]
+                    self.problems.append(problem("expression-in-name", at, name=str(key)))
             filled: Map | Seq = Map((key, self.fill(each)) for key, each in value.items())
         else:
             filled = Seq(self.fill(each) for each in value)
         return self._at(value, filled)
 
     def _at(self, where: Value, value: V) -> V:
-        value.line, value.column, value.width = where.line, where.column, where.width
-        if id(where) in self.places.foreign:
-            self.places.foreign[id(value)] = self.places.foreign[id(where)]
+        placed(value, where)
+        self.places.follow(value, where)
         return value
 
     def _scalar(self, text: Scalar) -> Value:
         whole = _EXPRESSION.fullmatch(text)
         if whole and whole[1] is not None:
-            return self._whole(text, whole[1])
+            return self._whole(text, whole)
 
         def put(found: re.Match[str]) -> str:
             if found[1] is None:
                 return "$("
-            value = self._look_up(text, found[1])
+            value = self._look_up(text, found)
             if value is None:
                 return ""
             if not isinstance(value, Scalar):
-                self.problems.append(problem("value-in-text", self.places.span(text), text=found[1], found=describe(value)))
+                self.problems.append(problem("value-in-text", self._span(text, found), text=found[1], found=describe(value)))
                 return ""
             return str(value)
 
         return self._at(text, text.like(_EXPRESSION.sub(put, text)))
 
-    def _whole(self, text: Scalar, expression: str) -> Value:
-        if expression.startswith("env."):
+    def _whole(self, text: Scalar, found: re.Match[str]) -> Value:
+        if _VARIABLE.fullmatch(found[1]) and found[0].endswith(")"):
             return self._at(text, SecretName.at(str(text), text.line, text.column, text.width))
-        value = self._look_up(text, expression)
+        value = self._look_up(text, found)
         if value is None:
             return text
         # a scalar stands where it is used; a list or mapping keeps the places of what is in it
-        return self._at(text, value.like(str(value))) if isinstance(value, Scalar) else value
+        return self._at(text, Filled.of(text, value)) if isinstance(value, Scalar) else value
 
-    def _look_up(self, text: Scalar, expression: str) -> Value | None:
-        space, _, name = expression.partition(".")
+    def _look_up(self, text: Scalar, found: re.Match[str]) -> Value | None:
+        space, _, name = found[1].partition(".")
         known: Mapping[str, Value] | None = {"vars": self.vars, "matrix": self.matrix}.get(space)
-        if space == "search" and self.searching:
+        if space == "search" and self.space == "search":
             known = self.matrix
-        if known is not None and name in known:
+        at = self._span(text, found)
+        if not found[0].endswith(")"):
+            self.problems.append(problem("unknown-expression", at, text=found[0], hint="close it with `)`, or write `$$(`"))
+        elif known is not None and name in known:
             self.used.add(f"{'matrix' if space == 'search' else space}.{name}")
             return known[name]
-        at = self.places.span(text)
-        if space == "env":
+        elif space == "env":
             self.problems.append(problem("env-not-secret", at, name=name))
-        elif known is None or (space == "matrix" and not known):
-            self.problems.append(problem("unknown-expression", at, text=expression))
         elif space == "vars":
-            self.problems.append(problem("unknown-var", at, name=name, hint=guess(name, known)))
+            self.problems.append(problem("unknown-var", at, name=name, hint=guess(name, self.vars, otherwise=self._no_vars())))
+        elif space in ("matrix", "search") and self.space:
+            hint = guess(name, self.matrix, listed="its axes are")
+            self.problems.append(problem("unknown-axis", at, name=name, space=self.space, hint=hint))
         else:
-            self.problems.append(problem("unknown-axis", at, name=name, space=space, hint=guess(name, known)))
+            self.problems.append(problem("unknown-expression", at, text=found[0], hint=self._means(space, name)))
         return None
 
+    def _no_vars(self) -> str:
+        return "" if self.vars else "it has no `vars`: write `vars: {name: value}` beside the sections"
 
-Complain = Callable[[Value, str], None]
+    @staticmethod
+    def _means(space: str, name: str) -> str:
+        if space == "matrix":
+            return f"give this node a matrix: `matrix: {{{name or 'rank'}: [...]}}`"
+        if space == "search":
+            return f"give this node a search: `search: {{over: {{{name or 'weight'}: [0.2 .. 0.8]}}, ...}}`"
+        return "write `$(vars.NAME)`, `$(matrix.AXIS)` or `$(search.AXIS)`; `$$(` is a literal `$(`"
+
+    def _span(self, text: Scalar, found: re.Match[str]) -> Span:
+        """The expression in its text, where the text stands as it is written."""
+        whole = self.places.span(text)
+        quotes = 0 if text.plain else 1
+        if whole.width != len(text) + 2 * quotes:
+            return whole
+        return Span(whole.file, whole.line, whole.column + quotes + found.start(), found.end() - found.start())
 
 
-def matrix_rows(name: str, matrix: Value, complain: Complain, problems: list[Problem], places: Places) -> list[Row]:
-    """The members that a matrix names: a product of axes, or a list of rows."""
-    if isinstance(matrix, Seq):
-        return list(_listed(matrix, complain, problems, places))
-    if not isinstance(matrix, Map) or not matrix:
-        complain(matrix, f"expected axes, found {describe(matrix) if matrix else 'none'}")
-        return []
-    axes = []
-    for axis, values in matrix.items():
-        labelled = list(_labelled(axis, values, complain, problems, places))
-        if not labelled:
+Complain = Callable[[Value, str, str], None]  # where, what is wrong, what to do
+_AXES = "write `{rank: [8, 64]}`, `{data: {small: NODE, large: NODE}}`, or a list of rows such as `[{rank: 8}, {rank: 64}]`"
+_WORDS = "labels are up to 60 letters, digits, `_`, `.`, `+` and `-`"
+
+
+@dataclass(slots=True)
+class Matrix:
+    """Reads the members that a matrix names."""
+
+    name: str
+    places: Places
+    problems: list[Problem] = field(default_factory=list)
+
+    def rows(self, matrix: Value) -> list[Row]:
+        """A product of axes, or a list of rows; none when something is wrong."""
+        before = len(self.problems)
+        rows = self._listed(matrix) if isinstance(matrix, Seq) and matrix else self._product(matrix)
+        if rows and len(self.problems) == before:
+            self._variables(rows[0], matrix)
+        return rows if len(self.problems) == before else []
+
+    def _wrong(self, where: Value, reason: str, help_: str = _AXES) -> None:
+        self.problems.append(problem("bad-matrix", self.places.span(where), name=self.name, reason=reason, help=help_))
+
+    def _product(self, matrix: Value) -> list[Row]:
+        if not isinstance(matrix, Map) or not matrix:
+            self._wrong(matrix, f"expected axes or rows, found {describe(matrix) if matrix or is_null(matrix) else 'none'}")
             return []
-        axes.append(labelled)
-    count = 1
-    for labelled in axes:
-        count *= len(labelled)
-    if count > FAMILY_LIMIT:
-        problems.append(problem("family-too-large", places.span(matrix), name=name, count=count, limit=FAMILY_LIMIT))
-        return []
-    names = [str(axis) for axis in matrix]
-    return [
-        Row(
-            tuple(zip(names, (label for label, _ in values), strict=True)),
-            dict(zip(names, (value for _, value in values), strict=True)),
+        axes = [self._labelled(axis, values) for axis, values in matrix.items()]
+        count = math.prod(len(labelled) for labelled in axes)
+        if count > FAMILY_LIMIT:
+            self._too_large(matrix, count)
+            return []
+        names = [str(axis) for axis in matrix]
+        return [
+            Row(
+                tuple(zip(names, (label for label, _ in values), strict=True)),
+                dict(zip(names, (value for _, value in values), strict=True)),
+            )
+            for values in itertools.product(*axes)
+        ]
+
+    def _too_large(self, matrix: Value, count: int) -> None:
+        self.problems.append(
+            problem("family-too-large", self.places.span(matrix), name=self.name, count=count, limit=FAMILY_LIMIT)
         )
-        for values in itertools.product(*axes)
-    ]
+
+    def _labelled(self, axis: str, values: Value) -> list[tuple[str, Value]]:
+        if not axis_is_fine(axis, self._wrong):
+            return []
+        if isinstance(values, Map) and values:
+            pairs: list[tuple[Any, str, Value]] = [(key, str(key), value) for key, value in values.items()]
+        elif isinstance(values, Seq) and values:
+            pairs = [(value, str(value) if isinstance(value, Scalar) else "", value) for value in values]
+        else:
+            found = "none" if isinstance(values, Map | Seq) else describe(values)
+            self._wrong(values, f"the axis `{axis}` needs a list of values, found {found}", f"write `{axis}: [...]`")
+            return []
+        seen: dict[str, str] = {}
+        told = []
+        for where, label, value in pairs:
+            if LABEL.fullmatch(label) is None:
+                short = f"give it a label: `{{{axis}: {{short: {plain_words(value)}}}}}`"
+                self._bad_label(where, _WORDS if isinstance(values, Map) else short)
+            elif self._is_new(where, axis, label, seen):
+                told.append((label, value))
+        return told
+
+    def _is_new(self, where: Value, axis: str, label: str, seen: dict[str, str]) -> bool:
+        """Members stand in folders, which may not tell `A` from `a`."""
+        folder = label.lower().replace("+", "_")
+        if folder not in seen:
+            seen[folder] = label
+            return True
+        if seen[folder] == label:
+            self._wrong(where, f"the axis `{axis}` has `{label}` twice", "remove one of them")
+        else:
+            self._wrong(where, f"`{seen[folder]}` and `{label}` would have one folder", "give one of them another label")
+        return False
+
+    def _bad_label(self, where: Value, hint: str) -> None:
+        self.problems.append(problem("bad-label", self.places.span(where), found=describe(where), name=self.name, hint=hint))
+
+    def _listed(self, matrix: Seq) -> list[Row]:
+        axes: list[str] = []
+        seen: set[tuple[str, ...]] = set()
+        rows = []
+        if len(matrix) > FAMILY_LIMIT:
+            self._too_large(matrix, len(matrix))
+            return []
+        for row in matrix:
+            if not isinstance(row, Map) or not row:
+                self._wrong(row, f"expected a row, found {describe(row)}", "write `{rank: 8}`")
+                continue
+            names = [str(axis) for axis in row]
+            if [axis for axis in row if not axis_is_fine(axis, self._wrong)]:
+                continue
+            axes = axes or names
+            if sorted(names) != sorted(axes):
+                reason = f"this row has {listing(names, 'the axes')}; the first one has {listing(axes, '').strip()}"
+                self._wrong(row, reason, "give every row the same axes")
+                continue
+            labels = tuple(str(row[axis]) if isinstance(row[axis], Scalar) else "" for axis in axes)
+            bad = [axis for axis, label in zip(axes, labels, strict=True) if LABEL.fullmatch(label) is None]
+            for axis in bad:
+                self._bad_label(
+                    row[axis], f"a row holds words and numbers; write an axis with labels: `{{{axis}: {{short: ...}}}}`"
+                )
+            if not bad and labels in seen:
+                self._wrong(row, "this row is given twice", "remove one of them")
+            elif not bad:
+                seen.add(labels)
+                rows.append(Row(tuple(zip(axes, labels, strict=True)), {axis: row[axis] for axis in axes}))
+        return rows
+
+    def _variables(self, row: Row, matrix: Value) -> None:
+        """A step sees each axis in a variable of its own."""
+        seen: dict[str, str] = {}
+        for axis, _ in row.labels:
+            variable = variable_of("matrix", axis)
+            if variable in seen:
+                self._wrong(matrix, f"`{seen[variable]}` and `{axis}` would both be `{variable}` to a step", "rename one of them")
+            seen[variable] = axis
 
 
-def _axis_is_fine(axis: object, complain: Complain) -> bool:
-    fine = re.fullmatch(r"[a-z][a-z0-9_-]*", str(axis)) is not None
+def variable_of(space: str, name: str) -> str:
+    """The name by which a step sees a var or axis."""
+    return f"ZYC_{space.upper()}_{name.upper().replace('-', '_')}"
+
+
+def plain_words(value: Value) -> str:
+    """A value as an example shows it."""
+    return str(value) if isinstance(value, Scalar) and len(value) < 40 and value.isprintable() else "..."
+
+
+def axis_is_fine(axis: object, complain: Complain) -> bool:
+    """Whether a word can name an axis."""
+    fine = len(str(axis)) <= 60 and re.fullmatch(r"[a-z][a-z0-9_-]*", str(axis)) is not None
     if not fine and isinstance(axis, Scalar):
-        complain(axis, f"`{axis}` cannot name an axis")
+        complain(
+            axis, f"`{axis}` cannot name an axis", "axes are lower-case letters, digits, `_` and `-`, and start with a letter"
+        )
     return fine
 
 
-def _labelled(
-    axis: str, values: Value, complain: Complain, problems: list[Problem], places: Places
-) -> Iterator[tuple[str, Value]]:
-    if not _axis_is_fine(axis, complain):
-        return
-    if isinstance(values, Map) and values:
-        pairs: list[tuple[Any, str, Value]] = [(key, str(key), value) for key, value in values.items()]
-    elif isinstance(values, Seq) and values:
-        pairs = [(value, str(value) if isinstance(value, Scalar) else "", value) for value in values]
-    else:
-        complain(values, f"the axis `{axis}` needs a list of values, found {describe(values) if values else 'an empty one'}")
-        return
-    seen: set[str] = set()
-    for where, label, value in pairs:
-        if LABEL.fullmatch(label) is None:
-            problems.append(problem("bad-label", places.span(where), label=label or describe(value), axis=axis))
-        elif label in seen:
-            complain(where, f"the axis `{axis}` has `{label}` twice")
-        else:
-            seen.add(label)
-            yield label, value
-
-
-def _listed(matrix: Seq, complain: Complain, problems: list[Problem], places: Places) -> Iterator[Row]:
-    axes: list[str] | None = None
-    seen: set[tuple[tuple[str, str], ...]] = set()
-    for row in matrix:
-        if not isinstance(row, Map) or not row:
-            complain(row, f"expected a row such as `{{rank: 8}}`, found {describe(row)}")
-            continue
-        names = [str(axis) for axis in row]
-        axes = axes or names
-        if sorted(names) != sorted(axes):
-            complain(row, f"this row has the axes {', '.join(names)}; the first one has {', '.join(axes)}")
-            continue
-        labels = []
-        for axis in axes:
-            value = row[axis]
-            label = str(value) if isinstance(value, Scalar) else ""
-            if not _axis_is_fine(axis, complain):
-                return
-            if LABEL.fullmatch(label) is None:
-                problems.append(problem("bad-label", places.span(value), label=label or describe(value), axis=axis))
-                return
-            labels.append((axis, label))
-        if tuple(labels) in seen:
-            complain(row, "this row is given twice")
-            continue
-        seen.add(tuple(labels))
-        yield Row(tuple(labels), {axis: row[axis] for axis in axes})
+_FIELDS = ("over", "from", "max", "min", "runs")
+_EXAMPLE = "for example `search: {over: {weight: [0.2 .. 0.8]}, from: my-exam, max: exam.accuracy, runs: 8}`"
 
 
 def read_search(name: str, value: Value, complain: Complain) -> Search | None:
     """`search: {over: {weight: [0.2 .. 0.8]}, from: my-exam, max: exam.accuracy, runs: 8}`."""
     if not isinstance(value, Map):
-        complain(value, f"expected `over`, `max` or `min`, and `runs`, found {describe(value)}")
+        complain(value, f"expected `over`, `max` or `min`, and `runs`, found {describe(value)}", _EXAMPLE)
         return None
-    unknown = next((key for key in value if key not in ("over", "from", "max", "min", "runs")), None)
-    if unknown is not None:
-        complain(unknown, f"no field `{unknown}`; {guess(unknown, ('over', 'from', 'max', 'min', 'runs'))}")  # type: ignore[arg-type]
-        return None
+    unknown = [key for key in value if key not in _FIELDS]
+    for key in unknown:
+        complain(key, f"no field `{key}`", guess(key, _FIELDS, listed="its fields are"))  # type: ignore[arg-type]
     over, runs, measure = value.get("over"), value.get("runs"), value.get("max", value.get("min"))
+    if unknown:
+        return None
     if not isinstance(over, Map) or not over:
-        complain(value, "`over` names the axes and what they range over")
+        complain(value if over is None else over, "`over` names the axes and what they range over", _EXAMPLE)
+    elif len(over) > 10:
+        complain(over, f"it has {len(over):,} axes; a search may have 10", "use fewer: each axis needs members of its own")
     elif ("max" in value) == ("min" in value) or not isinstance(measure, Scalar) or is_null(measure):
-        complain(value, "give one of `max` and `min`: the measure that decides")
+        complain(value, "give one of `max` and `min`: the measure that decides", _EXAMPLE)
     elif not isinstance(runs, Scalar) or not re.fullmatch(r"[1-9]\d{0,3}", runs):
-        complain(value if runs is None else runs, "`runs` is how many members to try, from 1 to 9999")
+        complain(value if runs is None else runs, "`runs` is how many members to try, from 1 to 9999", "write `runs: 8`")
+    elif "from" in value and (not isinstance(value["from"], Scalar) or is_null(value["from"])):
+        complain(value["from"], f"`from` is the name of a family, found {describe(value['from'])}", _EXAMPLE)
     else:
-        axes = []
-        for axis, span in over.items():
-            bounds = _bounds(axis, span, complain)
-            if bounds is None:
-                return None
-            axes.append((str(axis), bounds))
-        judge = value.get("from")
-        return Search(
-            name, tuple(axes), str(judge) if isinstance(judge, Scalar) else name, str(measure), "max" in value, int(runs)
-        )
+        axes = [(str(axis), _bounds(axis, span, complain)) for axis, span in over.items()]
+        fine = [(axis, bounds) for axis, bounds in axes if bounds is not None]
+        if len(fine) == len(axes):
+            return Search(name, tuple(fine), str(value.get("from", name)), str(measure), "max" in value, int(runs))
     return None
 
 
 def _bounds(axis: str, span: Value, complain: Complain) -> tuple[str, ...] | None:
-    if not _axis_is_fine(axis, complain):
+    if not axis_is_fine(axis, complain):
         return None
-    if not isinstance(span, Seq) or not span or not all(isinstance(each, Scalar) for each in span):
-        complain(span, f"`{axis}` ranges over `[low .. high]` or a list of values")
+    values = [str(each) for each in span if isinstance(each, Scalar)] if isinstance(span, Seq) else []
+    if not values or len(values) != len(span):
+        complain(
+            span,
+            f"`{axis}` ranges over `[low .. high]` or a list of values, found {describe(span)}",
+            f"write `{axis}: [0.2 .. 0.8]`",
+        )
         return None
-    found = _RANGE.fullmatch(str(span[0])) if len(span) == 1 else None
+    found = _RANGE.fullmatch(values[0]) if len(values) == 1 else None
     if found is None:
-        bad = next((each for each in span if LABEL.fullmatch(str(each)) is None), None)
-        if bad is not None:
-            complain(bad, f"`{bad}` cannot be a value of the axis `{axis}`")
-            return None
-        return tuple(str(each) for each in span)
+        return _listed_values(axis, span, complain)
+    low, high = _finite(found[1]), _finite(found[2])
+    if low is None or high is None:
+        complain(span, f"`{axis}` ranges over two numbers, found `{values[0]}`", f"write `{axis}: [0.2 .. 0.8]`")
+    elif not low < high:
+        complain(span, f"the range of `{axis}` is empty: {found[1]} is not below {found[2]}", f"write `{axis}: [low .. high]`")
+    else:
+        return (found[1], "..", found[2])
+    return None
+
+
+def _finite(text: str) -> float | None:
     try:
-        low, high = float(found[1]), float(found[2])
+        value = float(text)
     except ValueError:
-        complain(span, f"`{axis}` ranges over two numbers, such as `[0.2 .. 0.8]`")
         return None
-    if not low < high:
-        complain(span, f"the range of `{axis}` is empty: {found[1]} is not below {found[2]}")
-        return None
-    return (found[1], "..", found[2])
+    return value if abs(value) < 1e100 else None
+
+
+def _listed_values(axis: str, span: Value, complain: Complain) -> tuple[str, ...] | None:
+    values = list(span)
+    for at, each in enumerate(values):
+        if LABEL.fullmatch(str(each)) is None or ".." in str(each):
+            complain(each, f"`{each}` cannot be a value of the axis `{axis}`", _WORDS)  # type: ignore[arg-type]
+            return None
+        if each in values[:at]:
+            complain(each, f"the axis `{axis}` has `{each}` twice", "remove one of them")  # type: ignore[arg-type]
+            return None
+    return tuple(str(each) for each in values)

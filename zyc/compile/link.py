@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 
 from zyc import kinds
 from zyc.compile.declare import Declaration, Declared, Member, Trouble, measures_of
-from zyc.compile.validate import AnyKind, owner_words, shape_of
-from zyc.errors import Span, guess, problem
+from zyc.compile.validate import AnyKind, field_words, owner_words, shape_of
+from zyc.errors import Span, guess, listing, problem
 from zyc.fields import Ref
 from zyc.gates import Gate
 from zyc.graph import Choice, Cluster, Edge, Family, Graph, Link, Node, Part, Search, Shape, Vertex, ordered
@@ -63,9 +64,7 @@ class Linker:
         needs = {name: [link.split("@")[0] for link in _names(node)] for name, node in nodes.items()}
         order, cycles = ordered(needs)
         for cycle in cycles:
-            first = nodes[cycle[0]]
-            link = next(link for member in first.members for link in _links(member.shape) if link.name.split("@")[0] == cycle[1])
-            self._trouble(first, problem("cycle", first.at(link.field), path=" -> ".join(f"`{name}`" for name in cycle)))
+            self._cycle(cycle)
         broken = [name for name, node in nodes.items() if node.broken]
         for name in order:
             if not nodes[name].broken:
@@ -76,22 +75,43 @@ class Linker:
                 self._judged(search)
         return Graph(self.vertices, self.families, self.declared.headers, self.searches)
 
+    def _cycle(self, cycle: Sequence[str]) -> None:
+        """Nodes that need each other, and where each says so."""
+        nodes = [self.declared.nodes[name] for name in cycle]
+        at = [
+            next(here.at(link.field) for member in here.members for link in _links(member.shape) if after.name in _bases(link))
+            for here, after in pairwise(nodes[:20])
+        ]
+        if len(cycle) == 2:
+            self._trouble(nodes[0], problem("own-cycle", *at, owner=owner_words(nodes[0].kind.name, nodes[0].name)))
+            return
+        words = [f"`{name}`" for name in cycle]
+        if len(words) > 12:
+            words[6:-2] = [f"({len(words) - 8:,} more)"]
+        self._trouble(nodes[0], problem("cycle", *at, path=" -> ".join(words)))
+
     def _unknown_in(self, broken: Sequence[str]) -> None:
-        """A node that has other problems is still told of names that nobody has."""
-        for name in broken:
-            for member in self.declared.nodes[name].members:
-                for link in _links(member.shape):
-                    try:
-                        self._target(self.declared.nodes[name], link.name, link.field)
-                    except Unlinked:
-                        break
+        """A node that has other problems is still told of all names that nobody has."""
+        for node in (self.declared.nodes[name] for name in broken):
+            for link in (link for member in node.members for link in _links(member.shape)):
+                for name in _written(link):
+                    with suppress(Unlinked):
+                        self._target(node, name, link.field)
 
     def _judged(self, search: Search) -> None:
         """A search is led by the numbers of a family that stands on it, or by its own."""
         node, judge = self.declared.nodes[search.family], self.families.get(search.judge)
         if judge is None or not set(self.families[search.family].axes) <= set(judge.axes):
-            reason = f"`{search.judge}` does not stand on `{search.family}`, so it cannot judge its members"
-            self._trouble(node, problem("bad-search", node.at("search"), name=search.family, reason=reason))
+            reason, help_ = f"`{search.judge}` does not stand on `{search.family}`, so it cannot judge its members", ""
+            if search.judge not in self.declared.nodes:
+                reason, help_ = (
+                    f"no node `{search.judge}`",
+                    guess(search.judge, self.declared.nodes, otherwise="`from` is a family"),
+                )
+            elif self.declared.nodes[search.judge].broken:
+                raise Unlinked
+            at = node.at("search.from")
+            self._trouble(node, problem("bad-search", at, name=search.family, reason=reason, help=help_))
         else:
             self._measures(node, "search.max" if search.largest else "search.min", search.judge, search.measure)
 
@@ -99,7 +119,11 @@ class Linker:
         kind = self.declared.nodes[judge.split("@", maxsplit=1)[0]].kind
         patterns = measures_of(kind)
         if not known(measure, patterns):
-            facts = {"owner": owner_words(kind.name, judge), "measure": measure, "hint": guess(measure, patterns)}
+            facts = {
+                "owner": owner_words(kind.name, judge),
+                "measure": measure,
+                "hint": guess(measure, patterns, listed="it measures"),
+            }
             self._trouble(node, problem("unknown-measure", node.at(path), **facts))
             raise Unlinked
 
@@ -117,11 +141,13 @@ class Linker:
                 self._node(node, node.members[0], node.name, {})
                 return
             node.broken = True
+            self._unknown_in([node.name])
             return
         try:
             listed = [(member, *self._joined(node, member)) for member in node.members]
         except Unlinked:
             node.broken = True
+            self._unknown_in([node.name])
             return
         axes = {tuple(sorted(axes)) for _, axes, _ in listed}
         if len(axes) > 1:
@@ -186,8 +212,8 @@ class Linker:
         partial = any(came[axis] == node.name for axis in shared)
         if here - index.keys() or (index.keys() - here and not partial):
             axis = shared[0]
-            left = ", ".join(dict.fromkeys(each[axis] for each in rows))
-            right = ", ".join(dict.fromkeys(labels[axis] for them in index.values() for labels in them))
+            left = _few(each[axis] for each in rows)
+            right = _few(labels[axis] for them in index.values() for labels in them)
             facts = {"one": f"`{came[axis]}`", "left": left, "two": f"`{target.family.name}`", "right": right}
             self._trouble(node, problem("axes-differ", node.at(link.field), name=node.name, axis=axis, **facts))
             raise Unlinked
@@ -210,12 +236,7 @@ class Linker:
         if family is None:
             if target.broken:
                 raise Unlinked
-            self._trouble(
-                node,
-                problem(
-                    "unknown-member", node.at(path), family=base, name=name, hint=f"`{base}` is one node: write its name alone"
-                ),
-            )
+            self._trouble(node, problem("not-a-family", node.at(path), target.span, family=base, name=name))
             raise Unlinked
         rows = tuple(
             row
@@ -347,6 +368,15 @@ class Linker:
 
     # --- types ---
 
+    def _that_give(self, wanted: type[Artifact]) -> str:
+        """The nodes of this project that could stand where a type is wanted."""
+        told = [
+            name
+            for name, node in self.declared.nodes.items()
+            if node.members and kinds.path_between(TYPES[node.members[0].shape.yields], wanted) is not None
+        ]
+        return listing(told, f"to give {wanted.says} there is") or f"nothing in this project gives {wanted.says}"
+
     def _type(self, vertex: str) -> type[Artifact]:
         here = self.vertices[vertex]
         if isinstance(here, Node):
@@ -371,7 +401,8 @@ class Linker:
         path = kinds.path_between(given, wanted)
         if path is None:
             owner, at = owner_words(node.kind.name, node.name), node.at(link.field)
-            facts = {"field": link.field, "owner": owner, "wanted": wanted.says, "name": vertex, "given": given.says}
+            facts = {"field": field_words(link.field), "owner": owner, "wanted": wanted.says, "name": vertex, "given": given.says}
+            facts["hint"] = self._that_give(wanted)
             self._trouble(node, problem("no-way-between", at, here.span, **facts))
             raise Unlinked
         for kind in path:
@@ -441,9 +472,11 @@ class Linker:
             fits = [[name for name in each if name is not None] for each in found if None not in each]
             if len(fits) == 1:
                 return [(label, name) for (label, _), name in zip(members, fits[0], strict=True)]
-        self._trouble(
-            node, problem("select-nothing", node.at(link.field), judge=link.select[0] if link.select else "", wanted=wanted.says)
-        )
+        facts = {"judge": judges.node.name, "wanted": wanted.says}
+        help_ = f"name the family to take it from: `select: {{from: {judges.node.name}, ..., take: FAMILY}}`"
+        if take:
+            help_ = f"`take` names a family whose axes `{judges.node.name}` has, too"
+        self._trouble(node, problem("select-nothing", node.at(link.field), **facts, help=help_))
         raise Unlinked
 
     def _inputs(self, vertex: str) -> list[str]:
@@ -488,16 +521,24 @@ def _links(shape: Shape) -> Iterator[Link]:
         yield from shape_of(kind, kind.Spec.model_validate(dict(part.fields))).links
 
 
+def _written(link: Link) -> tuple[str, ...]:
+    """The names that a reference is written with: a select has a judge, and perhaps what to take."""
+    return tuple(name for name in dict.fromkeys((link.name, *((link.select[0], link.select[3]) if link.select else ()))) if name)
+
+
+def _bases(link: Link) -> tuple[str, ...]:
+    """The nodes that a reference is about."""
+    return tuple(name.partition("@")[0] for name in _written(link))
+
+
+def _few(labels: Iterable[str]) -> str:
+    """Some labels in a sentence."""
+    each = list(dict.fromkeys(labels))
+    return ", ".join(each[:8]) + (f" and {len(each) - 8:,} more" if len(each) > 8 else "")
+
+
 def _names(node: Declaration) -> list[str]:
-    names: dict[str, None] = {}
-    for member in node.members:
-        for link in _links(member.shape):
-            for name in (link.name, *((link.select[0], link.select[3]) if link.select else ())):
-                if name:
-                    names[name] = None
-    if node.search is not None and node.search.judge != node.name:
-        pass  # the judge stands on the search, never the other way
-    return list(names)
+    return list(dict.fromkeys(name for member in node.members for link in _links(member.shape) for name in _written(link)))
 
 
 def _own(written: Sequence[Gate], kind: AnyKind) -> tuple[Gate, ...]:

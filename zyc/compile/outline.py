@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +11,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple, cast
 
 from zyc import kinds
-from zyc.errors import Problem, Span, guess, problem
+from zyc.errors import Problem, Span, guess, listing, problem
 from zyc.fields import NAME, describe, is_null
 from zyc.graph import Header
 from zyc.source import Document, Map, Scalar, Seq, Value, parse
@@ -20,7 +22,9 @@ SECTIONS = (
     "quants", "evals", "indexes", "deployments", "releases", "steps",
 )  # fmt: skip
 USES = ("commercial", "research", "personal")
+LONGEST = 100  # characters of a name
 _TOP = ("zyc", "about", "use", "vars")
+_EXPANDED = re.compile(r"(?<!\$)\$\((?:vars|env|matrix|search)\.")
 
 
 class Entry(NamedTuple):
@@ -39,7 +43,7 @@ class Outline(NamedTuple):
 
     about: str
     use: str
-    use_line: int
+    use_at: tuple[int, int, int]  # line, column, width
     vars: tuple[tuple[str, str, int, int], ...]  # name, text, line, column
     entries: tuple[Entry, ...]
 
@@ -84,7 +88,7 @@ def header_of(source: Source, outline: Outline) -> Header:
     """What the file says of all its nodes."""
     spans = [(f"vars.{name}", Span(source.file, line, column, len(name))) for name, _, line, column in outline.vars]
     if outline.use:
-        spans.append(("use", Span(source.file, outline.use_line, 1, 3)))
+        spans.append(("use", Span(source.file, *outline.use_at)))
     return Header(source.file, outline.about, outline.use, tuple((name, text) for name, text, *_ in outline.vars), tuple(spans))
 
 
@@ -95,14 +99,16 @@ def outline(source: Source) -> tuple[Outline | None, list[Problem]]:
     if root is None:
         if not problems:
             problems.append(problem("not-a-spec", Span(source.file), file=source.file))
-        return None, problems
+        return None, merge_marks(source.text, source.file) or problems
     problems += _wrong_version(root, source.file)
     about, use = root.get("about"), root.get("use")
     for key, value in (("about", about), ("use", use)):
         if value is not None and not (isinstance(value, Scalar) and not is_null(value)):
             problems.append(_not(f"a text after `{key}`", value, source.file))
     if isinstance(use, Scalar) and not is_null(use) and use not in USES:
-        problems.append(problem("unknown-use", span_of(use, source.file), found=str(use), hint=guess(use, USES)))
+        problems.append(
+            problem("unknown-use", span_of(use, source.file), found=str(use), hint=guess(use, USES, listed="it can be"))
+        )
     entries: list[Entry] = []
     for key in root:
         if key not in _TOP:
@@ -110,11 +116,20 @@ def outline(source: Source) -> tuple[Outline | None, list[Problem]]:
     told = Outline(
         str(about) if isinstance(about, Scalar) else "",
         str(use) if isinstance(use, Scalar) and use in USES else "",
-        use.line if isinstance(use, Scalar) else 0,
+        (use.line, use.column, use.width) if isinstance(use, Scalar) else (0, 0, 0),
         tuple(_vars(root, source.file, problems)),
         tuple(entries),
     )
     return told, problems
+
+
+_MARKS = re.compile(rb"^(?:<{7}|>{7})(?=[ \r\n])", re.MULTILINE)
+
+
+def merge_marks(text: bytes, file: str) -> list[Problem]:
+    """The first mark that a merge left in a file, which explains whatever else is wrong with it."""
+    found = _MARKS.search(text)
+    return [problem("merge-marks", Span(file, text.count(b"\n", 0, found.start()) + 1, 1, 7))] if found else []
 
 
 def _wrong_version(root: Map, file: str) -> Iterable[Problem]:
@@ -122,7 +137,8 @@ def _wrong_version(root: Map, file: str) -> Iterable[Problem]:
     if version is None:
         yield problem("not-a-spec", Span(file), file=file)
     elif version != "1":
-        yield problem("unknown-version", span_of(version, file), found=describe(version).strip("`"))
+        found = "nothing" if is_null(version) else str(version) if isinstance(version, Scalar) else describe(version)
+        yield problem("unknown-version", span_of(version, file), found=found)
 
 
 def _not(what: str, value: Value, file: str, help_: str = "") -> Problem:
@@ -136,11 +152,33 @@ def _vars(root: Map, file: str, problems: list[Problem]) -> Iterator[tuple[str, 
     if not isinstance(values, Map):
         problems.append(_not("names and values below `vars`", values, file, "write `vars: {epochs: 3}`"))
         return
-    for key, value in values.items():
-        if NAME.fullmatch(key) is None:
-            problems.append(problem("bad-name", span_of(key, file), name=str(key)))  # type: ignore[arg-type]
+    seen: dict[str, Span] = {}
+    for name, value in values.items():
+        key: Any = name
+        at, variable = span_of(key, file), key.upper().replace("-", "_")
+        if NAME.fullmatch(key) is None or len(key) > LONGEST:
+            problems.append(_bad_name(key, file, "a var"))
+        elif variable in seen:
+            facts = {"one": _text_at(seen[variable], values), "two": str(key), "variable": f"ZYC_VARS_{variable}"}
+            problems.append(problem("vars-collide", at, seen[variable], **facts))
         else:
-            yield str(key), plain_text(value), key.line, key.column  # type: ignore[attr-defined]
+            seen[variable] = at
+            text = plain_text(value)
+            if _EXPANDED.search(text):
+                problems.append(problem("var-of-vars", span_of(value, file), name=str(key)))
+            yield str(key), text, key.line, key.column
+
+
+def _text_at(span: Span, values: Map) -> str:
+    return next(str(key) for key in values if (key.line, key.column) == (span.line, span.column))  # type: ignore[attr-defined]
+
+
+def _bad_name(name: Scalar, file: str, what: str) -> Problem:
+    """A word that names nothing, and the nearest one that could."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    close = re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-_")
+    hint = f"`{close}` could; " if close and close != name and len(close) <= LONGEST else ""
+    return problem("bad-name", span_of(name, file), name=str(name), what=what, hint=hint, limit=LONGEST)
 
 
 def plain_text(value: Value) -> str:
@@ -163,16 +201,11 @@ def _section(source: Source, root: Map, key: Any, problems: list[Problem]) -> It
     file, value = source.file, root[key]
     if kinds.of_section(key) is None:
         if key in SECTIONS:
-            told = problem(
-                "later-section",
-                span_of(key, file),
-                section=str(key),
-                sections=", ".join(f"`{each}`" for each in known_sections()),
-            )
+            told = problem("later-section", span_of(key, file), section=str(key))
         else:
-            told = problem(
-                "unknown-section", span_of(key, file), section=str(key), hint=guess(key, [*SECTIONS, *known_sections(), *_TOP])
-            )
+            here = known_sections()
+            hint = guess(key, [*SECTIONS, *here, *_TOP], otherwise=listing(here, "the sections are"))
+            told = problem("unknown-section", span_of(key, file), section=str(key), hint=hint)
         problems.append(told)
         return
     if is_null(value):
@@ -182,8 +215,8 @@ def _section(source: Source, root: Map, key: Any, problems: list[Problem]) -> It
         return
     dollars = b"$(" in source.text
     for name, node in value.items():
-        if NAME.fullmatch(name) is None or len(name) > 100:
-            problems.append(problem("bad-name", span_of(name, file), name=str(name)))  # type: ignore[arg-type]
+        if NAME.fullmatch(name) is None or len(name) > LONGEST:
+            problems.append(_bad_name(name, file, "a node"))  # type: ignore[arg-type]
             continue
         many = isinstance(node, Map) and ("matrix" in node or "search" in node)
         plain = not many and not (dollars and _has_dollar(node))
@@ -199,5 +232,5 @@ def _has_dollar(value: Value) -> bool:
             if "$(" in here:
                 return True
         else:
-            waiting += here.values() if isinstance(here, Map) else here
+            waiting += [*here, *here.values()] if isinstance(here, Map) else here
     return False

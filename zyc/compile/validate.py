@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from zyc import gates
 from zyc.compile.expand import Places
 from zyc.compile.outline import key_of
-from zyc.errors import Problem, guess, problem
+from zyc.errors import Problem, guess, nearest, problem
 from zyc.fields import FilePath, Ref, describe
 from zyc.graph import Link, Part, Shape
 from zyc.kind import FileNeed, Kind, Spec
-from zyc.source import Map, Scalar, Seq, Value
+from zyc.source import Map, Scalar, SecretName, Seq, Value
 
 AnyKind = Kind[Any]
 
@@ -23,6 +24,11 @@ AnyKind = Kind[Any]
 def owner_words(kind: str, name: str) -> str:
     """A node in a sentence: finetune `philo-lora`."""
     return f"{kind} `{name}`"
+
+
+def field_words(path: str) -> str:
+    """A field in a sentence: the carets tell which item of a list."""
+    return ".".join(part for part in path.split(".") if not part.isdigit()) or path
 
 
 def as_fields(kind: AnyKind, name: str, value: Value, places: Places) -> Map | Problem:
@@ -52,59 +58,126 @@ def key_like(value: Scalar, key: str) -> Scalar:
     return value.like(key)
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose fields are read: a node, a host."""
+
+    model: type[BaseModel]
+    words: str  # in a sentence: finetune `philo-lora`
+    places: Places
+    more: tuple[str, ...] = ()  # fields that it may have besides, which others read
+
+
 def read_spec(kind: AnyKind, name: str, value: Map, places: Places) -> tuple[Spec | None, list[Problem]]:
     """The validated spec, or all that is wrong with it."""
+    return read_fields(Subject(kind.Spec, owner_words(kind.name, name), places, ("matrix", "search")), value)
+
+
+def read_fields(subject: Subject, value: Map) -> tuple[Any, list[Problem]]:
+    """The validated fields of anything, or all that is wrong with them."""
     try:
-        return kind.Spec.model_validate(value), []
+        return subject.model.model_validate(value), []
     except ValidationError as errors:
-        told = [_problem(each, kind, name, value, places) for each in errors.errors(include_url=False)]
-        return None, list(dict.fromkeys(told))
+        found = errors.errors(include_url=False)
+    # a word that is nearly the missing one is that one
+    meant = {
+        (*each["loc"][:-1], nearest(str(each["loc"][-1]), _names_at(subject.model, _locate(value, each["loc"][:-1]).path)))
+        for each in found
+        if each["type"] == "extra_forbidden"
+    }
+    told = [_problem(each, subject, value) for each in found if each["type"] != "missing" or each["loc"] not in meant]
+    return None, list(dict.fromkeys(told))
 
 
-def _problem(error: Any, kind: AnyKind, name: str, value: Map, places: Places) -> Problem:
-    what, owner = error["type"], owner_words(kind.name, name)
-    path, here, key = _locate(value, error["loc"])
-    context = error.get("ctx", {})
-    at = places.span(key if key is not None and what == "extra_forbidden" else here)
-    dotted = ".".join(path) or "fields"
+class Located(NamedTuple):
+    """What an error is about."""
+
+    path: list[str]  # without the numbers of list items: the carets tell which
+    value: Value
+    key: Scalar | None
+
+
+def _problem(error: Any, subject: Subject, value: Map) -> Problem:
+    what, owner, context = error["type"], subject.words, error.get("ctx", {})
+    path, here, key = located = _locate(value, error["loc"])
+    field = ".".join(path) or "fields"
+    if error["loc"][-1:] == ("[key]",) and key is not None:
+        path, here = path[:-1], key
+        field = ".".join(path)
+    at = subject.places.spans(here)
     if what == "extra_forbidden":
-        word, known = path[-1], _names_at(kind.Spec, path[:-1])
-        return problem(
-            "unknown-field", at, field=word, owner=_inside(owner, path[:-1]), hint=_field_hint(word, known, kind, path)
-        )
+        return _unknown_field(located, subject)
     if what == "missing":
-        field = str(error["loc"][-1])
-        about = _about(kind.Spec, [*path, field])
-        return problem("missing-field", places.span(key_or(here, key)), owner=_inside(owner, path), field=field, about=about)
-    if what == "zyc_expected":
-        return problem(
-            "wrong-value", at, field=dotted, owner=owner, what=context["what"], found=context["found"], help=context["help"]
-        )
+        return _missing_field(str(error["loc"][-1]), located, subject, value)
+    if isinstance(here, SecretName):
+        return problem("env-not-secret", at[0], name=here[6:-1])
+    if what == "zyc_secret":
+        return problem("not-a-secret", at[0], field=field, owner=owner)
     if what in ("literal_error", "enum"):
-        choices = _choices(context.get("expected", ""))
-        return problem("unknown-choice", at, field=dotted, owner=owner, found=describe(here), hint=guess(str(here), choices))
-    if what in ("model_type", "dict_type", "model_attributes_type", "mapping_type"):
-        return problem("wrong-value", at, field=dotted, owner=owner, what="a mapping", found=describe(here), help="")
-    reason = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return problem(
-        "refused-value",
-        at,
-        field=dotted,
-        owner=owner,
-        reason=f"{describe(here)} {reason}" if reason.startswith("should") else reason,
-    )
+        hint = guess(str(here), _choices(context.get("expected", "")), listed="it can be")
+        return problem("unknown-choice", *at, field=field, owner=owner, found=describe(here), hint=hint)
+    wanted, help_ = _wanted(what, context, subject, path)
+    if wanted:
+        found = context.get("found") or describe(here)
+        return problem("wrong-value", *at, field=field, owner=owner, what=wanted, found=found, help=help_)
+    reason = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return problem("refused-value", *at, field=field, owner=owner, reason=reason, help="")
 
 
-def key_or(here: Value, key: Scalar | None) -> Value:
-    """The key where there is one: an empty or long value underlines badly."""
-    return here if key is None else key
+def _unknown_field(located: Located, subject: Subject) -> Problem:
+    path, here, key = located
+    at = subject.places.span(key if key is not None else here)
+    word, known = path[-1], _names_at(subject.model, path[:-1])
+    hint = _field_hint(word, known, subject, path)
+    return problem("unknown-field", at, field=word, owner=_inside(subject.words, path[:-1]), hint=hint)
+
+
+def _missing_field(field: str, located: Located, subject: Subject, value: Map) -> Problem:
+    path, here, key = located
+    at = subject.places.owner if here is value else None
+    if at is None:
+        at = subject.places.span(here if key is None else key)  # an empty or long value underlines badly
+    about = _about(subject.model, [*path, field])
+    return problem("missing-field", at, owner=_inside(subject.words, path), field=field, about=about)
+
+
+# what pydantic found wrong -> what was wanted, in our words
+_BOUNDS = {
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "string_too_short": "at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters",
+}
+_MAPPINGS = ("model_type", "dict_type", "model_attributes_type", "mapping_type")
+_LISTS = ("list_type", "tuple_type", "set_type", "frozen_set_type")
+
+
+def _wanted(what: str, context: dict[str, Any], subject: Subject, path: Sequence[str]) -> tuple[str, str]:
+    """What a field takes, and how to write it; nothing where only its kind can tell."""
+    if what == "zyc_expected":
+        return context["what"], context["help"]
+    if what in _BOUNDS:
+        return _BOUNDS[what].format(**{name: _number(value) for name, value in context.items()}), ""
+    if what in _MAPPINGS:
+        sample = next(iter(_names_at(subject.model, path)), "name")
+        return "a mapping", f"write `{path[-1]}: {{{sample}: ...}}`" if path else ""
+    return ("a list", f"write `{path[-1]}: [...]`" if path else "") if what in _LISTS else ("", "")
+
+
+def _number(value: object) -> str:
+    return f"{value:,.12g}" if isinstance(value, int | float) else str(value)
 
 
 def _inside(owner: str, path: Sequence[str]) -> str:
     return f"`{'.'.join(path)}` of {owner}" if path else owner
 
 
-def _locate(value: Value, loc: Sequence[str | int]) -> tuple[list[str], Value, Scalar | None]:
+def _locate(value: Value, loc: Sequence[str | int]) -> Located:
     """The value that an error is about, its path, and its key; parts that name a branch of a union are passed over."""
     here, key, path = value, None, []
     for part in loc:
@@ -113,45 +186,57 @@ def _locate(value: Value, loc: Sequence[str | int]) -> tuple[list[str], Value, S
             path.append(part)
         elif isinstance(here, Seq) and isinstance(part, int) and part < len(here):
             key, here = None, here[part]
-            path.append(str(part))
-    return path, here, key
+    return Located(path, here, key)
 
 
-def _model_at(spec: type[BaseModel], path: Sequence[str]) -> type[BaseModel] | None:
-    here: Any = spec
+def _ends(annotation: Any) -> Iterator[Any]:
+    """The types behind what may be missing, many, or one of several."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        yield from _ends(inner[0])
+    elif inner and get_origin(annotation) is not dict:
+        for each in inner:
+            yield from _ends(each)
+    else:
+        yield annotation
+
+
+def _types_at(model: type[BaseModel], path: Sequence[str]) -> list[Any]:
+    """The types that may stand at a path of fields."""
+    here: list[Any] = [model]
     for part in path:
-        model = _model_in(here)
-        if model is not None and part in model.model_fields:
-            here = model.model_fields[part].annotation
-    return _model_in(here)
+        below = []
+        for each in here:
+            if isinstance(each, type) and issubclass(each, BaseModel):
+                below += [each.model_fields[part].annotation] if part in each.model_fields else []
+            elif get_origin(each) is dict:
+                below.append(get_args(each)[1])
+        here = [end for each in below for end in _ends(each)]
+    return here
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)
+def _names_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    models = [each for each in _types_at(model, path) if isinstance(each, type) and issubclass(each, BaseModel)]
+    return [name for each in models for name in each.model_fields]
 
 
-def _names_at(spec: type[BaseModel], path: Sequence[str]) -> list[str]:
-    model = _model_at(spec, path)
-    return list(model.model_fields) if model else []
-
-
-def _field_hint(word: str, known: list[str], kind: AnyKind, path: Sequence[str]) -> str:
-    extra = ("matrix", "search") if len(path) == 1 else ()
-    close = guess(word, [*known, *extra], otherwise="-")
+def _field_hint(word: str, known: list[str], subject: Subject, path: Sequence[str]) -> str:
+    close = guess(word, [*known, *(subject.more if len(path) == 1 else ())], otherwise="-")
     if close != "-":
         return close
-    deeper = [f"{outer}.{word}" for outer in kind.Spec.model_fields if len(path) == 1 and word in _names_at(kind.Spec, [outer])]
+    deeper = [
+        f"{outer}.{word}" for outer in subject.model.model_fields if len(path) == 1 and word in _names_at(subject.model, [outer])
+    ]
     if deeper:
         return f"did you mean `{deeper[0]}`?"
     return "its fields are " + ", ".join(f"`{each}`" for each in known) if known else ""
 
 
-def _about(spec: type[BaseModel], path: Sequence[str]) -> str:
-    model = _model_at(spec, path[:-1])
-    field = model.model_fields.get(path[-1]) if model else None
-    return ((field.description or "") if field else "").split(". ")[0].rstrip(".").replace("`", "`") or "it is required"
+def _about(model: type[BaseModel], path: Sequence[str]) -> str:
+    holders = [each for each in _types_at(model, path[:-1]) if isinstance(each, type) and issubclass(each, BaseModel)]
+    told = next((each.model_fields[path[-1]].description for each in holders if path[-1] in each.model_fields), None)
+    about = " ".join((told or "it is required").split()).split(". ")[0].rstrip(".")
+    return about if about[:2].isupper() else about[:1].lower() + about[1:]
 
 
 def _choices(expected: str) -> list[str]:

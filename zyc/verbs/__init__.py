@@ -56,19 +56,8 @@ class App:
         return text
 
 
-def complete(_: click.Context, __: click.Parameter, start: str) -> list[str]:
-    """The names of nodes and specs, for the shell."""
-    try:
-        front = open_front(World(), Path.cwd(), Call(), context=memo.source_digest())
-        names = [*front.compiled.declared, *(source.file for source in front.sources)]
-        save_kept(front)
-    except Exception:  # noqa: BLE001  (a shell that completes wants silence, whatever is wrong)
-        return []
-    return [name for name in names if name.startswith(start)]
-
-
-nodes = partial(click.argument, "select", nargs=-1, metavar="[NODES]...", shell_complete=complete)
-one_node = partial(click.argument, "node", metavar="NODE", shell_complete=complete)
+nodes = partial(click.argument, "select", nargs=-1, metavar="[NODES]...")
+one_node = partial(click.argument, "node", metavar="NODE")
 
 
 def on_a_graph(function: Callable[..., int]) -> Callable[..., int]:
@@ -100,7 +89,7 @@ def on_a_graph(function: Callable[..., int]) -> Callable[..., int]:
             "--set", "sets", multiple=True, metavar="NODE.FIELD=VALUE", help="Override a field; `vars.NAME=VALUE` a var."
         ),
         click.option("--profile", default="", metavar="NAME", help="Lay specs/profiles/NAME.yml over the specs."),
-        click.option("--exclude", multiple=True, metavar="NODES", help="Leave these out.", shell_complete=complete),
+        click.option("--exclude", multiple=True, metavar="NODES", help="Leave these out."),
     ):
         verb = option(verb)
     return verb

@@ -29,6 +29,7 @@ def command(app: App, call: Call, *, form: str) -> int:
     form = "json" if app.json else form
     app.json = form == "json"
     front = app.open(call)
+    front.glance = True
     try:
         count = sum(1 for node in front.settlement.graph.nodes() if not node.inserted)
     except ZycError as error:

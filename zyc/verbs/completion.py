@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
 
+from zyc.complete import SCRIPTS
 from zyc.verbs import App
-
-_HOW = {
-    "bash": 'eval "$(zyc completion bash)"      in ~/.bashrc',
-    "zsh": 'eval "$(zyc completion zsh)"       in ~/.zshrc',
-    "fish": "zyc completion fish | source      in ~/.config/fish/config.fish",
-}
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(list(_HOW)))
+@click.argument("shell", type=click.Choice(list(SCRIPTS)))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(app: App, shell: str) -> int:
+def command(app: App, shell: str, *, as_json: bool) -> int:
     """Print a script that completes verbs, options, nodes and specs.
 
     \b
@@ -25,10 +20,8 @@ def command(app: App, shell: str) -> int:
     zyc completion fish | source
     """
     app.acted = True
-    made = get_completion_class(shell)
-    assert made is not None
-    script = made(click.get_current_context().find_root().command, {}, "zyc", "_ZYC_COMPLETE")
-    # click's own check starts the shell to read its version; the scripts are the same for all that are in use
-    app.console.print(script.source_template % script.source_vars())
-    app.console.print(f"# {_HOW[shell]}")
+    if as_json:
+        app.console.json({"shell": shell, "script": SCRIPTS[shell]})
+    else:
+        app.console.print(SCRIPTS[shell].rstrip())
     return 0

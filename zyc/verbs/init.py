@@ -31,7 +31,7 @@ steps:
 
   page:
     inputs: {greeting: greeting, count: count}
-    scripts: {page.py: specs/data/page.py}      # part of the recipe: change it, and the page is built again
+    scripts: {page.py: specs/data/page.py}   # part of the recipe: change it, and the page is built again
     run: python3 recipe/page.py in/greeting/greeting.txt in/count/count.txt > out/page.html
 """
 _SCRIPT = '''\
