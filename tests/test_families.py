@@ -185,7 +185,7 @@ def test_an_axis_that_nothing_reads_is_refused(workshop):
     """A matrix whose members would all be the same says so."""
     workshop.spec("steps: {my-step: {matrix: {x: [1, 2]}, run: 'echo > out/x'}}")
     ((where, code, facts),) = workshop.problems()
-    assert (where, code, facts["name"]) == ("letters.yml:2:31", "unused-axis", "x")
+    assert (where, code, facts["name"]) == ("letters.yml:2:28", "unused-axis", "x")
 
 
 # --- select ---

@@ -85,7 +85,7 @@ def test_a_licence_is_held_against_the_use_of_what_stands_on_it(workshop):
     workshop.card("data/card.json", licence="cc-by-nc-4.0")
     workshop.spec("use: commercial\n" + SCORE)
     ((where, code, facts),) = workshop.problems()
-    assert (where, code) == ("letters.yml:2:1", "licence")
+    assert (where, code) == ("letters.yml:2:6", "licence")
     assert (facts["source"], facts["licence"], facts["use"]) == ("my-words", "cc-by-nc-4.0", "commercial")
     workshop.spec("use: research\n" + SCORE)
     assert workshop.problems() == []
