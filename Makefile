@@ -40,8 +40,8 @@ check: .venv/check ## lint, format, types, layers
 	$(bin)/lint-imports
 
 bench: ## how the benchmarks are run
-	@echo 'After `make .venv/test` (and `make peers`, where zyc is timed against other build tools), one command a budget;'
-	@echo 'each prints its figure last:'
+	@echo 'After `make peers .venv/test`, one command a budget; each prints its figure last. The one called report.py runs them'
+	@echo 'all, or those that it is told, and writes the tables of docs/performance.md:'
 	@for each in $(sort $(wildcard benchmarks/*.py)); do echo "  $(bin)/python $$each"; done
 
 peers: .venv-peers/ready ## the build tools that zyc is timed against
