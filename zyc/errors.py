@@ -139,11 +139,13 @@ WORDING: dict[str, Says] = {
     # --- what is known only by looking (gather, check) ---
     "missing-input": Says("`{path}` does not exist; {owner} asks for it in `{field}`", "{hint}"),
     "empty-glob": Says("no file matches `{path}`; {owner} asks for it in `{field}`", "paths are relative to the project's root"),
-    "escaping-spec": Says("`{file}` leads out of the project", "copy it below specs/"),
+    "escaping-file": Says("`{file}` is a link that leads out of the project", "copy the file itself there"),
     "escaping-link": Says("`{path}` leads out of the project ({owner}, `{field}`)", "copy the file into the project"),
-    "unreadable-input": Says(
-        "cannot read `{path}`: {reason} ({owner}, `{field}`)", "check that you may read it and that it is a file or folder"
+    "own-output": Says(
+        "`{path}` holds what zyc itself writes ({owner}, `{field}`)",
+        "name the node that made it in place of its files, or a folder of yours",
     ),
+    "unreadable-input": Says("cannot read `{path}`: {reason} ({owner}, `{field}`)", "{hint}"),
     "input-not-text": Says("`{path}` is not UTF-8 text ({owner}, `{field}`)", "save it as UTF-8"),
     "missing-variable": Says("the environment has no `{name}`; {owner} asks for it in `{field}`", "set it: `export {name}=...`"),
     "objection": Says("{says}", "{help}"),

@@ -15,7 +15,7 @@ from zyc import site as sites
 from zyc.check import check
 from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
 from zyc.compile.link import measured_at
-from zyc.errors import Problem, ZycError
+from zyc.errors import Problem, Span, ZycError, problem
 from zyc.gather import Disk, Files, gather, history, read_profile, read_specs
 from zyc.graph import Graph, Search
 from zyc.kept import Kept
@@ -32,6 +32,8 @@ from zyc.toolchain import Probe
 from zyc.traces import Trace, Traces
 from zyc.twin import rehearsal
 from zyc.world import World
+
+_ELSEWHERE = ("unknown-node", "set-node", "profile-node", "var-nowhere")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ class Front:
     @cached_property
     def lock(self) -> Lock:
         """The pins."""
-        return locks.read(self.reading.read(locks.FILE)) if self.reading.kind(locks.FILE) == "file" else Lock()
+        if self.reading.kind(locks.FILE) is None:
+            return Lock()
+        if self.reading.leaves(locks.FILE):
+            raise ZycError(problem("escaping-file", Span(locks.FILE), file=locks.FILE))
+        return locks.read(self.reading.read(locks.FILE))
 
     @cached_property
     def site(self) -> Site:
@@ -180,6 +186,9 @@ class Front:
         for trouble in self.compiled.troubles:
             mine = everything or not trouble.file or trouble.node in owners or (not trouble.node and trouble.file in files)
             (fatal if mine else other).append(trouble)
+        if any(each.problem.code in _ELSEWHERE for each in fatal):
+            # a name may be unknown because the file that declares it is broken
+            fatal += [each for each in other if not each.node]
         if not fatal and selection.broken:
             fatal = self._behind(selection.broken)
         if fatal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 import posixpath
@@ -13,7 +14,7 @@ from typing import Protocol
 from zyc import kinds
 from zyc.compile import Source
 from zyc.digest import of_text
-from zyc.errors import Problem, Span, ZycError, guess, problem
+from zyc.errors import Problem, Span, ZycError, guess, listing, problem
 from zyc.graph import Graph
 from zyc.journal import Journal
 from zyc.kept import Kept
@@ -22,6 +23,7 @@ from zyc.known import BLOCK, DEPENDENCY, History, Known, Machine, Missing, Templ
 from zyc.lock import Lock
 from zyc.project import Project
 from zyc.site import Site
+from zyc.source import MOST_BYTES
 from zyc.store import Store
 from zyc.toolchain import Probe, shipped
 from zyc.world import Stat, World
@@ -36,8 +38,14 @@ class Files(Protocol):
     def kind(self, path: str) -> str | None:
         """`file`, `folder`, or nothing."""
 
+    def names(self, folder: str) -> Iterable[str]:
+        """What a folder holds."""
+
     def below(self, folder: str) -> Iterable[str]:
-        """Every file below a folder, sorted, relative to it."""
+        """Everything below a folder that is no folder itself, sorted, relative to it."""
+
+    def size(self, path: str) -> int:
+        """How many bytes a file has."""
 
     def digest(self, path: str) -> tuple[str, int]:
         """The sha256 and size of a file."""
@@ -65,20 +73,31 @@ class Disk:
         seen = self.world.stat(self.root / path, follow=True)
         return None if seen is None else seen.kind
 
+    def names(self, folder: str) -> tuple[str, ...]:
+        """What a folder holds."""
+        return self.world.list(self.root / folder)
+
     def below(self, folder: str) -> list[str]:
-        """Every file below a folder, links followed one by one."""
-        found = []
-        for name, seen in self.world.walk(self.root / folder):
-            if seen.kind == "file" or (seen.kind == "link" and self.kind(posixpath.join(folder, name)) == "file"):
-                found.append(name)
-        return found
+        """Everything below a folder that is no folder itself: links and what is no file, too."""
+        return [name for name, seen in self.world.walk(self.root / folder) if seen.kind != "folder"]
+
+    def _file(self, path: str) -> Stat:
+        """The facts of a file, links followed; nothing else is opened: a pipe never ends, a folder of links may not either."""
+        seen = self.world.stat(f"{self._top}/{path}", follow=True)
+        if seen is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        if seen.kind != "file":
+            raise OSError(errno.EINVAL, "it is a link to a folder" if seen.kind == "folder" else _NO_FILE, path)
+        return seen
+
+    def size(self, path: str) -> int:
+        """How many bytes a file has."""
+        return self._file(path).size
 
     def digest(self, path: str) -> tuple[str, int]:
         """The sha256 and size of a file."""
         full = f"{self._top}/{path}"
-        seen = self.world.stat(full, follow=True)
-        if seen is None:
-            raise FileNotFoundError(full)
+        seen = self._file(path)
         question = (full, _stamp(seen))
         if not self._reads:
             return "", seen.size
@@ -94,6 +113,7 @@ class Disk:
 
     def read(self, path: str) -> bytes:
         """All of a file."""
+        self._file(path)
         return self.world.read(self.root / path)
 
     def leaves(self, path: str) -> bool:
@@ -115,41 +135,49 @@ def spec_files(files: Files) -> list[str]:
     """The specs of a project: every YAML file below specs/, the folders `data` and `profiles` aside."""
     found = []
     for name in files.below("specs"):
-        folders = name.split("/")[:-1]
-        if (
-            name.endswith((".yml", ".yaml"))
-            and not {"data", "profiles"} & {*folders}
-            and not any(part.startswith(".") for part in name.split("/"))
-        ):
+        if {"data", "profiles"} & {*name.split("/")} or any(part.startswith(".") for part in name.split("/")):
+            continue
+        # a link to a folder would hide the specs in it
+        if name.endswith((".yml", ".yaml")) or files.kind(f"specs/{name}") == "folder":
             found.append(f"specs/{name}")
     return found
 
 
 def read_specs(files: Files) -> list[Source]:
-    """The texts of all specs; one that cannot be read is a problem of its own."""
-    sources, problems = [], []
-    for path in spec_files(files):
+    """The texts of all specs; what cannot be read is a source that says why."""
+    try:
+        return [_read_spec(files, path) for path in spec_files(files)]
+    except OSError as error:
+        raise ZycError(problem("unreadable-file", Span("specs"), file="specs", reason=_reason(error))) from None
+
+
+def _read_spec(files: Files, path: str) -> Source:
+    try:
         if files.leaves(path):
-            problems.append(problem("escaping-spec", Span(path), file=path))
-            continue
-        try:
-            sources.append(Source(path, files.read(path)))
-        except OSError as error:
-            problems.append(problem("unreadable-file", Span(path), file=path, reason=error.strerror or "it cannot be opened"))
-    if problems:
-        raise ZycError(problems)
-    return sources
+            return Source(path, b"", problem("escaping-file", Span(path), file=path))
+        size = files.size(path)
+        if size > MOST_BYTES:
+            return Source(path, b"", problem("file-too-large", Span(path), file=path, size=size, limit=MOST_BYTES))
+        return Source(path, files.read(path))
+    except OSError as error:
+        return Source(path, b"", problem("unreadable-file", Span(path), file=path, reason=_reason(error)))
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or "it cannot be opened"
 
 
 def read_profile(files: Files, name: str) -> tuple[str, bytes]:
     """A profile's file and text."""
-    known = [each.rsplit(".", 1)[0] for each in files.below("specs/profiles") if each.endswith((".yml", ".yaml"))]
+    known = {each.rsplit(".", 1)[0]: each for each in files.below("specs/profiles") if each.endswith((".yml", ".yaml"))}
     if name not in known:
-        raise ZycError(
-            problem("unknown-profile", name=name, hint=guess(name, known, otherwise="profiles are the files in specs/profiles/"))
-        )
-    path = next(f"specs/profiles/{name}{end}" for end in (".yml", ".yaml") if files.kind(f"specs/profiles/{name}{end}"))
-    return path, files.read(path)
+        hint = guess(name, known, otherwise=listing(sorted(known), "there is") or "profiles are the files in specs/profiles/")
+        raise ZycError(problem("unknown-profile", name=name, hint=hint))
+    path = f"specs/profiles/{known[name]}"
+    source = _read_spec(files, path)
+    if source.refused is not None:
+        raise ZycError(source.refused)
+    return path, source.text
 
 
 def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, probe: Probe, project: Project) -> Known:
@@ -201,28 +229,47 @@ def _pins(wanted: list[str], lock: Lock, probe: Probe, tested: Mapping[str, str]
 
 def _find(files: Files, path: str, *, text: bool) -> Found | Missing:
     """A file, folder or glob of the user's."""
+    start = glob_root(path) if _is_glob(path) else path
     try:
-        if any(char in path for char in "*?["):
+        if files.leaves(start):
+            return Missing("escaping-link")
+        if start == "artifacts" or start.startswith("artifacts/") or path == ".":
+            return Missing("own-output")
+        if _is_glob(path):
             return _many(files, path, _matching(files, path), Missing("empty-glob"))
         kind = files.kind(path)
         if kind is None:
             return Missing("missing-input", (("hint", _beside(files, path)),))
-        if files.leaves(path):
-            return Missing("escaping-link")
-        if kind == "folder" and not text:
-            return _many(files, path, [posixpath.join(path, name) for name in files.below(path)], None)
-        if kind != "file":
-            return Missing("unreadable-input", (("reason", f"it is a {kind}"),))
+        if kind == "folder":
+            return _folder(files, path, text=text)
         digest, size = files.digest(path)
-        if not text:
-            return Found(path, digest, size)
-        if size > TEXT_LIMIT:
-            return Missing("unreadable-input", (("reason", f"it is larger than {TEXT_LIMIT // 1_000_000} MB"),))
-        return Found(path, digest, size, text=files.read(path).decode("utf-8"))
+        if text and size > TEXT_LIMIT:
+            return _unreadable(f"it is larger than {TEXT_LIMIT // 1_000_000} MB", "give it as one of the `files`")
+        return Found(path, digest, size, text=files.read(path).decode("utf-8") if text else None)
     except UnicodeDecodeError:
         return Missing("input-not-text")
     except OSError as error:
-        return Missing("unreadable-input", (("reason", error.strerror or str(error)),))
+        mine = error.errno == errno.EINVAL
+        inside = str(error.filename or path)
+        reason = _reason(error) if inside.endswith(path) else f"{_reason(error)}, `{posixpath.basename(inside)}` in it"
+        return _unreadable(reason, "a file, or a folder of files, is wanted" if mine else "check that you may read it")
+
+
+_NO_FILE = "it is neither a file nor a folder"
+
+
+def _is_glob(path: str) -> bool:
+    return any(char in path for char in "*?[")
+
+
+def _folder(files: Files, path: str, *, text: bool) -> Found | Missing:
+    if text:
+        return _unreadable("it is a folder", "name the file itself")
+    return _many(files, path, [posixpath.join(path, name) for name in files.below(path)], None)
+
+
+def _unreadable(reason: str, hint: str) -> Missing:
+    return Missing("unreadable-input", (("reason", reason), ("hint", hint)))
 
 
 def _many(files: Files, path: str, names: list[str], empty: Missing | None) -> Found | Missing:
@@ -231,12 +278,13 @@ def _many(files: Files, path: str, names: list[str], empty: Missing | None) -> F
     told, size = [], 0
     for name in sorted(names):
         if files.leaves(name):
-            return Missing("escaping-link")
+            return Missing("escaping-link", (("path", name),))
         digest, length = files.digest(name)
         told.append((name, digest))
         size += length
-    start = f"{glob_root(path)}/" if any(char in path for char in "*?[") else f"{path}/"
-    lines = "".join(f"{digest} {name.removeprefix(start)}\n" for name, digest in told)
+    start = f"{glob_root(path)}/" if _is_glob(path) else f"{path}/"
+    # a name with a line end is one name
+    lines = "".join(f"{digest} {name.removeprefix(start).replace(chr(10), chr(0))}\n" for name, digest in told)
     return Found(path, of_text(lines), size, tuple(told))
 
 
@@ -248,31 +296,45 @@ def glob_root(pattern: str) -> str:
 
 
 def _matching(files: Files, pattern: str) -> list[str]:
-    root = glob_root(pattern)
-    wanted = pattern.split("/")
-    return [
-        path
-        for name in files.below(root)
-        if _matches((path := posixpath.normpath(posixpath.join(root, name))).split("/"), wanted)
-    ]
+    root, wanted = glob_root(pattern), pattern.split("/")
+    starts = [root]
+    if root == ".":  # what zyc writes is nobody's input
+        starts = [name for name in files.names(".") if name != "artifacts" and _fits(name, wanted[0])]
+    paths = []
+    for start in starts:
+        below = files.below(start) if files.kind(start) == "folder" and not files.leaves(start) else [""]
+        paths += [posixpath.join(start, name) if name else start for name in below]
+    return [path for path in paths if _matches(path.split("/"), wanted)]
+
+
+def _fits(name: str, wanted: str) -> bool:
+    """Whether one name fits one part of a glob; a hidden one must be asked for."""
+    if name.startswith(".") and not wanted.startswith("."):
+        return False
+    return wanted == "**" or fnmatch.fnmatchcase(name, wanted)
 
 
 def _matches(parts: list[str], wanted: list[str]) -> bool:
     """`**` stands for any folders, `*` stays inside one name."""
-    if not wanted:
-        return not parts
-    if wanted[0] == "**":
-        return any(_matches(parts[at:], wanted[1:]) for at in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
+    reached = {0}  # how many parts the globs so far may have taken
+    for each in wanted:
+        further = {at + 1 for at in reached if at < len(parts) and _fits(parts[at], each)}
+        if each == "**":
+            while further - reached:
+                reached |= further
+                further = {at + 1 for at in reached if at < len(parts) and _fits(parts[at], each)}
+        else:
+            reached = further
+    return len(parts) in reached
 
 
 def _beside(files: Files, path: str) -> str:
+    """What may have been meant by a path that is not there."""
     folder, name = posixpath.split(path)
     while folder and files.kind(folder) != "folder":
         folder, name = posixpath.split(folder)
-    there = {each.split("/")[0] for each in files.below(folder or ".")} if folder else set()
-    close = guess(name, there, otherwise="paths are relative to the project's root")
-    return close.replace("`", f"`{folder}/", 1) if close.startswith("did you mean") else close
+    close = guess(name, files.names(folder or "."), otherwise="paths are relative to the project's root")
+    return close.replace("`", f"`{folder}/", 1) if folder and close.startswith("did you mean") else close
 
 
 def _templates(world: World, files: Files, names: set[str]) -> dict[str, Template]:
@@ -286,9 +348,20 @@ def _templates(world: World, files: Files, names: set[str]) -> dict[str, Templat
             texts |= _built_in(world, root, name)
         for path in own:
             if path == "run.sh" or path.startswith((f"{name}/", "lib/")):
-                shadows[path] = files.read(f"templates/{path}").decode("utf-8", "replace")
+                shadows[path] = _own_template(files, f"templates/{path}")
         told[name] = _template(name, {**texts, **shadows}, shadows)
     return told
+
+
+def _own_template(files: Files, path: str) -> str:
+    if files.leaves(path):
+        raise ZycError(problem("escaping-file", Span(path), file=path))
+    try:
+        return files.read(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ZycError(
+            problem("bad-template", Span(path), template=path, reason="is not UTF-8 text", help="save it as UTF-8")
+        ) from None
 
 
 def _built_in(world: World, root: Path, name: str) -> dict[str, str]:

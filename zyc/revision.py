@@ -59,6 +59,14 @@ class Revision:
             return "folder"
         return self.disk.kind(path) if self._ignored(path) else None
 
+    def names(self, folder: str) -> list[str]:
+        """What a folder holds."""
+        return sorted({name.split("/")[0] for name in self.below(folder)})
+
+    def size(self, path: str) -> int:
+        """How many bytes a file has."""
+        return self.digest(path)[1]
+
     def below(self, folder: str) -> list[str]:
         """Every file below a folder."""
         start = "" if folder in (".", "") else f"{posixpath.normpath(folder)}/"

@@ -54,6 +54,7 @@ class Source:
 
     file: str
     text: bytes
+    refused: Problem | None = None  # why it could not be read
 
     @cached_property
     def digest(self) -> str:
@@ -63,6 +64,8 @@ class Source:
     @cached_property
     def document(self) -> Document:
         """The values, with their spans."""
+        if self.refused is not None:
+            return Document(self.file, None, (self.refused,))
         return parse(self.text, self.file)
 
     def value(self, section: str, name: str) -> Value:

@@ -48,8 +48,10 @@ class App:
             for source in self.front.__dict__.get("sources", ()):
                 if source.file == file:
                     return str(source.text.decode("utf-8", "replace"))
+            reading = self.front.reading
             try:
-                return self.front.reading.read(file).decode("utf-8", "replace")
+                # what a link leads to is not the project's to show
+                return None if reading.leaves(file) else reading.read(file).decode("utf-8", "replace")
             except OSError:
                 return None
 
