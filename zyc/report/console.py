@@ -12,6 +12,7 @@ from typing import IO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_ENOUGH = 40  # columns in which most sentences of a table can be read
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -42,6 +43,18 @@ def clipped(text: str, width: int) -> str:
     return out + "…"
 
 
+def wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
+    """A sentence in lines of so many columns: broken between words, further in from the second line on."""
+    lines, line = [], " " * indent
+    for part in re.findall(r"\s*\S+", text.strip()):
+        if line.strip() and cells(line + part) > width:
+            lines.append(line)
+            line = " " * (indent + 2) + part.strip()
+        else:
+            line += part
+    return [clipped(each, width) for each in (*lines, line)]
+
+
 @dataclass
 class Console:
     """Standard output for answers, standard error for notes."""
@@ -51,6 +64,7 @@ class Console:
     width: int = 100
     colour: bool = False
     live: bool = False  # a person is watching
+    moves: bool = False  # a line may be written over
     record: bool = False
     _printed: list[str] = field(default_factory=list)
     _noted: list[str] = field(default_factory=list)
@@ -58,17 +72,23 @@ class Console:
     @classmethod
     def of_process(cls, *, record: bool = False) -> Console:
         """The console of this process."""
-        live = sys.stdout.isatty()
-        colour = (live and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb") or bool(
-            os.environ.get("FORCE_COLOR")
-        )
+        # Python has no stream where the shell closed one
+        out, err = (stream or open(os.devnull, "w", encoding="utf-8") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115, PTH123
+        live, moves = out.isatty(), out.isatty() and os.environ.get("TERM") != "dumb"
+        forced = os.environ.get("FORCE_COLOR", "") not in ("", "0")
+        colour = (moves or forced) and not os.environ.get("NO_COLOR")
         # a pipe has no width; a table for it is as wide as it needs to be, within reason
         width = shutil.get_terminal_size((100, 24)).columns if live or "COLUMNS" in os.environ else 140
-        return cls(sys.stdout, sys.stderr, max(width, 30), colour, live, record)
+        return cls(out, err, max(width, 30), colour, live, moves, record)
 
     def print(self, text: str = "") -> None:
         """A line of the answer."""
         self._write(self.out, f"{text}\n", self._printed)
+
+    def say(self, text: str, *, indent: int = 0) -> None:
+        """A sentence: words that find no room go on in the next line."""
+        for line in wrapped(text, self.width, indent=indent):
+            self.print(line)
 
     def note(self, text: str) -> None:
         """A line beside the answer."""
@@ -78,7 +98,8 @@ class Console:
         try:
             stream.write(text)
         except UnicodeEncodeError:
-            stream.write(text.encode("ascii", "replace").decode("ascii"))
+            there = stream.encoding or "ascii"
+            stream.write(text.encode(there, "replace").decode(there))
         stream.flush()
         if self.record:
             kept.append(text)
@@ -113,9 +134,13 @@ class Console:
         indent: int = 2,
         flexible: int = 0,
         right: Sequence[int] = (),
+        spare: Sequence[int] = (),
     ) -> None:
-        """Columns as wide as they need to be; the flexible one gives way on a narrow terminal, and empty ones are left out."""
-        for line in self.laid(rows, head=head, indent=indent, flexible=flexible, right=right):
+        """Columns as wide as they need to be; empty ones are left out.
+
+        On a narrow terminal the spare ones go first, in this order; then the flexible one gives way.
+        """
+        for line in self.laid(rows, head=head, indent=indent, flexible=flexible, right=right, spare=spare):
             self.print(line)
 
     def laid(
@@ -126,6 +151,7 @@ class Console:
         indent: int = 2,
         flexible: int = 0,
         right: Sequence[int] = (),
+        spare: Sequence[int] = (),
     ) -> list[str]:
         """The lines of a table."""
         body = [list(row) for row in rows]
@@ -135,11 +161,16 @@ class Console:
         lines = ([[self.paint(each, "dim") for each in head]] if head else []) + body
         widths = {at: max(cells(line[at]) for line in lines) for at in used}
         over = indent + sum(widths.values()) + 2 * (len(used) - 1) - self.width
-        for at in dict.fromkeys((flexible, *sorted(used, key=lambda each: -widths[each]))):
-            if over > 0 and at in widths:
-                cut = min(over, max(0, widths[at] - 14))
-                widths[at] -= cut
-                over -= cut
+        for at in spare:
+            if over > max(0, widths.get(flexible, 0) - _ENOUGH) and at in widths:
+                used.remove(at)
+                over -= widths.pop(at) + 2
+        for least in (14, 6, 1):
+            for at in dict.fromkeys((flexible, *sorted(used, key=lambda each: -widths[each]))):
+                if over > 0 and at in widths:
+                    cut = min(over, max(0, widths[at] - least))
+                    widths[at] -= cut
+                    over -= cut
         return [
             " " * indent + "  ".join(self._cell(line[at], widths[at], right=at in right) for at in used).rstrip()
             for line in lines

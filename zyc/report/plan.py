@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zyc.gates import Interval, Outlook, Verdict
 from zyc.graph import Node
-from zyc.plan import Decision, GateOutlook, Plan, State, Why
+from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, safe
 from zyc.traces import Trace
@@ -38,7 +38,7 @@ class Row:
 def table(console: Console, plan: Plan, read: Read, *, title: str, every: bool = False) -> None:
     """What would happen, on a screen."""
     shown = [each for each in plan.decisions.values() if every or each.state is not State.KEEP]
-    console.print(heading(console, plan, title))
+    console.say(heading(console, plan, title))
     rows = list(_rows(plan, shown, read, every=every))
     kept = [each for each in plan.decisions.values() if each.state is State.KEEP]
     if rows:
@@ -48,7 +48,7 @@ def table(console: Console, plan: Plan, read: Read, *, title: str, every: bool =
             for row in rows
         ]
         head = ("node", "plan", "because", "result", "memory", "time")
-        console.table(body, head=head, flexible=2, right=(4, 5))
+        console.table(body, head=head, flexible=2, right=(4, 5), spare=(4, 3, 5))
     if kept and not every:
         console.print()
         console.print(console.paint("  " + _folded(console, "unchanged", [each.name for each in kept]), "dim"))
@@ -84,8 +84,8 @@ def _rows(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -> 
     vertices = plan.graph.vertices
     alike: dict[tuple[object, ...], list[Decision]] = {}
     for each in shown:
-        cause = each.cause
-        alike.setdefault((each.state, cause.why, cause.root, vertices[each.name].kind), []).append(each)  # type: ignore[union-attr]
+        root = _root(plan, each.cause)
+        alike.setdefault((each.state, each.cause.why, root, vertices[each.name].kind), []).append(each)  # type: ignore[union-attr]
     order = {each.name: at for at, each in enumerate(shown)}
     groups: dict[tuple[object, ...], list[Decision]] = {}
     for like, decisions in alike.items():
@@ -119,6 +119,12 @@ def _is_folded(plan: Plan, node: Node) -> bool:
     return (suffix == "proof" or suffix in parts) and here.state is there.state and not any(each.bad for each in here.gates)
 
 
+def _root(plan: Plan, cause: Cause) -> str:
+    """Where a cause stands: of a family, its name."""
+    vertex = plan.graph.vertices.get(cause.root)
+    return (vertex.family if isinstance(vertex, Node) else "") or cause.root.removesuffix("@*")
+
+
 def _row(plan: Plan, group: Sequence[Decision], read: Read) -> Row:
     first = group[0]
     because = _because(plan, first, read) + (f" ({first.cannot})" if first.cannot else "")
@@ -127,10 +133,10 @@ def _row(plan: Plan, group: Sequence[Decision], read: Read) -> Row:
     if not result and len(group) == 1 and first.measured and estimate.disk:
         result = in_bytes(estimate.disk)
     memory = max((each.estimate.memory or 0 for each in group), default=0)
-    return Row(
-        _label(plan, group), tuple(each.name for each in group), first.state, because, result,
-        in_bytes(memory) if memory else "", _times(group),
-    )  # fmt: skip
+    label, names = _label(plan, group), tuple(each.name for each in group)
+    if first.state is State.BLOCKED:
+        return Row(label, names, first.state, because, result)
+    return Row(label, names, first.state, because, result, in_bytes(memory) if memory else "", _times(group))
 
 
 def _label(plan: Plan, group: Sequence[Decision]) -> str:
@@ -164,19 +170,21 @@ def span_of_time(time: Interval) -> str:
 def _because(plan: Plan, decision: Decision, read: Read) -> str:
     """The cause of a node in a few words; a cause stands at its root, and is only pointed to from below."""
     cause = decision.cause
+    root = _root(plan, cause)
     node = _node(plan, decision)
     if cause.why is Why.NEW:
         words = "inserted" if node.inserted else "new"
     elif cause.why is Why.CHANGED:
         words = short(reasons(plan, decision.name, read)) or "it changed"
     elif cause.why is Why.INPUT:
-        words = f"`{cause.root}` is another tree now" if cause.root else "its inputs are others now"
+        words = f"`{root}` is another tree now" if root else "its inputs are others now"
     elif cause.why is Why.WAITS:
-        words = f"only if `{cause.root}` changes"
+        words = f"only if `{root}` changes"
     elif cause.why is Why.MISSING:
         words = "its tree is gone"
     elif cause.why is Why.GATE:
-        words = f"a gate of `{cause.root}`: {cause.text}"
+        fails = any(each.verdict is Verdict.FAILS for each in plan.decisions[cause.root].gates)
+        words = f"`{cause.root}` fails {cause.text}" if fails else f"`{cause.root}`: {cause.text}"
     elif cause.why is Why.UPSTREAM:
         words = f"behind `{cause.root}`"
     else:
@@ -205,15 +213,12 @@ def _gates(console: Console, plan: Plan, *, every: bool) -> None:
         return
     console.print()
     console.print(console.paint("gates", "bold"))
-    waiting = Counter(str(gate.gate) for _, gate in told if gate.verdict is Outlook.RUNNING and not every)
-    console.table([line for line in lines if line[0]], flexible=3)
-    if waiting:
-        some = ", ".join(gate if count == 1 else f"{gate} ({count} times)" for gate, count in waiting.most_common(4))
-        some += f" and {len(waiting) - 4} more" if len(waiting) > 4 else ""
-        console.print(f"  {console.paint('?', 'yellow')} by running    {some}")
-    held = sum(1 for _, gate in told if gate.verdict is Verdict.HOLDS)
-    if held and not every:
-        console.print(f"  {console.paint('✓', 'green')} {held} hold{'s' if held == 1 else ''}")
+    console.table(lines, flexible=3, spare=(4,))
+    for verdict in (Outlook.RUNNING, Verdict.HOLDS) if not every else ():
+        some = list(dict.fromkeys(str(gate.gate) for _, gate in told if gate.verdict is verdict))
+        if some:
+            more = f" and {len(some) - 4} more" if len(some) > 4 else ""
+            console.say(f"{_marked(console, verdict)}  {', '.join(some[:4])}{more}", indent=2)
 
 
 def _is_quiet(gate: GateOutlook) -> bool:
@@ -221,20 +226,22 @@ def _is_quiet(gate: GateOutlook) -> bool:
 
 
 def _gate(console: Console, plan: Plan, decision: Decision, gate: GateOutlook) -> tuple[str, ...]:
+    place = _node(plan, decision).span
+    return (
+        _marked(console, gate.verdict),
+        decision.name,
+        f"{gate.gate}",
+        gate.text.removeprefix(f"`{gate.gate}`: "),
+        f"{place.file}:{gate.gate.line}" if gate.gate.line and gate.bad else "",
+    )
+
+
+def _marked(console: Console, verdict: Verdict | Outlook) -> str:
     mark, colour = {
         Verdict.HOLDS: ("✓", "green"), Outlook.COULD: ("✓", "green"), Outlook.RUNNING: ("?", "yellow"),
         Verdict.FAILS: ("✗", "red"), Outlook.CANNOT: ("✗", "red"), Verdict.UNKNOWN: ("?", "yellow"),
-    }[gate.verdict]  # fmt: skip
-    place = _node(plan, decision).span
-    where = f"{place.file}:{gate.gate.line}" if gate.gate.line and gate.bad else ""
-    return (
-        console.paint(mark, colour),
-        gate.verdict.value,
-        decision.name,
-        f"{gate.gate}",
-        gate.text if gate.verdict is not Verdict.FAILS else "",
-        where,
-    )
+    }[verdict]  # fmt: skip
+    return f"{console.paint(mark, colour)} {verdict.value.ljust(11)}"
 
 
 def _footer(console: Console, plan: Plan) -> None:
@@ -260,13 +267,18 @@ def _footer(console: Console, plan: Plan) -> None:
     download = sum(each.estimate.download for each in running)
     if download:
         words.append(f"{in_bytes(download)} to download")
-    console.print(" · ".join(words))
+    console.say(" · ".join(words))
+    lacking = [f"`{each.name}` ({each.cannot})" for each in running if each.cannot]
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        said = f"cannot run here: {', '.join(lacking[:3])}{more}; a build that needs them starts nothing"
+        console.say(console.paint(said, "red"))
     disk, free = sum(each.estimate.disk or 0 for each in running), plan.settlement.known.machine.disk
     if disk and free is not None and disk > free:
-        console.print(console.paint(f"disk: {in_bytes(disk)} needed, {in_bytes(free)} free", "red"))
+        console.say(console.paint(f"disk: {in_bytes(disk)} needed, {in_bytes(free)} free", "red"))
     if plan.settlement.known.unpinned:
         names = ", ".join(sorted(plan.settlement.known.unpinned))
-        console.print(console.paint(f"unpinned: {names} (`zyc lock` or the next build pins them)", "yellow"))
+        console.say(console.paint(f"unpinned: {names} (`zyc lock` or the next build pins them)", "yellow"))
 
 
 # --- for programs and pull requests ---
