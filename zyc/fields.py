@@ -200,9 +200,25 @@ Gate = Annotated[gates.Gate, BeforeValidator(read_gate), WithJsonSchema({"type":
 Gates = Annotated[tuple[Gate, ...], BeforeValidator(read_list)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(read_list)]
 Variable = Annotated[str, BeforeValidator(read_variable), WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE.pattern}$"})]
-Secret = Annotated[str, BeforeValidator(read_secret), WithJsonSchema({"type": "string", "pattern": r"^\$\(env\..+\)$"})]
 # Code of the user's own: written out verbatim, and nothing in it is expanded.
 Script = Annotated[str, BeforeValidator(read_text), _schema("string"), Field(json_schema_extra={"verbatim": True})]
+
+
+class Secret(str):
+    """A secret as `$(env.NAME)`: its value is the variable's name, and the step gets the variable."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else cls(read_secret(value)),
+            serialization=core_schema.plain_serializer_function_ser_schema(str),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^\$\(env\..+\)$"}
 
 
 @dataclass(frozen=True, slots=True)

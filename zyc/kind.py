@@ -106,6 +106,16 @@ class Case(Generic[S]):
     values: Mapping[str, str] = field(default_factory=dict)  # ZYC_VARS_EPOCHS -> "3": vars and matrix values in reach
     twin: bool = False
 
+    def every(self, path: str) -> tuple[tuple[str, Artifact], ...]:
+        """All that a list takes, families opened: where each stands below the list's own place in `in/`, and its facts."""
+        told: list[tuple[str, Artifact]] = []
+        for field_, facts in self.inputs.items():
+            if field_ == path or field_.startswith(f"{path}."):
+                label = field_.removeprefix(path).removeprefix(".").replace(".", "/")
+                members = facts.members if isinstance(facts, Group) else (("", facts),)
+                told += [("/".join(part for part in (label, member) if part), each) for member, each in members]
+        return tuple(told)
+
 
 @dataclass(frozen=True, slots=True)
 class Group(Artifact):
@@ -190,8 +200,8 @@ class Kind(Generic[S]):
         """The fields of this node's proof besides `subject`, as for `parts`; None when there is nothing to prove."""
         return {}
 
-    def bounds(self, spec: S) -> tuple[Gate, ...]:
-        """The gates that hold unless the spec says otherwise."""
+    def bounds(self, spec: S, *, twin: bool = False) -> tuple[Gate, ...]:
+        """The gates that hold unless the spec says otherwise; a twin may be held to others."""
         return ()
 
     def twin(self, spec: S) -> S:

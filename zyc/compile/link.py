@@ -42,6 +42,8 @@ class Stand:
 
     node: Declaration
     coordinates: Coordinates = field(default_factory=dict)
+    member: str = ""
+    home: str = ""  # what choices are called after: the member, or all of the declaration when its members choose alike
     choices: dict[tuple[object, str], str] = field(default_factory=dict)  # a select and the type that it is for -> its vertex
 
 
@@ -138,7 +140,7 @@ class Linker:
     def _declaration(self, node: Declaration) -> None:
         if self._is_single(node):
             with suppress(Unlinked):
-                self._node(node, node.members[0], node.name, {})
+                self._node(Stand(node, {}, node.name, node.name), node.members[0])
                 return
             node.broken = True
             self._unknown_in([node.name])
@@ -163,11 +165,14 @@ class Linker:
                 self.unread[node.name] = tuple(sorted(unread))
         if node.search is not None:
             self.searches[node.name] = node.search
+        choices: dict[tuple[object, str], str] = {}
+        alike = len({tuple(link.select for link in member.shape.links) for member in node.members}) == 1
         for member, names, rows_of in listed:
             for row in rows_of:
                 name = node.name + "".join(f"@{axis}={row[axis]}" for axis in names)
+                stand = Stand(node, row if names else {}, name, node.name if alike else name, choices)
                 try:
-                    self._node(node, member, name, row if names else {})
+                    self._node(stand, member)
                 except Unlinked:
                     node.broken = True
 
@@ -289,17 +294,14 @@ class Linker:
 
     # --- nodes ---
 
-    def _node(self, node: Declaration, member: Member, name: str, coordinates: Coordinates) -> None:
-        shape, stand = member.shape, Stand(node, coordinates)
+    def _node(self, stand: Stand, member: Member) -> None:
+        shape, node, name, coordinates = member.shape, stand.node, stand.member, stand.coordinates
         shape = (
             shape._replace(gates=_own(shape.gates, node.kind), twin_gates=_own(shape.twin_gates, node.kind))
             if shape.proof
             else shape
         )
         edges = self._edges(stand, name, shape.links)
-        stand.choices.update(
-            {(link.select, link.accepts): edge.source for link, edge in zip(shape.links, edges, strict=True) if link.select}
-        )
         edges += [Edge(f"parts.{part.suffix}", self._part(stand, part, name)) for part in shape.parts]
         self.vertices[name] = Node(
             name, node.kind.name, shape, self._with_verdicts(edges), node.span, member.load, member.digest, member.values,
@@ -342,14 +344,16 @@ class Linker:
 
     def _edges(self, stand: Stand, name: str, links: Sequence[Link]) -> list[Edge]:
         edges, node = [], stand.node
-        choices = sum(1 for link in links if link.select)
+        choices = len({(link.select, link.accepts) for link in links if link.select})
+        called = stand.home + name.removeprefix(stand.member)
         for link in links:
             if link.select is None:
                 vertex = self._vertex(node, link, stand.coordinates)
             elif (link.select, link.accepts) in stand.choices:
                 vertex = stand.choices[link.select, link.accepts]
             else:
-                vertex = self._choice(node, name if choices == 1 else f"{name}.{link.field}", link)
+                vertex = self._choice(node, called if choices == 1 else f"{called}.{link.field}", link)
+                stand.choices[link.select, link.accepts] = vertex
             if vertex not in self.vertices:
                 raise Unlinked
             source = vertex if link.order else self._coerced(node, link, vertex)

@@ -13,9 +13,9 @@ from zyc import gates
 from zyc.compile.expand import Places
 from zyc.compile.outline import key_of
 from zyc.errors import Problem, guess, nearest, problem
-from zyc.fields import FilePath, Ref, describe
+from zyc.fields import FilePath, Ref, Secret, describe
 from zyc.graph import Link, Part, Shape
-from zyc.kind import FileNeed, Kind, Spec
+from zyc.kind import EnvironmentNeed, FileNeed, Kind, Spec
 from zyc.source import Map, Scalar, SecretName, Seq, Value
 
 AnyKind = Kind[Any]
@@ -253,11 +253,13 @@ def shape_of(kind: AnyKind, spec: Spec) -> Shape:
                 pick = found.select
                 select = (pick.judge, pick.measure, pick.largest, pick.take) if pick else None
                 links.append(Link(path, found.name, found.accepts.__name__, found.order, found.collects, select))
+            elif isinstance(found, Secret):
+                needs.append(EnvironmentNeed(str(found), path, secret=True))
             else:
                 needs.append(FileNeed(found.path, path))
     wanted = list(kind.needs(spec))
-    texts = {each.path for each in wanted if isinstance(each, FileNeed) and each.text}
-    needs = [each for each in needs if each.path not in texts] + wanted
+    texts = {(each.path, each.field) for each in wanted if isinstance(each, FileNeed) and each.text}
+    needs = [each for each in needs if not isinstance(each, FileNeed) or (each.path, each.field) not in texts] + wanted
     proof = kind.proves(spec) if kind.proof else None
     placement = getattr(spec, "placement", None)
     return Shape(
@@ -265,7 +267,7 @@ def shape_of(kind: AnyKind, spec: Spec) -> Shape:
         needs=tuple(needs),
         yields=kind.yields(spec).__name__,
         gates=_with_defaults(kind.bounds(spec), spec.gates),
-        twin_gates=_with_defaults(kind.bounds(spec), spec.twin),
+        twin_gates=_with_defaults(kind.bounds(spec, twin=True), spec.twin),
         tags=spec.tags,
         about=spec.about,
         resumes=kind.resumes(spec),
@@ -304,7 +306,7 @@ def _bearing(spec: type[BaseModel]) -> tuple[str, ...]:
 
 def _may_bear(annotation: Any) -> bool:
     if isinstance(annotation, type):
-        if issubclass(annotation, Ref | FilePath):
+        if issubclass(annotation, Ref | FilePath | Secret):
             return True
         if issubclass(annotation, BaseModel):
             return bool(_bearing(annotation))
@@ -314,8 +316,8 @@ def _may_bear(annotation: Any) -> bool:
     return annotation is Any or any(_may_bear(each) for each in get_args(annotation))
 
 
-def _bearers(path: str, value: Any) -> Iterator[tuple[str, Ref[Any] | FilePath]]:
-    if isinstance(value, Ref | FilePath):
+def _bearers(path: str, value: Any) -> Iterator[tuple[str, Ref[Any] | FilePath | Secret]]:
+    if isinstance(value, Ref | FilePath | Secret):
         yield path, value
     elif isinstance(value, BaseModel):
         for name in _bearing(type(value)):
