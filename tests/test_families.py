@@ -110,6 +110,19 @@ def test_a_group_reaches_the_script_by_its_coordinates(workshop):
     assert (workshop.tree("my-all") / "all").read_text().split() == ["1", "2", "3", "x=1", "x=2", "x=3"]
 
 
+def test_a_family_that_is_required_must_hold_as_a_whole(workshop):
+    """One member whose gate fails holds back whoever requires the family, and is no part of its key."""
+    text = TRIES.replace("matrix: {x: [1, 3, 2]}", "matrix: {x: [1, 3, 2]}\n    gates: [s <= 2]")
+    score = f"{WORDS}counters: {{my-count: {{base: my-words}}}}\nscorers: {{my-score: {{model: my-count, tasks: {{t: {{words: ban}}}}%s}}}}\n"
+    workshop.spec(score % "" + text)
+    key = workshop.plan("my-score").settlement.nodes["my-score"].own_digest
+    workshop.spec(score % ", requires: [my-try]" + text)
+    assert workshop.plan("my-score").settlement.nodes["my-score"].own_digest == key
+    ending = workshop.build()["my-score"]
+    assert ending.fate is Fate.BLOCKED
+    assert "`my-try@x=3`" in ending.reason
+
+
 def test_a_failing_proof_of_a_member_blocks_whoever_collects_it(workshop):
     """A group is as good as its worst member: one proof that fails blocks its reader."""
     workshop.spec(COUNTS + "scorers: {my-score: {model: my-count@order=1, rivals: my-count, tasks: {t: {words: ban}}}}")
@@ -282,6 +295,33 @@ def test_select_of_a_measure_that_nobody_has_is_refused(workshop):
     workshop.spec(COUNTS + "pruners: {my-small: {base: {select: {from: my-count, min: lost}}}}")
     ((where, code, facts),) = workshop.problems()
     assert (where, code, facts["measure"]) == ("letters.yml:6:28", "unknown-measure", "lost")
+
+
+def test_members_that_choose_alike_share_the_choice(graph):
+    """A family of many that each choose from a family of many is one choice, not one a member."""
+    told = graph(
+        TRIES + "  my-next: {matrix: {y: [1, 2, 3]}, inputs: {it: {select: {from: my-try, max: s}}}, run: 'echo $ZYC_MATRIX_Y'}\n"
+    )
+    assert [name for name, vertex in told.vertices.items() if isinstance(vertex, Choice)] == ["my-next.select"]
+    assert inputs(told, "my-next@y=3") == {"inputs.it": "my-next.select"}
+
+
+def test_members_that_choose_differently_choose_apart(graph):
+    """A choice may depend on the coordinates of who chooses."""
+    text = "  my-try: {matrix: {x: [1, 2], y: [p, q]}, run: 'echo {\\\"s\\\": $ZYC_MATRIX_X} > measures.json; echo $ZYC_MATRIX_Y > out/x'}\n"
+    text += "  my-next: {matrix: {x: [1, 2]}, inputs: {it: {select: {from: my-try@x=$(matrix.x), max: s}}}, run: 'cp in/it/x out/x'}\n"
+    told = graph(f"steps:\n{text}")
+    choices = {name: dict(vertex.takes) for name, vertex in told.vertices.items() if isinstance(vertex, Choice)}
+    assert choices["my-next@x=2.select"] == {"x=2,y=p": "my-try@x=2@y=p", "x=2,y=q": "my-try@x=2@y=q"}
+    assert list(choices) == ["my-next@x=1.select", "my-next@x=2.select"]
+
+
+def test_a_choice_may_stand_in_a_list(graph):
+    """A list takes the winner of one family beside all of another."""
+    rivals = "[my-count, {select: {from: my-count, min: loss}}]"
+    told = graph(COUNTS + f"scorers: {{my-score: {{model: my-count@order=1, rivals: {rivals}, tasks: {{t: {{words: ban}}}}}}}}")
+    assert inputs(told, "my-score")["rivals.0"] == "my-count@*.dense"
+    assert inputs(told, "my-score")["rivals.1"] == "my-score.select"
 
 
 # --- search ---

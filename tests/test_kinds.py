@@ -80,6 +80,20 @@ def test_a_file_that_says_too_little_is_refused_in_the_field_that_names_it(works
     assert (where, code, facts["says"]) == ("letters.yml:4:43", "objection", told)
 
 
+def test_a_kind_sees_every_member_of_what_a_list_takes(workshop):
+    """A check looks at each of a list, families opened, and names the one that is at fault by where it stands."""
+    workshop.card("data/other.json", alphabet="abcdefghijklmnopqrstuvwxyz")
+    workshop.spec(
+        f"{WORDS_SPEC}  my-others: {{matrix: {{card: {{same: data/card.json, other: data/other.json}}}},"
+        " files: data/words.txt, card: $(matrix.card)}\n"
+        "counters:\n  my-count: {base: my-words, order: 1}\n  my-rivals: {base: my-others, order: 1}\n"
+        "scorers:\n  my-score: {model: my-count, rivals: [my-count, my-rivals], tasks: {t: {words: ban}}}\n"
+    )
+    ((_, code, facts),) = workshop.problems()
+    assert code == "objection"
+    assert "`in/rivals/1/card=other`" in facts["says"]
+
+
 def test_a_licence_is_held_against_the_use_of_what_stands_on_it(workshop):
     """`use: commercial` refuses a source whose licence does not allow it, however far upstream."""
     workshop.card("data/card.json", licence="cc-by-nc-4.0")
@@ -269,6 +283,17 @@ def test_a_twin_is_small_and_kept_apart(workshop):
     assert not workshop.tree("my-score").exists()
     assert set(states(workshop.plan()).values()) == {"run"}
     assert set(states(workshop.plan(twin=True)).values()) == {"keep"}
+
+
+def test_a_twin_has_bounds_of_its_own(workshop):
+    """What a kind asks of a rehearsal may differ from what it asks of the real thing; what is written for twins comes first."""
+    pruned = f"{COUNT}pruners:\n  my-small: {{base: my-count, keep: 90%}}\n"
+    workshop.spec(pruned)
+    assert [str(each.gate) for each in workshop.plan().decisions["my-small.proof"].gates] == ["divergence <= 0.001"]
+    assert [str(each.gate) for each in workshop.plan(twin=True).decisions["my-small.proof"].gates] == ["divergence <= 0.01"]
+    workshop.spec(pruned.replace("keep: 90%", "keep: 90%, twin: divergence <= 0.5"))
+    assert [str(each.gate) for each in workshop.plan().decisions["my-small.proof"].gates] == ["divergence <= 0.001"]
+    assert [str(each.gate) for each in workshop.plan(twin=True).decisions["my-small.proof"].gates] == ["divergence <= 0.5"]
 
 
 def test_a_twin_is_checked_at_its_real_size(workshop):

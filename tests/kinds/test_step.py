@@ -36,6 +36,15 @@ def test_plain(workshop, golden):
     golden(workshop.front(), "my-step")
 
 
+def test_a_file_may_be_an_input_and_a_script(workshop):
+    """A file that two fields name stands in both places."""
+    workshop.spec(
+        "steps: {my-step: {run: 'cat in/words recipe/words > out/x', files: {words: data/words.txt}, scripts: {words: data/words.txt}}}"
+    )
+    workshop.build()
+    assert (workshop.tree("my-step") / "x").read_text() == 2 * (workshop.root / "data/words.txt").read_text()
+
+
 def test_everything(workshop, golden):
     """Scripts are copied, values that the command names are set, and whatever is only placed stands in placement/."""
     workshop.write("scripts/make.py", SCRIPT)

@@ -8,7 +8,7 @@ from typing import Any
 from example.facts import Matrix
 
 from zyc import fields
-from zyc.kind import EnvironmentNeed, Fields, Kind, Measure, Need, Spec
+from zyc.kind import Case, Fields, Kind, Measure, Objection, Spec
 from zyc.types import Artifact, Numbers
 
 
@@ -54,7 +54,10 @@ class Scorer(Kind[ScorerSpec]):
         """A trial for each task, so that a new task tries nothing twice."""
         return {name: ("trial", {"model": spec.model, "words": task.words}) for name, task in spec.tasks.items()}
 
-    def needs(self, spec: ScorerSpec) -> Iterable[Need]:
-        """The token reaches the script by the name of its variable."""
-        if spec.token is not None:
-            yield EnvironmentNeed(spec.token, "token", secret=True)
+    def check(self, case: Case[ScorerSpec]) -> Iterable[Objection]:
+        """Only what is written in the same letters can be compared."""
+        letters = case.inputs["model"].alphabet
+        for place, rival in case.every("rivals"):
+            if rival.alphabet != letters:
+                says = f"the rival at `in/rivals/{place}` is written in `{rival.alphabet}`, what is scored in `{letters}`"
+                yield Objection("rivals", says, "compare what was counted in words of one alphabet")
