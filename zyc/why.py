@@ -26,8 +26,11 @@ class Reason:
     before: str = ""
     after: str = ""
     field: str = ""
+    digests: bool = False  # before and after are for programs
 
     def __str__(self) -> str:
+        if self.digests:
+            return self.what
         if self.before and self.after:
             return f"{self.what} {self.before} -> {self.after}"
         if self.after or self.before:
@@ -94,15 +97,25 @@ def _fields(node: Node, known: Known, before: Mapping[str, str]) -> list[Reason]
     after = recipe_fields(node, known)
     paths = [*after, *(path for path in before if path not in after)]
     return [
-        Reason(node.name, f"`{path}`", _short(before.get(path, "")), _short(after.get(path, "")), path)
+        Reason(node.name, f"`{path}`", *apart(before.get(path, ""), after.get(path, "")), path)
         for path in paths
         if before.get(path, "") != after.get(path, "")
     ]
 
 
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _SHORT else flat[: _SHORT - 1] + "…"
+def apart(before: str, after: str, limit: int = _SHORT) -> tuple[str, str]:
+    """Two texts in so many letters each: where they are longer, the part in which they begin to differ."""
+    old, new = before, after
+    if max(len(old), len(new)) > limit or "\n" in old + new:
+        first = next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new)))
+        start = max(0, first - limit // 3)
+        old, new = (("…" if start and each else "") + each[start:] for each in (old, new))
+    return _flat(old, limit), _flat(new, limit)
+
+
+def _flat(text: str, limit: int) -> str:
+    shown = text.strip().replace("\n", " ⏎ ")
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _of_recipe(node: Node, label: str) -> str:
@@ -123,12 +136,12 @@ def _of_input(node: Node, label: str, before: str, after: str) -> Reason:
     if source is not None:
         if not before:
             return Reason(node.name, f"`{source}` is a new input")
-        return Reason(node.name, f"`{source}` is another tree now", before[:12], after[:12])
+        return Reason(node.name, f"`{source}` is another tree now", before[:12], after[:12], digests=True)
     kind = kinds.load(node.kind)
     path = next((need.path for need in node.shape.needs if hasattr(need, "path") and f"in/{kind.place(need.field)}" == label), "")
     if not path:
         return Reason(node.name, f"the input `{label}` is gone")
-    return Reason(node.name, f"the file `{path}` {'changed' if before else 'is new'}", before[:12], after[:12])
+    return Reason(node.name, f"the file `{path}` {'changed' if before else 'is new'}", before[:12], after[:12], digests=True)
 
 
 def _of_line(node: Node, label: str, before: str, after: str) -> Reason:

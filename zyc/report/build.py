@@ -49,25 +49,26 @@ class Lines:
         elif what == "wait":
             self._over()
             self.console.print(f"  {safe(about)}")
-        elif self.console.live:
+        elif self.console.moves:
             line = f"  {about}  {self.console.paint('running', 'cyan')}  {self._told} of {self._all}"
             self.console.out.write(f"\r\x1b[K{clipped(line, self.console.width)}")
             self.console.out.flush()
 
     def _over(self) -> None:
-        if self.console.live and not self._json:
+        if self.console.moves and not self._json:
             self.console.out.write("\r\x1b[K")
 
     def _ended(self, ending: Ending) -> None:
-        fate = self.console.paint(ending.fate.value.ljust(11), COLOURS[ending.fate])
-        told = [in_time(ending.seconds).rjust(6)] if ending.seconds or ending.fate in (Fate.RAN, Fate.RESUMED) else []
-        if ending.fate in (Fate.RAN, Fate.RESUMED):
-            told.append(in_bytes(ending.bytes).rjust(8))
-        told += [f"{name} {value:.4g}" for name, value in sorted(ending.measures.items())[:3]]
+        ran = ending.fate in (Fate.RAN, Fate.RESUMED)
+        took = in_time(ending.seconds) if ran or ending.seconds else ""
+        told = [f"{name} {value:.4g}" for name, value in sorted(ending.measures.items())[:3]]
         told += [self.console.paint(each.text, "red") for each in ending.gates if each.verdict is Verdict.FAILS]
         if ending.reason:
             told.append(safe(ending.reason))
-        self.console.print(f"  {ending.node.ljust(self._width)}  {fate} {' · '.join(told)}".rstrip())
+        fate = self.console.paint(ending.fate.value.ljust(11), COLOURS[ending.fate])
+        size = in_bytes(ending.bytes) if ran else ""
+        node = clipped(ending.node, self._width).ljust(self._width)
+        self.console.say(f"{node}  {fate}  {took.rjust(6)}  {size.rjust(7)}  {' · '.join(told)}", indent=2)
         if ending.fate is Fate.FAILED and ending.log:
             lines = [safe(line) for line in self._log(ending.log).splitlines()[-_TAIL:]]
             for line in lines:
@@ -81,7 +82,7 @@ def summary(console: Console, endings: Mapping[str, Ending], *, again: str) -> N
     words = [console.paint(f"{len(them):,} {fate.value}", COLOURS[fate]) for fate, them in counts.items() if them]
     saved = sum(each.saved for each in counts[Fate.KEPT])
     took = sum(each.seconds for each in endings.values())
-    console.print(
+    console.say(
         " · ".join(words or ["nothing to do"])
         + (f" · took {in_time(took)}" if took else "")
         + (f" · {in_time(saved)} saved" if saved >= 1 else "")
@@ -89,14 +90,12 @@ def summary(console: Console, endings: Mapping[str, Ending], *, again: str) -> N
     failed = [each for each in endings.values() if each.fate is Fate.FAILED]
     gates = [each for each in endings.values() if any(gate.verdict is Verdict.FAILS for gate in each.gates)]
     if failed:
-        console.print(
-            f"next   mend `{failed[0].node}`, then {again}"
-            + ("   what is done is kept" if counts[Fate.RAN] or counts[Fate.KEPT] else "")
-        )
+        done = "   what is done is kept" if counts[Fate.RAN] or counts[Fate.KEPT] else ""
+        console.say(f"next   mend `{failed[0].node}`, then {again}{done}")
     elif gates:
-        console.print(f"next   zyc show {gates[0].node}   its gates and measures; a moved bound reruns nothing")
+        console.say(f"next   zyc show {gates[0].node}   its gates and measures; a moved bound reruns nothing")
     elif counts[Fate.INTERRUPTED]:
-        console.print(f"next   {again}   goes on where it stopped")
+        console.say(f"next   {again}   goes on where it stopped")
 
 
 def _data(ending: Ending) -> dict[str, object]:

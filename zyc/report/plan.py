@@ -183,8 +183,7 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
     elif cause.why is Why.MISSING:
         words = "its tree is gone"
     elif cause.why is Why.GATE:
-        fails = any(each.verdict is Verdict.FAILS for each in plan.decisions[cause.root].gates)
-        words = f"`{cause.root}` fails {cause.text}" if fails else f"`{cause.root}`: {cause.text}"
+        words = gate_words(plan, cause)
     elif cause.why is Why.UPSTREAM:
         words = f"behind `{cause.root}`"
     else:
@@ -194,6 +193,12 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
     elif decision.resume:
         words += f", its state cannot go on: {decision.resume}"
     return words
+
+
+def gate_words(plan: Plan, cause: Cause) -> str:
+    """`count` fails `letters >= 50`: it is 9, off by 41."""
+    bad = next(each for each in plan.decisions[cause.root].gates if each.bad)
+    return f"`{cause.root}` {bad.verdict.value} `{bad.gate}`: {bad.text.removeprefix(f'`{bad.gate}`: ')}"
 
 
 def short(found: Sequence[Reason], limit: int = 3) -> str:

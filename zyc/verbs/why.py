@@ -7,7 +7,7 @@ import click
 from zyc.front import Call, Front
 from zyc.plan import Decision, Plan, State, Why
 from zyc.report import plan as report
-from zyc.report.console import Console
+from zyc.report.console import Console, cells
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import Reason, reasons
 
@@ -94,16 +94,32 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
     if decision.state is State.KEEP:
         _print_kept(console, front, decision)
         return
-    if decision.cause.why in (Why.GATE, Why.UPSTREAM, Why.NO_WINNER):
-        console.print(f"  it stands on {decision.cause.root}: {decision.cause.text}")
+    if decision.cause.why is Why.GATE:
+        console.say(report.gate_words(plan, decision.cause), indent=2)
+        return
+    if decision.cause.why in (Why.UPSTREAM, Why.NO_WINNER):
+        console.say(f"it stands on {decision.cause.root}: {decision.cause.text}", indent=2)
         return
     for depth, link in enumerate(chain(plan, name)):
-        rows = [(str(each), console.paint(_place(front, each), "dim")) for each in reasons(plan, link, front.read_trace)]
+        rows = [(str(each), _place(front, each)) for each in reasons(plan, link, front.read_trace)]
         if depth:
             console.print(f"  because of {console.paint(link, 'bold')}  {plan.decisions[link].state.value}")
-        console.table(rows, indent=2 + 2 * bool(depth), flexible=0)
+        _reasons(console, rows, indent=2 + 2 * bool(depth))
+    if decision.cannot:
+        console.say(console.paint(f"and this machine cannot: {decision.cannot}", "red"), indent=2)
     if decision.resume:
-        console.print(f"  its unfinished state cannot go on: {decision.resume}")
+        console.say(f"its unfinished state cannot go on: {decision.resume}", indent=2)
+
+
+def _reasons(console: Console, rows: list[tuple[str, str]], *, indent: int) -> None:
+    """Side by side with their places where there is room: nothing of a reason is left out."""
+    if max((indent + cells(says) + 2 + len(place) for says, place in rows), default=0) <= console.width:
+        console.table([(says, console.paint(place, "dim")) for says, place in rows], indent=indent)
+        return
+    for says, place in rows:
+        console.say(says, indent=indent)
+        if place:
+            console.print(" " * (indent + 2) + console.paint(place, "dim"))
 
 
 def _verdict(decision: Decision) -> str:
@@ -120,7 +136,10 @@ def _print_kept(console: Console, front: Front, decision: Decision) -> None:
         if trace is not None and trace.started
         else "built before"
     )
-    console.print(f"  {when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is")
+    console.say(f"{when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is", indent=2)
     console.print(f"  key   {(decision.key or '')[:24]}")
     rows = [(label, digest if len(digest) < 30 else digest[:24]) for label, digest in decision.manifest]
     console.table(rows, indent=4)
+    for gate in decision.gates:
+        if gate.bad:
+            console.say(f"and what stands on it is blocked: {gate.text}", indent=2)
