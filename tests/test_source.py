@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from zyc import source
 from zyc.errors import Span, ZycError
-from zyc.source import Document, Map, Scalar, Seq, Value, is_null, parse, parse_value, place
+from zyc.source import Document, Map, Scalar, Seq, Value, is_null, parse, parse_value, place, reading
 
 HAS_C = find_spec("_ruamel_yaml_clibz") is not None
 needs_c = pytest.mark.skipif(not HAS_C, reason="ruamel.yaml.clibz is not installed")
@@ -305,15 +305,15 @@ def test_alias_bombs_are_refused() -> None:
 def test_repeats_are_counted_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """An alias counts as all that it repeats: three of a list of three are twelve."""
     text = b"a: &a [1, 2, 3]\nb: [*a, *a, *a]\n"
-    monkeypatch.setattr(source, "MOST_REPEATED", 12)
+    monkeypatch.setattr(reading, "MOST_REPEATED", 12)
     assert parse(text, "a.yml").problems == ()
-    monkeypatch.setattr(source, "MOST_REPEATED", 11)
+    monkeypatch.setattr(reading, "MOST_REPEATED", 11)
     assert parse(text, "a.yml").problems[0].code == "too-many-repeats"
 
 
 def test_values_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file may hold so many values and no more."""
-    monkeypatch.setattr(source, "MOST_VALUES", 4)
+    monkeypatch.setattr(reading, "MOST_VALUES", 4)
     assert parse(b"a: [1, 2]\n", "a.yml").problems == ()
     assert parse(b"a: [1, 2, 3]\n", "a.yml").problems[0].code == "too-many-values"
 

@@ -1,235 +1,25 @@
-"""YAML text -> values with spans; nothing in the text is executed, unbounded or silently dropped."""
+"""Events -> values: a composer that never recurses, bounds everything, and refuses what a spec has no use for."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from importlib import import_module
-from types import SimpleNamespace
-from typing import Any, NoReturn, Self, TypeAlias, cast
+from typing import Any, NoReturn, cast
 
-from zyc.errors import Problem, Span, ZycError, problem
+from zyc.errors import Problem, Span, problem
+from zyc.source.events import SHOWN, events_of, hide
+from zyc.source.mistakes import block_mistakes, explain
+from zyc.source.values import NULLS, Map, Scalar, Seq, Value, place
 
 MOST_BYTES = 32_000_000
 MOST_LEVELS = 64
 MOST_VALUES = 2_000_000
 MOST_REPEATED = 100_000
 MOST_PROBLEMS = 1_000
-
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
-
-
-class Scalar(str):
-    """The source text of one scalar, unquoted and folded, and its place."""
-
-    __slots__ = ("column", "line", "plain", "width")
-    plain: bool  # written without quotes, so that a type may read a number from it
-    line: int
-    column: int
-    width: int
-
-    @classmethod
-    def at(cls, text: str, line: int, column: int, width: int, *, plain: bool = True) -> Self:
-        """A text as if it were written there."""
-        value = cls(text)
-        value.plain, value.line, value.column, value.width = plain, line, column, width
-        return value
-
-    def like(self, text: str) -> Scalar:
-        """Another text in this one's place and style."""
-        return Scalar.at(text, self.line, self.column, self.width, plain=self.plain)
-
-
-class SecretName(Scalar):
-    """A `$(env.NAME)`: the one expression that stays, since its value is never read here."""
-
-    __slots__ = ()
-    secret = True
-
-
-class Map(dict[str, "Value"]):
-    """A mapping and its place; its keys are Scalars, so they have places too."""
-
-    __slots__ = ("column", "line", "width")
-    line: int
-    column: int
-    width: int
-
-
-class Seq(list["Value"]):
-    """A list and its place."""
-
-    __slots__ = ("column", "line", "width")
-    line: int
-    column: int
-    width: int
-
-
-Value: TypeAlias = Scalar | Map | Seq
-
-
-def place(value: Value, file: str) -> Span:
-    """Where a value is written; one that an alias repeats is where its anchor is."""
-    return Span(file, value.line, value.column, value.width)
-
-
-def is_null(value: Value) -> bool:
-    """Whether a value is YAML's null: a plain scalar that holds nothing or a word for it."""
-    return isinstance(value, Scalar) and value.plain and value in _NULLS
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One spec as YAML; `root` is None when it has problems or holds nothing."""
-
-    file: str
-    root: Map | None
-    problems: tuple[Problem, ...] = ()
-    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)  # section -> node name -> digest
-
-    def node_digest(self, section: str, name: str) -> str:
-        """A digest of one node's text: nodes of equal digests have equal values, in whatever file and line they stand."""
-        return self.digests[section][name]
-
-
-def parse(text: bytes, file: str) -> Document:
-    """Read a spec; whatever the bytes are, what is wrong with them comes back as problems."""
-    reading = _Reading(file)
-    root = reading.read(text)
-    if isinstance(root, Map):
-        return Document(file, root, (), _digests(root, reading))
-    if root is not None and not is_null(root):
-        found = "a list" if isinstance(root, Seq) else "text"
-        reading.report("not-a-mapping", place(root, file), what="a mapping of sections", found=found, help="start with `zyc: 1`")
-    return Document(file, None, tuple(reading.problems))
-
-
-def parse_value(text: str, file: str) -> Value:
-    """Read the VALUE of `--set a.b=VALUE`: one scalar, `[...]` or `{...}`; raises ZycError when it is anything else."""
-    reading = _Reading(file)
-    root = reading.read(text.encode("utf-8", "surrogatepass"))
-    if reading.problems:
-        raise ZycError(reading.problems)
-    root = Scalar.at("", 1, 1, 1) if root is None else root
-    written = reading.text[reading.offset(root) : reading.end].strip()
-    if not isinstance(root, Scalar) and written[:1] not in {"[", "{"}:
-        form = "`{a: b}`" if isinstance(root, Map) else "`[a, b]`"
-        reading.complain(place(root, file), "a value by itself cannot be in block style", f"write {form}, or quote the text")
-    elif written != reading.text.strip():
-        reading.complain(reading.line(0), "a part of this is a comment or a marker", "quote the text")
-    else:
-        return root
-    raise ZycError(reading.problems)
-
-
-def _digests(root: Map, reading: _Reading) -> dict[str, dict[str, str]]:
-    """Of each node, the digest of its text from its name to the next name, and of what that text leaves open."""
-    text = reading.text
-
-    whole = _digest(text) if reading.anchored else ""
-
-    def texts(section: str, nodes: Map, last: int) -> Iterator[str]:
-        if whole:  # an alias may bring a value from anywhere in the file
-            return (f"{whole} {(section, name)!r}" for name in nodes)
-        names = [cast("Scalar", name) for name in nodes]
-        begins = [*map(reading.offset, names), last]
-        flow = text.startswith("{", reading.offset(nodes))
-        # the column is what indented text is read by; that it stands within brackets is not seen from inside
-        return (f"{flow} {name.column} {name!r} {text[begins[i] : begins[i + 1]]}" for i, name in enumerate(names))
-
-    begins = [*(reading.offset(cast("Scalar", name)) for name in root), len(text)]
-    return {
-        section: dict(zip(nodes, map(_digest, texts(section, nodes, begins[i + 1])), strict=True))
-        for i, (section, nodes) in enumerate(root.items())
-        if isinstance(nodes, Map)
-    }
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-# --- from text to events ---
-
-# YAML 1.1 ends a plain scalar at `?` and at `:` within brackets, YAML 1.2 only where they stand like punctuation. So the
-# parsers are shown a stand-in of the same width for those inside a text (`http://x`, `Tu viens ?`).
-_INNER_COLON = re.compile(r":(?<=[^\s?,\[\]{}\"'&*]:)(?=[^\s,\[\]{}])")
-_INNER_QUERY = re.compile(r"(?:(?<=[^\s:?,\[\]{}\"'-])|(?<=[^\s:?,\[\]{}\"'-] ))\?+")
-_ANCHOR = re.compile(r"[&*]([A-Za-z0-9_-]+)(?=[\s?:,\]}%@`])")
-_BLANK = re.compile(r"[ \r\n]*")
-_SHOWN = {0xFDD0: ":", 0xFDD1: "?"}
-
-
-def _hide(text: str) -> str:
-    text = _INNER_COLON.sub("\ufdd0", text)
-    return _INNER_QUERY.sub(lambda found: "\ufdd1" * len(found[0]), text) if "?" in text else text
-
-
-def _events(text: str) -> Callable[[], Any]:
-    """Gives the next event of the C parser, or of the pure one where that is not installed."""
-    try:
-        parser = import_module("_ruamel_yaml_clibz").CParser(text.encode())
-    except ImportError:
-        return _pure_events(text)
-    return cast("Callable[[], Any]", parser.get_event)
-
-
-def _pure_events(text: str) -> Callable[[], Any]:
-    """Gives the next event of the pure parser, which refuses here what the C parser refuses."""
-    events, errors = import_module("ruamel.yaml.events"), import_module("ruamel.yaml.error")
-    loader = _pure_loader(text, errors)
-    flows = [False]
-
-    def following() -> Any:
-        try:
-            event = loader.get_event()
-        except (ValueError, OverflowError):
-            raise errors.MarkedYAMLError("", None, "character code", loader.get_mark()) from None
-        if isinstance(event, events.CollectionStartEvent):
-            flows.append(event.flow_style)
-        elif isinstance(event, events.CollectionEndEvent):
-            flows.pop()
-        if anchor := getattr(event, "anchor", None):
-            named = _ANCHOR.match(text, event.start_mark.index)
-            if named is None or named[1] != anchor:
-                raise errors.MarkedYAMLError("an anchor", event.start_mark)
-        plain = flows[-1] and isinstance(event, events.ScalarEvent) and not event.style
-        if found := plain and re.search("[:?]", event.value):
-            event.start_mark.index += found.start()
-            raise errors.MarkedYAMLError("", None, f"unexpected '{found[0]}'", event.start_mark)
-        return event
-
-    return following
-
-
-def _pure_loader(text: str, errors: Any) -> Any:
-    """The pure parser, which accepts here what the C parser accepts."""
-    loader = import_module("ruamel.yaml.loader").BaseLoader(text)
-
-    def indentation() -> tuple[list[str], int, Any]:
-        blank = _BLANK.match(loader.buffer, loader.pointer)
-        *above, own = re.split(r"\r\n?|\n", blank[0] if blank else "")
-        loader.forward(len(blank[0]) - len(own) if blank else 0)
-        mark = loader.get_mark()
-        loader.forward(len(own))
-        if loader.peek() == "\t":
-            raise errors.MarkedYAMLError("", None, "tab", loader.get_mark())
-        return ["\n"] * len(above), max(map(len, (*above, own))), mark
-
-    check_value = loader.check_value
-    loader.doc_infos = [SimpleNamespace()]  # where it writes the version of a misplaced %YAML line
-    loader.scan_block_scalar_indentation = indentation  # its own refuses a first line of fewer blanks than the text has
-    loader.check_value = lambda: (
-        check_value() or (loader.flow_level and loader.buffer[loader.pointer - 1] in "\"']}")
-    )  # `["a":b]`
-    return loader
-
-
-# --- from events to values ---
 
 # What YAML calls printable, less the byte order mark, the Unicode line ends (line ends in YAML 1.1, text in 1.2) and the
 # two stand-ins.
@@ -243,11 +33,11 @@ _TAG = re.compile(r"!<[^>\s]*>?|![^\s,\[\]{}]*")
 _COMMENT = re.compile(r"(?<!\S)#")
 _LINE = re.compile(r"[^\r\n]*")
 _LINE_END = re.compile(r"\r\n?|\n")
-_REFUSED_KEYS = _NULLS | {"<<"}
+_REFUSED_KEYS = NULLS | {"<<"}
 _NO_KEY = Scalar()  # where a refused key was
 
 
-class _Stop(Exception):
+class Stop(Exception):
     """What is reported ends the reading."""
 
 
@@ -259,7 +49,7 @@ class _Anchor:
     deepest: int = 0
 
 
-class _Reading:
+class Reading:
     """One text becoming values; open containers are on a stack of its own, so that no nesting exhausts Python's."""
 
     def __init__(self, file: str) -> None:
@@ -281,13 +71,14 @@ class _Reading:
         try:
             self.check_text(data)
             self.compose()
-        except _Stop:
+        except Stop:
             pass
         self.check_doubles()
         self.problems.sort(key=lambda each: each.spans)
         return top[0] if top and not self.problems else None
 
     def check_text(self, data: bytes) -> None:
+        """What is refused before any parser sees it."""
         if len(data) > MOST_BYTES:
             self.stop("file-too-large", Span(self.file), file=self.file, size=f"{len(data):,}", limit=f"{MOST_BYTES:,}")
         try:
@@ -299,15 +90,16 @@ class _Reading:
             self.stop("control-character", self.span(bad.start()), char=f"U+{ord(bad[0]):04X}")
         if found := _DIRECTIVE.match(self.text):
             self.complain(self.span(found.end() - 1), "`%` at the start of a line is a directive", "remove this line")
-            raise _Stop
+            raise Stop
         if not self.text.endswith(("\n", "\r")):
             self.text += "\n"  # else the parsers differ in where the text ends
         self.tabbed = "\t" in self.text
 
     def compose(self) -> None:
-        hidden = _hide(self.text)
+        """Take the parser's events, one after the other."""
+        hidden = hide(self.text)
         self.hidden = hidden != self.text
-        following = _events(hidden)
+        following = events_of(hidden)
         events, errors = import_module("ruamel.yaml.events"), import_module("ruamel.yaml.error")
         handlers: dict[type, Callable[[Any], object]] = {
             events.ScalarEvent: self.scalar,
@@ -325,13 +117,14 @@ class _Reading:
             while (event := following()) is not None:
                 handlers[type(event)](event)
         except errors.YAMLError as error:
-            _explain(self, error)
+            explain(self, error)
 
     # --- one method an event ---
 
     def scalar(self, event: Any) -> None:
+        """A scalar: its text as it stands after unquoting and folding."""
         start, end, style = event.start_mark, event.end_mark, event.style
-        value = Scalar(event.value.translate(_SHOWN) if self.hidden else event.value)
+        value = Scalar(event.value.translate(SHOWN) if self.hidden else event.value)
         value.plain = not style
         value.line = start.line + 1
         value.column = start.column + 1
@@ -348,6 +141,7 @@ class _Reading:
         self.put(value)
 
     def open(self, event: Any, value: Map | Seq) -> None:
+        """A mapping or list begins: it becomes what the next values are put into."""
         mark, anchor = event.start_mark, None
         value.line = mark.line + 1
         value.column = mark.column + 1
@@ -367,6 +161,7 @@ class _Reading:
             self.deepest = level
 
     def close(self, event: Any) -> None:
+        """The open mapping or list ends."""
         value, flow, mark = self.holder, self.flow, event.end_mark
         self.holder, self.key, self.flow, anchor = self.stack.pop()
         self.end = mark.index
@@ -388,6 +183,7 @@ class _Reading:
         self.put(value)
 
     def alias(self, event: Any) -> None:
+        """A value again; what aliases repeat is counted, and bounded."""
         name, level = event.anchor, len(self.stack)
         span = self.span(event.start_mark.index, len(name) + 1)
         anchor = self.anchors.get(name)
@@ -409,16 +205,17 @@ class _Reading:
             self.put(anchor.value)
 
     def end_document(self, event: Any) -> None:
+        """Nothing but comments may follow the one document."""
         rest = _REST.match(self.text, event.end_mark.index)
         at = rest.end() if rest else len(self.text)
         if event.explicit or self.text.startswith("---", at):
             if at < len(self.text):
                 self.report("many-documents", self.line(at))
         elif at < len(self.text):
-            self.complain(*next(_block_mistakes(self, at, at, "")))
+            self.complain(*next(block_mistakes(self, at, at, "")))
         for index in self.tabs(0, len(self.text)):
             self.report("tab", self.span(index))
-        raise _Stop  # what follows has no values, and the parsers differ in what they refuse there
+        raise Stop  # what follows has no values, and the parsers differ in what they refuse there
 
     # --- what the events have in common ---
 
@@ -471,6 +268,7 @@ class _Reading:
     # --- what is refused ---
 
     def check_quoted(self, value: Scalar, style: str, index: int) -> None:
+        """A quoted or block scalar: its real width, and what its escapes stand for."""
         if style in "|>" and (header := _HEADER.match(self.text, index)):
             index = header.end()
             value.width = min(value.width, len(header[1]))
@@ -486,10 +284,12 @@ class _Reading:
             self.verbatim.append((index, self.end))
 
     def refuse_tag(self, index: int) -> None:
+        """A tag would say what a value is; that is for the field to say."""
         tag = _TAG.search(self.text, index)
         self.report("custom-tag", self.span(tag.start(), len(tag[0])) if tag else self.span(index), tag=tag[0] if tag else "!")
 
     def check_comment(self, index: int) -> None:
+        """A comment wants a space before it."""
         if self.text.startswith("#", index):
             self.complain(
                 self.span(index), "`#` right after a value starts no comment", "write a space before it, or quote the whole text"
@@ -507,6 +307,7 @@ class _Reading:
         return _NO_KEY
 
     def check_doubles(self) -> None:
+        """A key that is given twice, with both places."""
         doubles = self.doubles[: MOST_PROBLEMS - len(self.problems)]
         holders = {id(holder): holder for holder, _ in doubles}
         firsts = {each: {key: cast("Scalar", key) for key in holder} for each, holder in holders.items()}
@@ -526,15 +327,18 @@ class _Reading:
                 index = self.text.find("\t", self.starts[line], min(last, end))
 
     def report(self, code: str, *spans: Span, **facts: object) -> None:
+        """One more problem; after very many the reading ends."""
         self.problems.append(problem(code, *spans, **facts))
         if len(self.problems) >= MOST_PROBLEMS:
-            raise _Stop
+            raise Stop
 
     def stop(self, code: str, span: Span, **facts: object) -> NoReturn:
+        """A problem after which nothing can be read."""
         self.report(code, span, **facts)
-        raise _Stop
+        raise Stop
 
     def complain(self, span: Span, reason: str, help: str) -> None:  # noqa: A002 - the name of the fact
+        """Something that is not YAML, in words."""
         self.report("yaml-syntax", span, reason=reason, help=help)
 
     # --- places ---
@@ -545,6 +349,7 @@ class _Reading:
         return [0, *(each.end() for each in _LINE_END.finditer(self.text))]
 
     def offset(self, value: Value) -> int:
+        """Where a value begins in the text."""
         return self.starts[value.line - 1] + value.column - 1
 
     def line(self, index: int) -> Span:
@@ -560,92 +365,3 @@ class _Reading:
             index = len(self.text.rstrip())
         line = bisect_right(self.starts, index)
         return Span(self.file, line, index - self.starts[line - 1] + 1, width)
-
-
-# --- what a parser's error means ---
-
-# What the parser says, whether the mistake is where the construct began, what we say, and the next step.
-_MISTAKES = (
-    (r"quoted scalar.*(?:end of stream|document)", True, "this quote is never closed", "end the text with {char}"),
-    (r"cannot start any token", False, "a value cannot start with {char}", "quote the text"),
-    (r"unexpected ':'", False, "no space follows this {char}", "write `name: value`, or quote the text"),
-    (r"an anchor|an alias", True, "{char} wants a name of letters and digits after it", "quote a text that starts with {char}"),
-    (r"sequence entries are not", False, "a list cannot start here", "start it on a line of its own, or write `[a, b]`"),
-    (r"mapping keys are not", False, "{char} cannot start a value", "quote the text"),
-    (r"block scalar", True, "after {char} the text starts on the next line, indented", "quote a text that starts with {char}"),
-    (r"directive", False, "a line cannot start with {char}", "quote the text"),
-)
-_CLOSERS = {"[": "]", "{": "}"}
-_ESCAPE = re.compile(r"\\(?:x\w{0,2}|u\w{0,4}|U\w{0,8}|.?)")
-_GLUED = re.compile(r" *(?:- +)*[^\s:#\"'\[{]+(:)[^\s:/]")
-
-
-def _explain(reading: _Reading, error: Any) -> None:
-    """Say in our words, and at the place of the mistake, why a parser gave up."""
-    mark = error.problem_mark or error.context_mark
-    at, begin = mark.index, (error.context_mark or mark).index
-    said, text = f"{error.context} {error.problem}", reading.text
-    start = reading.starts[reading.span(at).line - 1]
-    if " tag" in said or "%TAG" in said:
-        reading.refuse_tag(begin)
-    elif re.search("escape|hexdecimal|character code", said):
-        escape = max(text.rfind("\\", 0, at + 1), 0)
-        reading.complain(*_escape_mistake(reading, escape))
-    elif "quoted scalar" not in said and (tab := next(reading.tabs(start, at + 1), None)) is not None:
-        reading.report("tab", reading.span(tab))
-    elif found := next((each for each in _MISTAKES if re.search(each[0], said)), None):
-        _, from_begin, reason, advice = found
-        index = begin if from_begin else at
-        char = "a backtick" if text.startswith("`", index) else f"`{text[index : index + 1]}`"
-        reading.complain(reading.span(index), reason.format(char=char), advice.format(char=char))
-    else:
-        mistakes = _flow_mistakes(reading, at) if reading.flow else _block_mistakes(reading, at, begin, said)
-        reading.complain(*next(mistakes))
-
-
-def _escape_mistake(reading: _Reading, index: int) -> tuple[Span, str, str]:
-    found = _ESCAPE.match(reading.text, index)
-    written = found[0] if found else ""
-    help_ = "write `\\\\` for a backslash, or use single quotes"
-    return reading.span(index, len(written)), f"`{written}` stands for no character", help_
-
-
-def _flow_mistakes(reading: _Reading, at: int) -> Iterator[tuple[Span, str, str]]:
-    text, char, here = reading.text, reading.text[at : at + 1].strip(), reading.span(at)
-    holders = [reading.holder, *(each[0] for each in reversed(reading.stack))]
-    # `[a: b` holds a mapping that has no bracket of its own
-    opener = next(index for each in holders if text[index := reading.offset(each)] in _CLOSERS)
-    there, bracket, closer = reading.span(opener), text[opener], _CLOSERS[text[opener]]
-    if not text[at:].strip() or (char == ":" and there.line < here.line):
-        yield there, f"this `{bracket}` is never closed", f"close it with `{closer}`"
-    if char in {"]", "}"} and char != closer:
-        yield here, f"`{char}` cannot close the `{bracket}` of line {there.line}", f"close it with `{closer}`"
-    if char == ",":
-        yield here, "no value stands before this `,`", "remove the `,`, or write `null`"
-    yield here, f"expected `,` or `{closer}` before `{char}`", f"quote a text that holds `{char}`"
-
-
-def _block_mistakes(reading: _Reading, at: int, begin: int, said: str) -> Iterator[tuple[Span, str, str]]:
-    text, starts, here = reading.text, reading.starts, reading.span(at)
-    char, before = text[at : at + 1].strip(), text[starts[here.line - 1] : at]
-    above, own = starts[max(here.line - 2, 0)], starts[reading.span(begin).line - 1]
-    value, key = "mapping values are not" in said, "could not find expected ':'" in said
-    if char in {"]", "}"}:
-        yield here, f"nothing is open that this `{char}` could close", "remove it, or quote the text"
-    if value and re.search(r":\s", before):
-        yield here, "a second `: ` in one line", "quote the value, or give the inner field a line of its own"
-    if (value or key) and (glued := _GLUED.match(text, own) or _GLUED.match(text, above)):
-        yield reading.span(glued.end(1) - 1), "no space follows this `:`", "write `name: value`, or quote the text"
-    if key or (value and ":" not in text[above : starts[here.line - 1]]):
-        yield reading.line(own if key else above), "this line has no `:`", "write `name: value`, or indent it as text"
-    if value:
-        yield reading.line(at), "the field above has a value already", "indent this line like that field"
-    if "node content" in said:
-        yield here, "a value is missing here", "write it, or `null`"
-    if before.endswith("'"):
-        yield here, "this follows a closed quote", "write `''` for a quote inside single quotes"
-    if before.strip():
-        yield here, "this cannot follow the value before it", "quote the whole value"
-    if char == "-":
-        yield here, "a list item stands among fields", "indent it more than the field that it belongs to"
-    yield reading.line(at), "this line is indented like none above it", "align it with what it belongs to"
