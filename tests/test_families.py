@@ -113,7 +113,8 @@ def test_a_group_reaches_the_script_by_its_coordinates(workshop):
 def test_a_family_that_is_required_must_hold_as_a_whole(workshop):
     """One member whose gate fails holds back whoever requires the family, and is no part of its key."""
     text = TRIES.replace("matrix: {x: [1, 3, 2]}", "matrix: {x: [1, 3, 2]}\n    gates: [s <= 2]")
-    score = f"{WORDS}counters: {{my-count: {{base: my-words}}}}\nscorers: {{my-score: {{model: my-count, tasks: {{t: {{words: ban}}}}%s}}}}\n"
+    score = "scorers: {my-score: {model: my-count, tasks: {t: {words: ban}}%s}}\n"
+    score = f"{WORDS}counters: {{my-count: {{base: my-words}}}}\n" + score
     workshop.spec(score % "" + text)
     key = workshop.plan("my-score").settlement.nodes["my-score"].own_digest
     workshop.spec(score % ", requires: [my-try]" + text)
@@ -308,8 +309,9 @@ def test_members_that_choose_alike_share_the_choice(graph):
 
 def test_members_that_choose_differently_choose_apart(graph):
     """A choice may depend on the coordinates of who chooses."""
-    text = "  my-try: {matrix: {x: [1, 2], y: [p, q]}, run: 'echo {\\\"s\\\": $ZYC_MATRIX_X} > measures.json; echo $ZYC_MATRIX_Y > out/x'}\n"
-    text += "  my-next: {matrix: {x: [1, 2]}, inputs: {it: {select: {from: my-try@x=$(matrix.x), max: s}}}, run: 'cp in/it/x out/x'}\n"
+    best = "inputs: {it: {select: {from: my-try@x=$(matrix.x), max: s}}}"
+    text = "  my-try: {matrix: {x: [1, 2], y: [p, q]}, run: 'echo $ZYC_MATRIX_X $ZYC_MATRIX_Y > out/x'}\n"
+    text += f"  my-next: {{matrix: {{x: [1, 2]}}, {best}, run: 'cp in/it/x out/x'}}\n"
     told = graph(f"steps:\n{text}")
     choices = {name: dict(vertex.takes) for name, vertex in told.vertices.items() if isinstance(vertex, Choice)}
     assert choices["my-next@x=2.select"] == {"x=2,y=p": "my-try@x=2@y=p", "x=2,y=q": "my-try@x=2@y=q"}

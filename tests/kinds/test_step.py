@@ -38,9 +38,8 @@ def test_plain(workshop, golden):
 
 def test_a_file_may_be_an_input_and_a_script(workshop):
     """A file that two fields name stands in both places."""
-    workshop.spec(
-        "steps: {my-step: {run: 'cat in/words recipe/words > out/x', files: {words: data/words.txt}, scripts: {words: data/words.txt}}}"
-    )
+    both = "files: {words: data/words.txt}, scripts: {words: data/words.txt}"
+    workshop.spec(f"steps: {{my-step: {{run: 'cat in/words recipe/words > out/x', {both}}}}}")
     workshop.build()
     assert (workshop.tree("my-step") / "x").read_text() == 2 * (workshop.root / "data/words.txt").read_text()
 
