@@ -35,7 +35,7 @@ def check(compiled: Compiled, graph: Graph, settlement: Settlement) -> list[Trou
         file = node.span.file
         troubles += [Trouble(each, file, _declared(node)) for each in _unmet(compiled, node, settlement.known)]
         for objection in settlement.nodes[node.name].objections:
-            at = _at(compiled, node, objection.field)
+            at = field_place(compiled, node, objection.field)
             troubles.append(Trouble(problem("objection", at, says=objection.says, help=objection.help), file, _declared(node)))
     troubles += [Trouble(each, each.spans[0].file) for each in _licences(graph, settlement)]
     troubles += [Trouble(each, each.spans[0].file) for each in _unread(compiled, graph, settlement.known)]
@@ -46,7 +46,8 @@ def _declared(node: Node) -> str:
     return node.owner or node.family or node.name
 
 
-def _at(compiled: Compiled, node: Node, path: str) -> Span:
+def field_place(compiled: Compiled, node: Node, path: str) -> Span:
+    """The place of a field of a node; a node that the compiler put there has that of its owner."""
     declared = compiled.declared.get(_declared(node))
     return declared.at(path) if declared is not None and not node.inserted else node.span
 
@@ -56,15 +57,15 @@ def _unmet(compiled: Compiled, node: Node, known: Known) -> Iterator[Problem]:
     for need in node.shape.needs:
         field = field_words(need.field)
         if isinstance(need, FileNeed) and need.path in known.missing:
-            at = _at(compiled, node, need.field)
+            at = field_place(compiled, node, need.field)
             why = known.missing[need.path]
             yield problem(why.code, at, **{"path": need.path, "owner": owner, "field": field, **dict(why.facts)})
         elif isinstance(need, EnvironmentNeed) and not need.secret and need.name not in known.environment:
-            yield problem("missing-variable", _at(compiled, node, need.field), name=need.name, owner=owner, field=field)
+            yield problem("missing-variable", field_place(compiled, node, need.field), name=need.name, owner=owner, field=field)
         elif isinstance(need, PinNeed) and need.name not in known.pins:
             kind, name = need.name.split(":", 1)
             hint = f"install it: `pip install {name}`" if kind == "package" else f"install `{name}`, or correct its name"
-            at = _at(compiled, node, need.field)
+            at = field_place(compiled, node, need.field)
             yield problem("unresolvable-pin", at, name=need.name, owner=owner, field=field, hint=hint)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from zyc import __version__, memo
-from zyc.errors import ZycError, problem
+from zyc.errors import ZycError, nearest, problem
 from zyc.report.console import Console
 from zyc.verbs import App
 
@@ -130,11 +130,25 @@ def _called(app: App, words: Sequence[str]) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    lines = [f"error: {error.format_message()}"]
     context = getattr(error, "ctx", None)
+    lines = [f"error: {_said(error, context)}"]
     if context is not None:
         lines.append(f"help: `{context.command_path} --help` shows what there is")
     return "\n".join(lines)
+
+
+def _said(error: click.ClickException, context: click.Context | None) -> str:
+    """What is wrong with a call, in the words of our other errors."""
+    if isinstance(error, click.NoSuchOption):
+        options = [name for each in context.command.params for name in each.opts if name.startswith("--")] if context else []
+        close = nearest(error.option_name, options)
+        return f"no option `{error.option_name}`" + (f"; did you mean `{close}`?" if close else "")
+    if isinstance(error, click.MissingParameter) and context is not None and error.param is not None:
+        return f"`{context.command_path}` wants {error.param.make_metavar(context)}"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return f"`{error.param.opts[0]}`: {error.message.rstrip('.').replace(chr(39), '`')}"
+    message = error.format_message().rstrip(".").replace("'", "`")
+    return message[:1].lower() + message[1:]
 
 
 def learn_words() -> None:

@@ -167,6 +167,7 @@ WORDING: dict[str, Says] = {
     "cannot-here": Says("`{node}` cannot run on this machine: {lacks}", "run it elsewhere, or correct its `placement`"),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- the call ---
+    "no-specs": Says("there is no spec below `specs/`", "a spec is a YAML file that starts with `zyc: 1`; `zyc init` writes one"),
     "no-project": Says("no folder named `specs` here or above", "run `zyc init` to start a project here"),
     "no-selection": Says("nothing is called `{text}`", "{hint}"),
     "empty-selection": Says("nothing matches `{text}`", "`zyc ls` shows what there is"),

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from zyc import gates, quantity
+from zyc.errors import clipped, nearest
 from zyc.types import Artifact
 
 A_co = TypeVar("A_co", bound=Artifact, covariant=True)
@@ -38,13 +39,14 @@ def wrong(what: str, found: object, help_: str = "") -> NoReturn:
 def describe(value: object) -> str:
     """A value in words, for a sentence that says what was found instead."""
     if isinstance(value, str):
+        short = clipped(" ".join(value.split()) if "\n" in value else value, 80)
         if not getattr(value, "plain", True):
-            return f'the text "{value}"'
-        return "nothing" if value in _NULLS else f"`{value}`"
+            return f'the text "{short}"'
+        return "nothing" if value in _NULLS else f"`{short}`"
     if isinstance(value, dict):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
-        return "a list"
+        return "a list" if value else "an empty list"
     return "nothing" if value is None else f"`{value}`"
 
 
@@ -63,8 +65,6 @@ def _plain(value: object, what: str) -> str:
 
 def read_text(value: object) -> str:
     """Text of any style; never nothing, a list or a mapping."""
-    if getattr(value, "secret", False):
-        wrong("text", value, "a value of the environment is only for fields that are secrets, and for a step's `env`")
     if not isinstance(value, str) or is_null(value):
         wrong("text", value, 'write `""` for an empty text' if is_null(value) else "")
     return str(value)
@@ -83,10 +83,17 @@ def read_integer(value: object) -> int:
 def _read_quantity(value: object, what: str, dimension: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    found = quantity.read(_plain(value, what))
+    text = _plain(value, what)
+    found = quantity.read(text)
     if found is None or found.dimension not in (dimension, "number") or abs(found.value) > 1e300:
-        wrong(what, value)
+        wrong(what, value, quantity.mend(text, dimension))
     return found.value
+
+
+def _read_measured(value: object, what: str, dimension: str) -> float:
+    """What there cannot be less than nothing of."""
+    found = _read_quantity(value, what, dimension)
+    return wrong(what, value, "it cannot be less than nothing") if found < 0 else found
 
 
 def read_number(value: object) -> float:
@@ -101,17 +108,17 @@ def read_share(value: object) -> float:
 
 def read_bytes(value: object) -> int:
     """`4 GB` is 4 * 10^9, `4 GiB` is 4 * 2^30."""
-    return round(_read_quantity(value, "a size such as `4 GB`", "bytes"))
+    return round(_read_measured(value, "a size such as `4 GB`", "bytes"))
 
 
 def read_seconds(value: object) -> float:
     """`15 s`, `2 min`, `1.5 h`."""
-    return _read_quantity(value, "a time such as `15 s`", "time")
+    return _read_measured(value, "a time such as `15 s`", "time")
 
 
 def read_amount(value: object) -> int:
     """`300M` is 300,000,000."""
-    return round(_read_quantity(value, "a count such as `300M`", "count"))
+    return round(_read_measured(value, "a count such as `300M`", "count"))
 
 
 def read_flag(value: object) -> bool:
@@ -146,11 +153,10 @@ def read_gate(value: object) -> gates.Gate:
     """`test.loss < 0.6`."""
     if isinstance(value, gates.Gate):
         return value
-    gate = gates.parse(read_text(value), line=getattr(value, "line", 0))
+    text = value if isinstance(value, str) and not is_null(value) else ""
+    gate = gates.parse(text, line=getattr(value, "line", 0))
     if gate is None:
-        wrong(
-            "a gate such as `test.loss < 0.6`", value, "write a measure, one of < <= = != >= >, and a number or another measure"
-        )
+        wrong("a gate such as `test.loss < 0.6`", value, gates.mend(text))
     return gate
 
 
@@ -166,7 +172,7 @@ def read_variable(value: object) -> str:
     """The name of an environment variable."""
     text = read_text(value)
     if VARIABLE.fullmatch(text) is None:
-        wrong("the name of an environment variable", value)
+        wrong("the name of an environment variable", value, "names of variables are letters, digits and `_`: `HF_TOKEN`")
     return text
 
 
@@ -174,7 +180,7 @@ def read_secret(value: object) -> str:
     """`$(env.HF_TOKEN)`: the name of the variable; the value is never read here."""
     found = _ENV.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        wrong("a secret as `$(env.NAME)`", "a text that is not shown", "a secret stands in the environment, never in a spec")
+        raise PydanticCustomError("zyc_secret", "a secret stands in the environment")  # what was found is not shown
     return found[1]
 
 
@@ -258,19 +264,50 @@ class Select:
 def read_select(value: dict[str, Any]) -> Select:
     """`{select: {from: philo-exam, max: questions.accuracy}}`."""
     inner = value.get("select")
-    if list(value) != ["select"] or not isinstance(inner, dict):
-        wrong("the name of a node", value, "or `{select: {from: FAMILY, max: MEASURE}}`")
-    unknown = [str(key) for key in inner if key not in ("from", "max", "min", "take")]
-    if unknown:
-        wrong("`from`, `max` or `min`, and perhaps `take` in `select`", f"{unknown[0]}")
+    if list(value) != ["select"]:
+        meant = bool(value) and set(value) <= {*_SELECT, "select"}
+        wrong(
+            "the name of a node",
+            value,
+            f"write `{{select: {_SELECTS}}}`" if meant else f"a name alone, or `{{select: {_SELECTS}}}`",
+        )
+    if not isinstance(inner, dict):
+        wrong(f"`select: {_SELECTS}`", inner)
+    unknown = next((str(key) for key in inner if key not in _SELECT), None)
+    if unknown is not None:
+        close = nearest(unknown, _SELECT)
+        wrong(f"`select: {_SELECTS}`", Plain(unknown), f"did you mean `{close}`?" if close else "it may have `take`, too")
+    for name in ("from", "take"):
+        if name in inner and not isinstance(inner[name], str):
+            wrong(f"the name of a family in `{name}` of `select`", inner[name])
+    best = inner.get("max", inner.get("min"))
     if "from" not in inner or ("max" in inner) == ("min" in inner):
-        wrong("`select` with `from` and one of `max` and `min`", value)
-    measure = read_text(inner.get("max", inner.get("min")))
-    if re.fullmatch(gates.MEASURE, measure) is None:
-        wrong("the name of a measure", measure)
+        given = " and ".join(f"`{name}`" for name in inner) or "nothing"
+        raise PydanticCustomError(
+            "zyc_expected",
+            "",
+            {
+                "what": f"`select: {_SELECTS}`",
+                "found": f"{given} only" if len(inner) < 2 else given,
+                "help": "`from` says where, and one of `max` and `min` by which measure",
+            },
+        )
+    if not isinstance(best, str) or re.fullmatch(gates.MEASURE, best) is None:
+        wrong("the name of a measure in `select`", best, "for example `max: questions.accuracy`")
     return Select(
-        _read_reference(inner["from"]), measure, "max" in inner, _read_reference(inner["take"]) if "take" in inner else ""
+        _read_reference(inner["from"]), str(best), "max" in inner, _read_reference(inner["take"]) if "take" in inner else ""
     )
+
+
+_SELECT = ("from", "max", "min", "take")
+_SELECTS = "{from: FAMILY, max: MEASURE}"
+
+
+class Plain(str):
+    """A word as it is written."""
+
+    plain = True
+    __slots__ = ()
 
 
 def _read_reference(value: object) -> str:

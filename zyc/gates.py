@@ -87,6 +87,21 @@ def parse(text: str, *, line: int = 0) -> Gate | None:
     return Gate(measure, sign, value, relative[1], offset.dimension, line)
 
 
+def mend(text: str) -> str:
+    """What may have been meant by a text that is no gate."""
+    for wrong, right in (("=>", ">="), ("=<", "<="), ("<>", "!="), ("≥", ">="), ("≤", "<=")):
+        if wrong in text and parse(text.replace(wrong, right)) is not None:
+            return f"did you mean `{right}`?"
+    turned = re.fullmatch(r"\s*(\S+(?: \S+)?)\s*(<=|>=|!=|==|=|<|>)\s*(\S+)\s*", text)
+    if turned is not None:
+        sign = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(turned[2], turned[2])
+        if parse(f"{turned[3]} {sign} {turned[1]}") is not None:
+            return f"a measure comes first: `{turned[3]} {sign} {turned[1]}`"
+    if re.search(r"\band\b|&&|\bor\b|\|\|", text):
+        return "one comparison is one gate: write them as items of the list; all of them have to hold"
+    return "write a measure, one of `<`, `<=`, `=`, `!=`, `>=` and `>`, then a number or another measure"
+
+
 def judge(gate: Gate, measures: Mapping[str, float]) -> Verdict:
     """The verdict of measured numbers; a NaN fails every gate."""
     if gate.measure not in measures or (gate.against and gate.against not in measures):

@@ -52,6 +52,23 @@ def read(text: str) -> Quantity | None:
     return Quantity(number / round(1 / scale) if 0 < scale < 1 else number * scale, dimension)
 
 
+_MEANT = {
+    "second": "s", "seconds": "s", "sec": "s", "secs": "s", "minute": "min", "minutes": "min", "mins": "min", "m": "min",
+    "hour": "h", "hours": "h", "hr": "h", "hrs": "h", "day": "d", "days": "d", "percent": "%", "g": "GB", "gigabytes": "GB",
+    "megabytes": "MB", "bytes": "B", "million": "M", "billion": "G", "b": "G", "thousand": "k",
+}  # fmt: skip
+
+
+def mend(text: str, dimension: str) -> str:
+    """What may have been meant by a text that is no quantity: `did you mean `5 min`?`, or the units that there are."""
+    units = [unit for unit, (kind, _) in UNITS.items() if kind == dimension]
+    found = _QUANTITY.fullmatch(text.strip())
+    if not units or found is None or not found[2]:
+        return ""
+    alike = [unit for unit in units if unit.lower() == found[2].lower() or unit == _MEANT.get(found[2].lower())]
+    return f"did you mean `{found[1]} {alike[0]}`?" if alike else "its units are " + ", ".join(f"`{unit}`" for unit in units)
+
+
 def in_bytes(count: float) -> str:
     """14500000000 is `14.5 GB`."""
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from zyc import __version__, folder, kinds
 from zyc import lock as locks
+from zyc.check import field_place
+from zyc.compile.validate import field_words, owner_words
 from zyc.digest import Manifest, key_of
-from zyc.errors import Problem, ZycError, problem
+from zyc.errors import Problem, Span, ZycError, problem
 from zyc.front import Front
 from zyc.gates import Verdict
 from zyc.gather import Disk
@@ -342,17 +344,18 @@ def hindrances(front: Front, plan: Plan) -> list[Problem]:
         if decision.state in (State.KEEP, State.BLOCKED):
             continue
         if decision.cannot:
-            told.append(problem("cannot-here", node.span, node=node.name, lacks=decision.cannot))
+            at = field_place(front.compiled, node, "placement")
+            told.append(problem("cannot-here", at, node=node.name, lacks=decision.cannot))
         for need in node.shape.needs:
             if isinstance(need, EnvironmentNeed) and need.secret and need.name not in environ:
-                owner = f"{node.kind} `{node.name}`"
-                told.append(problem("missing-variable", node.span, name=need.name, owner=owner, field=need.field))
+                at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
+                told.append(problem("missing-variable", at, name=need.name, owner=owner, field=field_words(need.field)))
             elif isinstance(need, PinNeed):
                 told += _pin_flaws(front, node, need)
         for name, version in _needed_packages(plan, node):
             here = front.probe.version(name)
             if here != version:
-                told.append(_moved(node, name, here, version))
+                told.append(_moved(node.span, name, here, version))
     return list(dict.fromkeys(told))
 
 
@@ -362,21 +365,21 @@ def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:
     return [(f"package:{name}", pins[f"package:{name}"]) for name in template.dependencies]
 
 
-def _moved(node: Node, name: str, here: str | None, pinned: str) -> Problem:
+def _moved(at: Span, name: str, here: str | None, pinned: str) -> Problem:
     what, _, bare = name.partition(":")
     remedy = f"`pip install {bare}=={pinned}`" if what == "package" else f"install version {pinned} of `{bare}`"
-    return problem("pin-moved", node.span, name=name, found=here or "missing", pinned=pinned, remedy=remedy)
+    return problem("pin-moved", at, name=name, found=here or "missing", pinned=pinned, remedy=remedy)
 
 
 def _pin_flaws(front: Front, node: Node, need: PinNeed) -> list[Problem]:
     pinned = front.lock.pins.get(need.name)
     if pinned is None:
         if front.call.frozen:
-            owner = f"{node.kind} `{node.name}`"
-            return [problem("unpinned", node.span, name=need.name, owner=owner, field=need.field)]
+            at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
+            return [problem("unpinned", at, name=need.name, owner=owner, field=field_words(need.field))]
         return []
     here = front.probe.version(need.name)
-    return [] if here == pinned else [_moved(node, need.name, here, pinned)]
+    return [] if here == pinned else [_moved(field_place(front.compiled, node, need.field), need.name, here, pinned)]
 
 
 def add_pins(front: Front, plan: Plan) -> list[str]:

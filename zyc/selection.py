@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from zyc.compile import Compiled
-from zyc.errors import ZycError, guess, problem
+from zyc.errors import Problem, ZycError, guess, listing, problem
 from zyc.graph import Graph, Node
 
 METHODS = ("kind", "tag", "state")
@@ -39,13 +39,24 @@ class Selector:
 
     def select(self, words: Sequence[str], exclude: Sequence[str] = ()) -> Selection:
         """The union of the words, without what is excluded; no word is every spec."""
+        # no word means the project, wherever in it one stands
+        chosen, wrong = self._all(words) if words else (self._in_files("specs", "specs"), [])
+        explicit, files, broken = self._explicit, self._files, frozenset(self._broken)
+        out, also_wrong = self._all(exclude)
+        if wrong or also_wrong:
+            raise ZycError([*wrong, *also_wrong])
+        chosen -= out
+        return Selection(frozenset(chosen), frozenset(explicit & chosen), broken, frozenset(files))
+
+    def _all(self, words: Sequence[str]) -> tuple[set[str], list[Problem]]:
         chosen: set[str] = set()
-        for word in words or ("specs",):
-            chosen |= self._narrowed(word)
-        explicit, files = self._explicit, self._files
-        for word in exclude:
-            chosen -= self._narrowed(word)
-        return Selection(frozenset(chosen), frozenset(explicit & chosen), frozenset(self._broken), frozenset(files))
+        problems: list[Problem] = []
+        for word in words:
+            try:
+                chosen |= self._narrowed(word)
+            except ZycError as error:
+                problems += error.problems
+        return chosen, problems
 
     def _narrowed(self, word: str) -> set[str]:
         parts = [self._one(part) for part in word.split(",") if part]
@@ -53,7 +64,10 @@ class Selector:
             raise ZycError(
                 problem("bad-selector", text=word, hint="for example `zyc plan philo-q4` or `zyc plan kind:quant,tag:nightly`")
             )
-        return set.intersection(*parts)
+        both = set.intersection(*parts)
+        if not both and all(parts) and "state:" not in word:
+            raise ZycError(problem("empty-selection", text=word))
+        return both
 
     def _one(self, part: str) -> set[str]:
         name = part.strip("+")
@@ -108,14 +122,16 @@ class Selector:
             known = {tag for node in nodes for tag in node.shape.tags}
             found = {node.name for node in nodes if value in node.shape.tags}
         elif method == "state":
-            known = set(STATES)
-            found = self.states().get(value, set()) if value in known else set()
-            if value in known:
-                return found
+            if value in STATES:
+                return self.states().get(value, set())
+            known, found = set(STATES), set()
         else:
-            raise ZycError(problem("bad-selector", text=text, hint=guess(method, METHODS)))
+            methods = [f"{each}:" for each in METHODS]
+            raise ZycError(problem("bad-selector", text=text, hint=guess(f"{method}:", methods, listed="before a colon stands")))
         if not found:
-            raise ZycError(problem("no-selection", text=text, hint=guess(value, known, otherwise="no node has one")))
+            there = listing(sorted(f"{method}:{each}" for each in known), "there is") or f"no node has a {method}"
+            hint = guess(text, (f"{method}:{each}" for each in known), otherwise=there)
+            raise ZycError(problem("no-selection", text=text, hint=hint))
         return found
 
     def _path(self, name: str) -> str | None:
@@ -130,6 +146,8 @@ class Selector:
         if path in (".", ""):
             path = "specs"
         files = {file for file in self.files if file == path or file.startswith(f"{path}/")}
+        if not self.files:
+            raise ZycError(problem("no-specs"))
         if not files:
             wanted = guess(path, self.files, otherwise="specs are YAML files below specs/")
             raise ZycError(problem("no-selection", text=word, hint=wanted))

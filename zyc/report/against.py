@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zyc.digest import changes
 from zyc.errors import ZycError, problem
@@ -57,7 +57,11 @@ def differences(front: Front, revision: str) -> list[Difference]:
     try:
         past = past_front.settlement
     except ZycError as error:
-        raise ZycError([problem("broken-revision", revision=revision), *error.problems]) from None
+        broken = [
+            replace(each, spans=tuple(span._replace(file=f"{revision}:{span.file}") for span in each.spans))
+            for each in error.problems
+        ]
+        raise ZycError([problem("broken-revision", revision=revision), *broken]) from None
     moved: dict[str, str] = {}  # vertex -> the node at whose change it moved
     told: list[Difference] = []
     for name, vertex in front.graph.vertices.items():
