@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from zyc import kinds
-from zyc.digest import changes, field_texts
+from zyc.digest import Change, changes, field_texts
 from zyc.graph import Node
-from zyc.kind import GATES, NOTES, PLACEMENT
+from zyc.kind import GATES, NOTES, PLACEMENT, FileNeed
 from zyc.known import Known
 from zyc.plan import Decision, Plan, State, Why
 from zyc.settle import named_values
@@ -70,27 +70,44 @@ def reasons(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[
 def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Reason]:
     """The lines of the manifest that moved, in the words of the spec where a field tells it."""
     told: list[Reason] = []
-    fields = _fields(node, plan.settlement.known, dict(last.fields))
+    fields = {each.field: each for each in _fields(node, plan.settlement.known, dict(last.fields))}
+    of_files = {each: fields.pop(each) for each in _own_fields(node) if each in fields}
     old = [line for line in last.manifest if line[0] not in decision.unknown]
-    moved = changes(old, decision.manifest)
     explained = False
-    for change in moved:
-        if change.label.startswith("recipe/"):
-            if fields and not explained:
-                told += fields
-                explained = True
-            elif not fields:
-                told.append(Reason(node.name, _of_recipe(node, change.label)))
-        elif change.label == "kind":
-            told.append(Reason(node.name, "this version of zyc builds its kind differently", change.before, change.after))
-        elif change.label.startswith("in/"):
-            told.append(_of_input(node, change.label, change.before, change.after))
-        else:
-            told.append(_of_line(node, change.label, change.before, change.after))
+    for change in changes(old, decision.manifest):
+        own = _own_fields(node, change.label)
+        if own and own[0] in of_files:
+            told.append(of_files[own[0]])
+        elif own or not change.label.startswith("recipe/") or not fields:
+            told.append(reason_of(node, change))
+        elif not explained:
+            told += fields.values()
+            explained = True
     for label in decision.unknown:
         source = _sources(node).get(label, label)
         told.append(Reason(node.name, f"`{source}` may become another tree"))
     return told
+
+
+def _own_fields(node: Node, label: str = "") -> list[str]:
+    """The fields that name a file of the user's, which has a line of its own in the manifest; those of one line."""
+    kind = kinds.load(node.kind)
+    told = {f"recipe/{name}": f"scripts.{name}" for name in getattr(node.spec, "scripts", {})}
+    for need in node.shape.needs:
+        if isinstance(need, FileNeed) and not need.text:
+            told[f"in/{kind.place(need.field)}"] = need.field
+    return [field for line, field in told.items() if label in ("", line)]
+
+
+def reason_of(node: Node, change: Change) -> Reason:
+    """One line of a manifest that moved, in words."""
+    if change.label.startswith("recipe/"):
+        return Reason(node.name, _of_recipe(node, change.label))
+    if change.label == "kind":
+        return Reason(node.name, "this version of zyc builds its kind differently", change.before, change.after)
+    if change.label.startswith("in/"):
+        return _of_input(node, change.label, change.before, change.after)
+    return _of_line(node, change.label, change.before, change.after)
 
 
 def _fields(node: Node, known: Known, before: Mapping[str, str]) -> list[Reason]:
