@@ -9,14 +9,19 @@ from contextlib import suppress
 
 def main(argv: list[str] | None = None) -> int:
     """Run one call and give its exit code; as a program of its own it ends here."""
-    code = _run(sys.argv[1:] if argv is None else argv, program=argv is None)
-    if argv is None:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(BrokenPipeError):
-                stream.flush()
-        # taking ten thousand nodes apart one by one, only to end, costs more than planning them
-        os._exit(code)
-    return code
+    if argv is not None:
+        return _run(argv, program=False)
+    # Python has no stream where the shell closed one
+    sys.stdout, sys.stderr = (each or open(os.devnull, "w") for each in (sys.stdout, sys.stderr))  # noqa: PTH123, SIM115
+    try:
+        code = _run(sys.argv[1:], program=True)
+    except BrokenPipeError:
+        code = 0  # whoever read us has had enough
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):
+            stream.flush()
+    # taking ten thousand nodes apart one by one, only to end, costs more than planning them
+    os._exit(code)
 
 
 def _complete(line: str) -> int:

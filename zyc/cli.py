@@ -92,7 +92,7 @@ def run(words: Sequence[str]) -> int:
     except FileNotFoundError:
         here = Path("/")
     app = App(world, console, here)
-    code = _called(app, words)
+    code = _called(app, words or ("--help",))
     verb = next((word for word in words if not word.startswith("-")), "")
     pure = any(group[verb][1] for group in VERBS.values() if verb in group)
     if pure and not app.acted and code in (0, 1, 3):
@@ -115,12 +115,11 @@ def _called(app: App, words: Sequence[str]) -> int:
         app.console.note("interrupted")
         return 130
     except click.ClickException as error:
-        app.console.note(_usage(error))
-        return 2
+        return _misused(app, error, json="--json" in words)
     except BrokenPipeError:
         # whoever read us has had enough; Python would complain once more when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 130 if words[:1] == ["build"] else 0
     except OSError as error:
         if error.filename is None or error.errno is None:
             raise
@@ -129,12 +128,15 @@ def _called(app: App, words: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _usage(error: click.ClickException) -> str:
+def _misused(app: App, error: click.ClickException, *, json: bool) -> int:
     context = getattr(error, "ctx", None)
-    lines = [f"error: {_said(error, context)}"]
-    if context is not None:
-        lines.append(f"help: `{context.command_path} --help` shows what there is")
-    return "\n".join(lines)
+    said = _said(error, context)
+    hint = f"`{context.command_path} --help` shows what there is" if context is not None else ""
+    if json:
+        app.console.json({"errors": [{"code": "bad-call", "message": said, "help": hint, "places": []}]})
+    else:
+        app.console.note(f"error: {said}" + (f"\nhelp: {hint}" if hint else ""))
+    return 2
 
 
 def _said(error: click.ClickException, context: click.Context | None) -> str:

@@ -131,12 +131,17 @@ def face() -> tuple[object, ...]:
     except OSError:
         columns = 0
     names = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM", "LANG", "LC_ALL", "GITHUB_ACTIONS")
-    return (columns, os.isatty(1), os.isatty(2), *(environ.get(name, "") for name in names), sys.version, sys.executable)
+    streams = (sys.stdout, sys.stderr)
+    told = (*(each.isatty() for each in streams), *(each.encoding for each in streams))
+    return (columns, *told, *(environ.get(name, "") for name in names), sys.version, sys.executable)
 
 
 def project_root() -> str | None:
     """The nearest folder upwards that holds specs/."""
-    root = os.getcwd()
+    try:
+        root = os.getcwd()
+    except OSError:
+        return None  # we stand in a folder that is gone
     while not os.path.isdir(os.path.join(root, "specs")):
         above = os.path.dirname(root)
         if above == root:

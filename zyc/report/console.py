@@ -43,6 +43,11 @@ def clipped(text: str, width: int) -> str:
     return out + "…"
 
 
+def moment(started: str) -> str:
+    """`2026-11-21T01:05:38+00:00` is `2026-11-21 01:05:38 UTC`."""
+    return started.replace("T", " ").replace("+00:00", " UTC")
+
+
 def wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
     """A sentence in lines of so many columns: broken between words, further in from the second line on."""
     lines, line = [], " " * indent
@@ -72,14 +77,13 @@ class Console:
     @classmethod
     def of_process(cls, *, record: bool = False) -> Console:
         """The console of this process."""
-        # Python has no stream where the shell closed one
-        out, err = (stream or open(os.devnull, "w", encoding="utf-8") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115, PTH123
-        live, moves = out.isatty(), out.isatty() and os.environ.get("TERM") != "dumb"
+        live = sys.stdout.isatty()
+        moves = live and os.environ.get("TERM") != "dumb"
         forced = os.environ.get("FORCE_COLOR", "") not in ("", "0")
         colour = (moves or forced) and not os.environ.get("NO_COLOR")
         # a pipe has no width; a table for it is as wide as it needs to be, within reason
         width = shutil.get_terminal_size((100, 24)).columns if live or "COLUMNS" in os.environ else 140
-        return cls(out, err, max(width, 30), colour, live, moves, record)
+        return cls(sys.stdout, sys.stderr, max(width, 30), colour, live, moves, record)
 
     def print(self, text: str = "") -> None:
         """A line of the answer."""
@@ -98,7 +102,7 @@ class Console:
         try:
             stream.write(text)
         except UnicodeEncodeError:
-            there = stream.encoding or "ascii"
+            there = getattr(stream, "encoding", None) or "ascii"
             stream.write(text.encode(there, "replace").decode(there))
         stream.flush()
         if self.record:

@@ -26,6 +26,14 @@ def edges(graph: Graph) -> list[tuple[str, str, str, bool]]:
     ]
 
 
+def _drawn(graph: Graph) -> list[tuple[str, str, str, bool]]:
+    """The edges of a picture: of several between the same two, the strongest."""
+    told: dict[tuple[str, str], tuple[str, str, str, bool]] = {}
+    for each in sorted(edges(graph), key=lambda edge: edge[3]):
+        told.setdefault(each[:2], each)
+    return list(told.values())
+
+
 def tree(console: Console, graph: Graph) -> Iterator[str]:
     """What everything stands on, from the results down; a part that was shown is only named again."""
     readers = dict.fromkeys(graph.vertices, 0)
@@ -55,7 +63,9 @@ def tree(console: Console, graph: Graph) -> Iterator[str]:
         ]
         deeper = before + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch]
         for at, (source, label) in reversed(list(enumerate(inner))):
-            waiting.append((source, deeper, "└─ " if at == len(inner) - 1 else "├─ ", label))
+            # of a member its name tells the coordinates
+            beside = label if isinstance(graph.vertices[name], Node) else ""
+            waiting.append((source, deeper, "└─ " if at == len(inner) - 1 else "├─ ", beside))
 
 
 def _label(console: Console, graph: Graph, name: str) -> str:
@@ -74,7 +84,7 @@ def mermaid(graph: Graph) -> Iterator[str]:
     for name, vertex in graph.vertices.items():
         shape = f'["{name}"]' if isinstance(vertex, Node) else f'(["{name}"])'
         yield f"  {ids[name]}{shape}"
-    for source, target, _, order in edges(graph):
+    for source, target, _, order in _drawn(graph):
         yield f"  {ids[source]} {'-.->' if order else '-->'} {ids[target]}"
 
 
@@ -85,7 +95,7 @@ def dot(graph: Graph) -> Iterator[str]:
     for name, vertex in graph.vertices.items():
         kind = vertex.kind if isinstance(vertex, Node) else ""
         yield f'  "{name}" [label="{name}{chr(92) + "n" + kind if kind else ""}"{"" if kind else ", style=rounded"}];'
-    for source, target, field, order in edges(graph):
+    for source, target, field, order in _drawn(graph):
         yield f'  "{source}" -> "{target}" [tooltip="{field}"{", style=dashed" if order else ""}];'
     yield "}"
 

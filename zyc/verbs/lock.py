@@ -47,14 +47,15 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
     ]
     if not only_check and changes:
         front.world.write(front.project.root / locks.FILE, Lock(after).text(), durable=True)
+    counted = f"{len(after)} pin{'' if len(after) == 1 else 's'}"
     if as_json:
         app.console.json({"pins": after, "changes": [{"name": name, "before": old, "after": new} for name, old, new in changes]})
     elif not changes:
-        app.console.print(f"{locks.FILE}: {len(after)} pin{'' if len(after) == 1 else 's'}, all in place")
+        app.console.print(f"{locks.FILE}: {counted}, all in place")
     else:
         rows = [(name, old or "-", "->", new or "gone") for name, old, new in changes]
         app.console.table(rows)
-        app.console.print("nothing was written" if only_check else f"{locks.FILE}: {len(after)} pins")
+        app.console.print("nothing was written" if only_check else f"{locks.FILE}: {counted}")
     app.close()
     return 1 if only_check and changes else 0
 

@@ -12,7 +12,8 @@ from zyc.graph import Node
 from zyc.plan import Decision
 from zyc.quantity import in_bytes, in_number, in_time
 from zyc.report import plan as report
-from zyc.report.console import Console, safe
+from zyc.report.console import Console, moment, safe
+from zyc.traces import Trace
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import recipe_fields
 
@@ -31,17 +32,20 @@ def command(app: App, call: Call, *, file: str | None) -> int:
     front = app.open(call)
     plan = front.plan
     names = [each.name for each in plan.graph.nodes() if each.name in front.selection.names]
+    told = []
     for at, name in enumerate(names):
         vertex = plan.graph.vertices[name]
         assert isinstance(vertex, Node)
         if file is not None:
             _file(app.console, front, vertex, file)
         elif app.json:
-            app.console.json(_data(front, vertex, plan.decisions[name]))
+            told.append(_data(front, vertex, plan.decisions[name]))
         else:
             if at:
                 app.console.print()
             _print(app.console, front, vertex, plan.decisions[name])
+    if told:
+        app.console.json(told if len(told) > 1 else told[0])
     app.close()
     return 0
 
@@ -60,19 +64,19 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
     )
     if node.shape.about:
         console.print(f"  {safe(node.shape.about)}")
-    readers = front.graph.readers()[node.name]
+    readers = front.compiled.graph.readers()[node.name]
     trace = front.read_trace(decision.key) if decision.key else None
     link = front.project.link(node.name, twin=front.call.twin)
     where = os.path.relpath(link, front.project.root) if decision.tree and front.world.exists(link) else ""
     sections: list[tuple[str, list[tuple[str, ...]]]] = [
         ("fields", [(path, _flat(text)) for path, text in recipe_fields(node, front.settlement.known).items()]),
-        ("placement", [(name, str(value)) for name, value in node.shape.placement if value is not None]),
+        ("placement", [(name, _plain(value)) for name, value in node.shape.placement if value is not None]),
         ("inputs", [(edge.field, edge.source, "order" if edge.order else "") for edge in node.edges]),
         ("read by", [(name,) for name in readers]),
         ("files", [(name, in_bytes(len(text.encode()))) for name, text in front.settlement.rendered(node).files().items()]),
         ("measures", [(name, in_number(value)) for name, value in sorted(trace.measures.items())] if trace else []),
         ("gates", [(str(each.gate), each.verdict.value, each.text) for each in decision.gates]),
-        ("built", _built(decision, where) + ([("took", in_time(trace.seconds)), ("when", trace.started)] if trace else [])),
+        ("built", _built(decision, trace, where)),
     ]
     for title, rows in sections:
         if rows:
@@ -80,15 +84,15 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
             console.table(rows, indent=4, flexible=1)
 
 
-def _built(decision: Decision, where: str) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    if decision.key:
-        rows.append(("key", decision.key[:24]))
-    if decision.tree:
-        rows.append(("tree", decision.tree[:24]))
-    if where:
-        rows.append(("at", where))
-    return rows
+def _built(decision: Decision, trace: Trace | None, where: str) -> list[tuple[str, ...]]:
+    rows = [("key", (decision.key or "")[:24]), ("tree", (decision.tree or "")[:24]), ("at", where)]
+    if trace is not None:
+        rows += [("took", in_time(trace.seconds)), ("when", moment(trace.started))]
+    return [row for row in rows if row[1]]
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _flat(text: str) -> str:
@@ -107,7 +111,7 @@ def _data(front: Front, node: Node, decision: Decision) -> dict[str, object]:
         "fields": recipe_fields(node, front.settlement.known),
         "placement": dict(node.shape.placement),
         "inputs": [{"field": edge.field, "from": edge.source, "order": edge.order} for edge in node.edges],
-        "readers": front.graph.readers()[node.name],
+        "readers": front.compiled.graph.readers()[node.name],
         "files": sorted(front.settlement.rendered(node).files()),
         "measures": dict(trace.measures) if trace else {},
         "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],

@@ -7,7 +7,7 @@ import click
 from zyc.front import Call, Front
 from zyc.plan import Decision, Plan, State, Why
 from zyc.report import plan as report
-from zyc.report.console import Console, cells
+from zyc.report.console import Console, cells, moment
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import Reason, reasons
 
@@ -21,7 +21,7 @@ def command(app: App, call: Call) -> int:
     \b
     zyc why page
     zyc why page --json
-    zyc why page --set hello.run='echo hi > out/x'     what if
+    zyc why page --set greeting.run='echo hi > out/x'     what if
     """
     front = app.open(call)
     plan = front.plan
@@ -131,11 +131,7 @@ def _verdict(decision: Decision) -> str:
 
 def _print_kept(console: Console, front: Front, decision: Decision) -> None:
     trace = front.read_trace(decision.key or "")
-    when = (
-        f"built {trace.started.replace('T', ' ').replace('+00:00', ' UTC')}"
-        if trace is not None and trace.started
-        else "built before"
-    )
+    when = f"built {moment(trace.started)}" if trace is not None and trace.started else "built before"
     console.say(f"{when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is", indent=2)
     console.print(f"  key   {(decision.key or '')[:24]}")
     rows = [(label, digest if len(digest) < 30 else digest[:24]) for label, digest in decision.manifest]
