@@ -96,6 +96,17 @@ def test_a_family_is_mapped_along_a_chain(graph):
     assert inputs(told, "my-score@order=2.t") == {"model": "my-small@order=2.dense"}
 
 
+def test_what_was_inserted_may_be_named_of_a_family(graph):
+    """A suffix asks for what stands behind each member; a dot in a label is no suffix."""
+    one = "it: my-count@s=v1.b.dense, raw: my-count@s=v1.b"
+    told = graph(
+        f"{WORDS}counters: {{my-count: {{matrix: {{s: [0.5, v1.b]}}, base: my-words, about: $(matrix.s)}}}}\n"
+        f"steps:\n  my-all: {{inputs: {{it: my-count.dense}}, run: ls}}\n  my-one: {{inputs: {{{one}}}, run: ls}}"
+    )
+    assert inputs(told, "my-all@s=0.5") == {"inputs.it": "my-count@s=0.5.dense"}
+    assert inputs(told, "my-one") == {"inputs.it": "my-count@s=v1.b.dense", "inputs.raw": "my-count@s=v1.b"}
+
+
 def test_a_list_collects_a_family_as_one_edge(graph):
     """A field that takes a list takes the members as one group, by their coordinates; each is made dense first."""
     told = graph(COUNTS + "scorers: {my-score: {model: my-count@order=1, rivals: my-count, tasks: {t: {words: ban}}}}")

@@ -116,6 +116,19 @@ def test_what_lies_between_two_types_is_inserted_once(workshop):
         assert edges["proof"] == ("my-count.dense.proof", True)
 
 
+def test_what_was_inserted_may_be_named(workshop):
+    """A reader may ask for what the compiler puts behind a node, and gets it whether or not somebody else needs it."""
+    workshop.spec(
+        "steps:\n  my-page: {inputs: {it: my-count.dense, that: my-count.dense.proof}, run: cat in/*/* > out/x}\n" + COUNT
+    )
+    assert workshop.problems() == []
+    edges = {edge.field: edge.source for edge in workshop.front().graph.vertices["my-page"].edges if not edge.order}
+    assert edges == {"inputs.it": "my-count.dense", "inputs.that": "my-count.dense.proof"}
+    workshop.spec("steps:\n  my-page: {inputs: {it: my-count.dens}, run: cat in/*/* > out/x}\n" + COUNT)
+    ((where, code, facts),) = workshop.problems()
+    assert (where, code, facts["name"]) == ("letters.yml:3:26", "unknown-node", "my-count.dens")
+
+
 def test_arithmetic_answers_a_gate_before_anything_runs(workshop):
     """A gate on a number that the estimate knows could or cannot hold, with the sum; another is told by running."""
     workshop.spec(with_gates(SCORE, "rows >= 150", "rows > 152", "loss < 9"))
@@ -272,7 +285,8 @@ def test_a_twin_is_small_and_kept_apart(workshop):
     """A rehearsal runs the same scripts on less, under keys of its own, and the real graph knows nothing of it."""
     workshop.write("data/words.txt", "\n".join(WORDS * 3))
     workshop.card("data/card.json", words=len(WORDS) * 3)
-    workshop.spec(SCORE.replace("seed: 7}", "seed: 7}, gates: [rows > 400], twin: [rows < 40]"))
+    spec = SCORE.replace("seed: 7}", "seed: 7}, gates: [rows > 400], twin: [rows < 40]")
+    workshop.spec(spec + "steps: {my-page: date > out/page.html}\n")
     real, twin = workshop.plan(), workshop.plan(twin=True)
     assert all(real.decisions[name].key != each.key for name, each in twin.decisions.items() if each.key)
     rehearsed = workshop.build(twin=True)

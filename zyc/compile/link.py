@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from zyc.measures import known
 from zyc.types import TYPES, Artifact
 
 Coordinates = Mapping[str, str]
+
+
+_SUFFIXED = re.compile(r"(.+)(\.[a-z][a-z0-9_-]*)")
 
 
 class Unlinked(Exception):
@@ -63,7 +67,7 @@ class Linker:
     def graph(self) -> Graph:
         """Link everything that can be linked."""
         nodes = self.declared.nodes
-        needs = {name: [link.split("@")[0] for link in _names(node)] for name, node in nodes.items()}
+        needs = {name: [_base(link) for link in _names(node)] for name, node in nodes.items()}
         order, cycles = ordered(needs)
         for cycle in cycles:
             self._cycle(cycle)
@@ -181,7 +185,7 @@ class Linker:
         if len(node.members) != 1 or node.members[0].row.labels or node.search is not None:
             return False
         shape = node.members[0].shape
-        return not shape.parts and not any(link.select or link.name in self.families or "@" in link.name for link in shape.links)
+        return not shape.parts and not any(link.select or _base(link.name) in self.families for link in shape.links)
 
     def _joined(self, node: Declaration, member: Member) -> tuple[tuple[str, ...], list[dict[str, str]]]:
         """The axes and coordinates of what a member becomes when the families that it names are mapped along it."""
@@ -227,7 +231,7 @@ class Linker:
     # --- names ---
 
     def _target(self, node: Declaration, name: str, path: str) -> Target:
-        base, *coordinates = name.split("@")
+        base, *coordinates = self._stem(name)[0].split("@")
         target = self.declared.nodes.get(base)
         if target is None:
             hint = guess(base, self.declared.nodes, otherwise="names are those of nodes in any spec of this project")
@@ -254,13 +258,52 @@ class Linker:
             raise Unlinked
         return Target(target, family, rows, family.axes[len(coordinates) :])
 
+    def _stem(self, name: str) -> tuple[str, list[str]]:
+        """A name without the suffixes of what the compiler puts behind a node; a label may hold dots, too."""
+        stem, suffixes = name, ""
+        while not self._is_declared(stem):
+            found = _SUFFIXED.fullmatch(stem)
+            if found is None:
+                return name, []
+            stem, suffixes = found[1], found[2] + suffixes
+        return stem, suffixes.split(".")[1:]
+
+    def _is_declared(self, name: str) -> bool:
+        base, *coordinates = name.split("@")
+        if not coordinates or base not in self.families:
+            return base in self.declared.nodes
+        label = coordinates[-1].partition("=")[2]
+        return any(label in row for row in self.families[base].rows)
+
     def _vertex(self, node: Declaration, link: Link, coordinates: Coordinates) -> str:
-        """The vertex that a reference leads to, before any coercion."""
+        """The vertex that a reference leads to, before any coercion but those that it names."""
         plain = self.declared.nodes.get(link.name)
         if plain is not None and not plain.broken and link.name not in self.families:
             return link.name
         if link.name in self.vertices and ("@" in link.name or "." in link.name):
             return link.name
+        stem, suffixes = self._stem(link.name)
+        vertex = self._declared_vertex(node, link._replace(name=stem), coordinates)
+        for suffix in suffixes:
+            vertex = self._behind(node, link, vertex, suffix)
+        return vertex
+
+    def _behind(self, node: Declaration, link: Link, vertex: str, suffix: str) -> str:
+        """What stands behind a node by the name of a suffix: there already, or inserted because it is named."""
+        if vertex not in self.vertices:
+            raise Unlinked
+        name = f"{vertex}.{suffix}"
+        made = next((each for them in kinds.coercions().values() for each in them if each.suffix == suffix), None)
+        if name not in self.vertices and made is not None and made.coerces is not None:
+            name = self._coerced(node, link._replace(accepts=made.coerces[1].__name__), vertex)
+        if name not in self.vertices or not name.endswith(f".{suffix}"):
+            here = [each for each in self.vertices if each.startswith(f"{vertex}.")]
+            hint = guess(name, here, otherwise=f"`{vertex}` has no `.{suffix}`")
+            self._trouble(node, problem("unknown-node", node.at(link.field), name=link.name, hint=hint))
+            raise Unlinked
+        return name
+
+    def _declared_vertex(self, node: Declaration, link: Link, coordinates: Coordinates) -> str:
         target = self._target(node, link.name, link.field)
         family = target.family
         if family is None:
@@ -372,12 +415,12 @@ class Linker:
 
     # --- types ---
 
-    def _that_give(self, wanted: type[Artifact]) -> str:
+    def _that_give(self, wanted: type[Artifact], reader: Declaration) -> str:
         """The nodes of this project that could stand where a type is wanted."""
         told = [
             name
             for name, node in self.declared.nodes.items()
-            if node.members and kinds.path_between(TYPES[node.members[0].shape.yields], wanted) is not None
+            if node is not reader and node.members and kinds.path_between(TYPES[node.members[0].shape.yields], wanted) is not None
         ]
         return listing(told, f"to give {wanted.says} there is") or f"nothing in this project gives {wanted.says}"
 
@@ -406,7 +449,7 @@ class Linker:
         if path is None:
             owner, at = owner_words(node.kind.name, node.name), node.at(link.field)
             facts = {"field": field_words(link.field), "owner": owner, "wanted": wanted.says, "name": vertex, "given": given.says}
-            facts["hint"] = self._that_give(wanted)
+            facts["hint"] = self._that_give(wanted, node)
             self._trouble(node, problem("no-way-between", at, here.span, **facts))
             raise Unlinked
         for kind in path:
@@ -532,7 +575,12 @@ def _written(link: Link) -> tuple[str, ...]:
 
 def _bases(link: Link) -> tuple[str, ...]:
     """The nodes that a reference is about."""
-    return tuple(name.partition("@")[0] for name in _written(link))
+    return tuple(_base(name) for name in _written(link))
+
+
+def _base(name: str) -> str:
+    """The declared node in a name such as `philo-lora@rank=8.fused`."""
+    return name.partition("@")[0].partition(".")[0]
 
 
 def _few(labels: Iterable[str]) -> str:
