@@ -31,7 +31,7 @@ from zyc.lock import Lock
 from zyc.plan import Cause, Forward, GateOutlook, Plan, State, Why, hindrance
 from zyc.store import Store
 from zyc.traces import Roots, Trace, Traces
-from zyc.why import recipe_fields
+from zyc.why import files_of, recipe_fields
 
 
 class Fate(StrEnum):
@@ -226,13 +226,14 @@ class Build:
         tree = self.store.publish(home / "out")
         for name in ("state", "tmp", "in"):
             self.world.remove_tree(home / name)
+        known = self.plan.settlement.known
         trace = Trace(
             key=key,
             kind=node.kind,
             tree=tree.digest,
             bytes=tree.bytes,
             manifest=manifest,
-            fields=tuple(sorted(recipe_fields(node, self.plan.settlement.known).items())),
+            fields=tuple(sorted({**recipe_fields(node, known), **files_of(node, known)}.items())),
             inputs=self._lineage(node),
             measures=measures,
             environment=_machine_words(),

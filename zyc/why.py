@@ -14,6 +14,7 @@ from zyc.plan import Decision, Plan, State, Why
 from zyc.settle import named_values
 from zyc.traces import Trace
 
+_MOST_FILES = 1_000
 _SHORT = 60
 
 
@@ -50,6 +51,18 @@ def recipe_fields(node: Node, known: Known) -> dict[str, str]:
     return {**told, **{name: value for name, value in node.values.items() if name in named}}
 
 
+def files_of(node: Node, known: Known) -> dict[str, str]:
+    """Each file of a folder or glob, by its place: the manifest has one line for all of them, and people ask which."""
+    kind = kinds.load(node.kind)
+    told: dict[str, str] = {}
+    for need in node.shape.needs:
+        if isinstance(need, FileNeed) and not need.text and need.path in known.files:
+            files = known.files[need.path].files
+            if len(files) <= _MOST_FILES:
+                told |= {f"in/{kind.place(need.field)}: {path}": digest[:16] for path, digest in files}
+    return told
+
+
 def reasons(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[Reason]:
     """What moved at one node since it was last built."""
     node, decision = plan.graph.vertices[name], plan.decisions[name]
@@ -78,6 +91,8 @@ def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Re
         own = _own_fields(node, change.label)
         if own and own[0] in of_files:
             told.append(of_files[own[0]])
+        elif files := _files(node, plan.settlement.known, change.label, dict(last.fields)):
+            told += files
         elif own or not change.label.startswith("recipe/") or not fields:
             told.append(reason_of(node, change))
         elif not explained:
@@ -87,6 +102,17 @@ def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Re
         source = _sources(node).get(label, label)
         told.append(Reason(node.name, f"`{source}` may become another tree"))
     return told
+
+
+def _files(node: Node, known: Known, label: str, before: Mapping[str, str]) -> list[Reason]:
+    """Which files of a folder or glob moved; nothing where that was not kept."""
+    start = f"{label}: "
+    old = {name[len(start) :]: digest for name, digest in before.items() if name.startswith(start)}
+    new = {name[len(start) :]: digest for name, digest in files_of(node, known).items() if name.startswith(start)}
+    if not old or not new:
+        return []
+    words = {path: "is new" if path not in old else "is gone" if path not in new else "changed" for path in sorted({*old, *new})}
+    return [Reason(node.name, f"the file `{path}` {word}") for path, word in words.items() if old.get(path) != new.get(path)]
 
 
 def _own_fields(node: Node, label: str = "") -> list[str]:
@@ -112,7 +138,7 @@ def reason_of(node: Node, change: Change) -> Reason:
 
 def _fields(node: Node, known: Known, before: Mapping[str, str]) -> list[Reason]:
     after = recipe_fields(node, known)
-    paths = [*after, *(path for path in before if path not in after)]
+    paths = [*after, *(path for path in before if path not in after and not path.startswith("in/"))]
     return [
         Reason(node.name, f"`{path}`", *apart(before.get(path, ""), after.get(path, "")), path)
         for path in paths
