@@ -30,12 +30,17 @@ class Reason:
     digests: bool = False  # before and after are for programs
 
     def __str__(self) -> str:
+        return self.told(_SHORT)
+
+    def told(self, limit: int) -> str:
+        """In words, with so many letters of what was and of what is."""
         if self.digests:
             return self.what
-        if self.before and self.after:
-            return f"{self.what} {self.before} -> {self.after}"
-        if self.after or self.before:
-            return f"{self.what} is {'new: ' + self.after if self.after else 'gone, was ' + self.before}"
+        before, after = apart(self.before, self.after, limit)
+        if before and after:
+            return f"{self.what} {before} -> {after}"
+        if after or before:
+            return f"{self.what} is {'new: ' + after if after else 'gone, was ' + before}"
         return self.what
 
 
@@ -140,13 +145,13 @@ def _fields(node: Node, known: Known, before: Mapping[str, str]) -> list[Reason]
     after = recipe_fields(node, known)
     paths = [*after, *(path for path in before if path not in after and not path.startswith("in/"))]
     return [
-        Reason(node.name, f"`{path}`", *apart(before.get(path, ""), after.get(path, "")), path)
+        Reason(node.name, f"`{path}`", before.get(path, ""), after.get(path, ""), path)
         for path in paths
         if before.get(path, "") != after.get(path, "")
     ]
 
 
-def apart(before: str, after: str, limit: int = _SHORT) -> tuple[str, str]:
+def apart(before: str, after: str, limit: int) -> tuple[str, str]:
     """Two texts in so many letters each: where they are longer, the part in which they begin to differ."""
     old, new = before, after
     if max(len(old), len(new)) > limit or "\n" in old + new:

@@ -10,7 +10,7 @@ from zyc.errors import ZycError, problem
 from zyc.front import Front
 from zyc.gates import Interval
 from zyc.graph import Choice, Cluster, Graph, Node
-from zyc.report.console import Console
+from zyc.report.console import Console, safe
 from zyc.report.plan import cell, span_of_time
 from zyc.revision import at_revision
 from zyc.settle import Settlement
@@ -147,7 +147,7 @@ def _because(front: Front, node: Node, past_front: Front, before: Node) -> str:
     for label, source in _edges(node):
         if (label, source) not in _edges(before):
             words.append(f"`{label}` is `{source}` now")
-    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "") if words else "it changed"
+    return safe(", ".join(words[:3])) + (f" and {len(words) - 3} more" if len(words) > 3 else "") if words else "it changed"
 
 
 def _line(front: Front, node: Node, path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ COLOURS = {State.KEEP: "dim", State.RUN: "green", State.RESUME: "cyan", State.MA
 _MANY = {Why.NEW: 40, Why.CHANGED: 40}  # from here on nodes of one cause share a line
 _SEVERAL = 6
 _EXPLAINED = 40
+_BRIEF = 30  # letters of a value in a table; `zyc why` shows more
 
 Read = Callable[[str], Trace | None]
 
@@ -192,7 +192,7 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
         words += ", goes on from its state"
     elif decision.resume:
         words += f", its state cannot go on: {decision.resume}"
-    return words
+    return safe(words)
 
 
 def gate_words(plan: Plan, cause: Cause) -> str:
@@ -203,7 +203,7 @@ def gate_words(plan: Plan, cause: Cause) -> str:
 
 def short(found: Sequence[Reason], limit: int = 3) -> str:
     """The first few reasons."""
-    words = ", ".join(str(each) for each in found[:limit])
+    words = ", ".join(each.told(_BRIEF) for each in found[:limit])
     return words + (f" and {len(found) - limit} more" if len(found) > limit else "")
 
 

@@ -7,7 +7,7 @@ import click
 from zyc.front import Call, Front
 from zyc.plan import Decision, Plan, State, Why
 from zyc.report import plan as report
-from zyc.report.console import Console, cells, moment
+from zyc.report.console import Console, cells, moment, safe
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import Reason, reasons
 
@@ -101,7 +101,7 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
         console.say(f"it stands on {decision.cause.root}: {decision.cause.text}", indent=2)
         return
     for depth, link in enumerate(chain(plan, name)):
-        rows = [(str(each), _place(front, each)) for each in reasons(plan, link, front.read_trace)]
+        rows = [(safe(str(each)), _place(front, each)) for each in reasons(plan, link, front.read_trace)]
         if depth:
             console.print(f"  because of {console.paint(link, 'bold')}  {plan.decisions[link].state.value}")
         _reasons(console, rows, indent=2 + 2 * bool(depth))
