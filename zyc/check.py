@@ -33,8 +33,10 @@ def check(compiled: Compiled, graph: Graph, settlement: Settlement) -> list[Trou
     troubles = []
     for node in graph.nodes():
         file = node.span.file
-        troubles += [Trouble(each, file, _declared(node)) for each in _unmet(compiled, node, settlement.known)]
-        for objection in settlement.nodes[node.name].objections:
+        objections = settlement.nodes[node.name].objections
+        refused = {each.field.partition(".")[0] for each in objections}
+        troubles += [Trouble(each, file, _declared(node)) for each in _unmet(compiled, node, settlement.known, refused)]
+        for objection in objections:
             at = field_place(compiled, node, objection.field)
             troubles.append(Trouble(problem("objection", at, says=objection.says, help=objection.help), file, _declared(node)))
     troubles += [Trouble(each, each.spans[0].file) for each in _licences(graph, settlement)]
@@ -52,7 +54,7 @@ def field_place(compiled: Compiled, node: Node, path: str) -> Span:
     return declared.at(path) if declared is not None and not node.inserted else node.span
 
 
-def _unmet(compiled: Compiled, node: Node, known: Known) -> Iterator[Problem]:
+def _unmet(compiled: Compiled, node: Node, known: Known, refused: set[str]) -> Iterator[Problem]:
     owner = owner_words(node.kind, _declared(node))
     for need in node.shape.needs:
         field = field_words(need.field)
@@ -62,7 +64,7 @@ def _unmet(compiled: Compiled, node: Node, known: Known) -> Iterator[Problem]:
             yield problem(why.code, at, **{"path": need.path, "owner": owner, "field": field, **dict(why.facts)})
         elif isinstance(need, EnvironmentNeed) and not need.secret and need.name not in known.environment:
             yield problem("missing-variable", field_place(compiled, node, need.field), name=need.name, owner=owner, field=field)
-        elif isinstance(need, PinNeed) and need.name not in known.pins:
+        elif isinstance(need, PinNeed) and need.name not in known.pins and field not in refused:
             kind, name = need.name.split(":", 1)
             hint = f"install it: `pip install {name}`" if kind == "package" else f"install `{name}`, or correct its name"
             at = field_place(compiled, node, need.field)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -149,6 +150,9 @@ def _said(error: click.ClickException, context: click.Context | None) -> str:
         return f"`{context.command_path}` wants {error.param.make_metavar(context)}"
     if isinstance(error, click.BadParameter) and error.param is not None:
         return f"`{error.param.opts[0]}`: {error.message.rstrip('.').replace(chr(39), '`')}"
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.format_message())
+    if extra is not None and context is not None:
+        return f"`{context.command_path}` does not take `{extra[1]}`"
     message = error.format_message().rstrip(".").replace("'", "`")
     return message[:1].lower() + message[1:]
 

@@ -75,7 +75,7 @@ WORDING: dict[str, Says] = {
     "missing-field": Says("{owner} has no `{field}`", "it needs one: {about}"),
     "wrong-value": Says("`{field}` in {owner}: expected {what}, found {found}", "{help}", also="its value comes from here"),
     "unknown-choice": Says("`{field}` in {owner} cannot be {found}", "{hint}", also="its value comes from here"),
-    "refused-value": Says("`{field}` in {owner}: {reason}", "{help}", also="its value comes from here"),
+    "refused-value": Says("{owner}: {reason}", "{help}", also="its value comes from here"),
     "not-a-secret": Says(
         "`{field}` in {owner} takes a secret, written as `$(env.NAME)`", "a secret stands in the environment, never in a spec"
     ),

@@ -65,7 +65,7 @@ def _plain(value: object, what: str) -> str:
 
 def read_text(value: object) -> str:
     """Text of any style; never nothing, a list or a mapping."""
-    if not isinstance(value, str) or is_null(value):
+    if not isinstance(value, str) or is_null(value) or getattr(value, "secret", False):
         wrong("text", value, 'write `""` for an empty text' if is_null(value) else "")
     return str(value)
 

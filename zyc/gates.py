@@ -92,7 +92,7 @@ def mend(text: str) -> str:
     for wrong, right in (("=>", ">="), ("=<", "<="), ("<>", "!="), ("≥", ">="), ("≤", "<=")):
         if wrong in text and parse(text.replace(wrong, right)) is not None:
             return f"did you mean `{right}`?"
-    turned = re.fullmatch(r"\s*(\S+(?: \S+)?)\s*(<=|>=|!=|==|=|<|>)\s*(\S+)\s*", text)
+    turned = re.fullmatch(r"\s*([^<>=!]+?)\s*(<=|>=|!=|==|=|<|>)\s*(\S+)\s*", text)
     if turned is not None:
         sign = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(turned[2], turned[2])
         if parse(f"{turned[3]} {sign} {turned[1]}") is not None:

@@ -249,10 +249,12 @@ def _find(files: Files, path: str, *, text: bool) -> Found | Missing:
     except UnicodeDecodeError:
         return Missing("input-not-text")
     except OSError as error:
-        mine = error.errno == errno.EINVAL
+        hint = "files and folders of files can be read" if error.errno == errno.EINVAL else "check that you may read it"
+        told = _unreadable(_reason(error), hint)
+        # the one that is at fault, where it lies below what the field names
         inside = str(error.filename or path)
-        reason = _reason(error) if inside.endswith(path) else f"{_reason(error)}, `{posixpath.basename(inside)}` in it"
-        return _unreadable(reason, "a file, or a folder of files, is wanted" if mine else "check that you may read it")
+        at = inside.find(start) if start != "." else -1
+        return Missing(told.code, (*told.facts, ("path", inside[at:]))) if at >= 0 else told
 
 
 _NO_FILE = "it is neither a file nor a folder"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from zyc.errors import Problem, Span, problem
+from zyc.errors import Problem, Span, ZycError, guess, problem
 from zyc.kind import Case, Kind
 from zyc.known import BLOCK, DEPENDENCY, Template
 
@@ -44,13 +44,32 @@ def render(kind: Kind[Any], case: Case[Any], template: Template) -> Rendered:
     made = kind.recipe(case)
     recipe = dict(template.lib)
     for name, text in template.recipe.items():
-        recipe[name] = pinned(fill(text, name, made.values), case.pins)
+        try:
+            recipe[name] = pinned(fill(text, name, made.values), case.pins)
+        except Exception as error:
+            path = f"{kind.name}/recipe/{name}"
+            if path not in template.own:
+                raise
+            raise ZycError(_unfilled(f"templates/{path}", error, made.values)) from None
     recipe |= made.files
     placement = dict(template.placement)
     settings = getattr(case.spec, "placement", None)
     if isinstance(settings, BaseModel):
         placement["settings.json"] = json.dumps(_settings(settings, twin=case.twin), indent=2, sort_keys=True) + "\n"
     return Rendered(recipe, template.harness, placement, template.run)
+
+
+def _unfilled(template: str, error: Exception, values: Mapping[str, object]) -> Problem:
+    """Why a template of the project's own cannot be filled."""
+    import traceback
+
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    word = re.search(r"(?:^'(\w+)' is undefined|has no attribute '(\w+)')", str(error))
+    reason, help_ = f"cannot be filled: {error}", "a template has values, `if` and `for`"
+    if word is not None:
+        reason = f"reads `{word[1] or word[2]}`, which is not there"
+        help_ = guess(word[1], values, listed="there is") if word[1] else "`zyc schema` shows the fields of every kind"
+    return problem("bad-template", Span(template, (lines or [1])[-1] or 1), template=template, reason=reason, help=help_)
 
 
 def _settings(settings: BaseModel, *, twin: bool) -> dict[str, Any]:
@@ -116,14 +135,15 @@ def _language(name: str) -> str:
 
 @cache
 def _environment(language: str) -> Environment:
-    from jinja2 import Environment, StrictUndefined  # the import costs more than most plans
+    from jinja2 import StrictUndefined  # the import costs more than most plans
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # a plan runs nothing of the project's
 
     def finalize(value: Any) -> str:
         if isinstance(value, StrictUndefined):
             str(value)  # raises: a name that nobody gave
         return literal(value, language)
 
-    return Environment(  # noqa: S701  (scripts, not HTML: `finalize` writes literals)
+    return ImmutableSandboxedEnvironment(  # scripts, not HTML: `finalize` writes literals
         undefined=StrictUndefined, finalize=finalize, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
 
@@ -172,7 +192,7 @@ def flaws(name: str, text: str) -> Iterator[Flaw]:
     try:
         flat, lines, logic = _flattened(text, language)
     except TemplateSyntaxError as error:
-        yield error.lineno, f"is not a Jinja template: {error.message}", ""
+        yield error.lineno, f"is not a Jinja template: {(error.message or '').partition('. ')[0].rstrip('.')}", ""
         return
     for line, word in logic:
         yield (
@@ -224,8 +244,8 @@ def _python_flaws(flat: str, lines: list[int]) -> Iterator[Flaw]:
             for each in tokenize.generate_tokens(io.StringIO(flat).readline)
             if each.type not in (tokenize.NL, tokenize.COMMENT)
         ]
-    except (tokenize.TokenError, SyntaxError) as error:
-        yield lines[0], f"is not Python once its values are in: {error.args[0]}", ""
+    except (tokenize.TokenError, SyntaxError):
+        yield lines[0], "is not Python once its values are in", "close every bracket and quote, and align what belongs together"
         return
     for before, here, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
         quoted += {"FSTRING_START": 1, "FSTRING_END": -1}.get(tokenize.tok_name[here.type], 0)

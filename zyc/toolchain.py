@@ -48,7 +48,9 @@ class Probe:
             return None
 
     def _tool(self, name: str) -> str | None:
-        """The first number that the tool says of itself."""
+        """The first number that the tool says of itself; a path is no tool: a plan runs nothing of the project's."""
+        if "/" in name:
+            return None
         try:
             code, text = self._world.output([name, "--version"], env=local.environment(self._world, {}), seconds=10)
         except (OSError, TimeoutError, ValueError):

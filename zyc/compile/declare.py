@@ -328,7 +328,9 @@ def _unknown_measures(node: Declaration, spec: Spec, fields: Map) -> Iterator[Pr
                     continue
                 where = node.places.span(place_of(fields, f"{list_name}.{at}"))
                 if known:
-                    yield problem("unknown-measure", where, owner=owner, measure=measure, hint=guess(measure, known))
+                    yield problem(
+                        "unknown-measure", where, owner=owner, measure=measure, hint=guess(measure, known, listed="it measures")
+                    )
                 else:
                     yield problem("no-measures", where, owner=owner, gate=str(gate))
 

@@ -180,7 +180,7 @@ def _bad_name(name: Scalar, file: str, what: str) -> Problem:
     """A word that names nothing, and the nearest one that could."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     close = re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-_")
-    hint = f"`{close}` could; " if close and close != name and len(close) <= LONGEST else ""
+    hint = f"write `{close}`: " if close and close != name and len(close) <= LONGEST else ""
     return problem("bad-name", span_of(name, file), name=str(name), what=what, hint=hint, limit=LONGEST)
 
 

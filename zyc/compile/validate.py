@@ -118,10 +118,12 @@ def _problem(error: Any, subject: Subject, value: Map) -> Problem:
         return problem("unknown-choice", *at, field=field, owner=owner, found=describe(here), hint=hint)
     wanted, help_ = _wanted(what, context, subject, path)
     if wanted:
-        found = context.get("found") or describe(here)
+        found = context.get("found") or (
+            f"{count:,}" if isinstance(count := context.get("actual_length"), int) else describe(here)
+        )
         return problem("wrong-value", *at, field=field, owner=owner, what=wanted, found=found, help=help_)
     reason = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return problem("refused-value", *at, field=field, owner=owner, reason=reason, help="")
+    return problem("refused-value", *at, owner=f"`{field}` in {owner}" if path else owner, reason=reason, help="")
 
 
 def _unknown_field(located: Located, subject: Subject) -> Problem:

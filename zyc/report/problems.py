@@ -22,7 +22,8 @@ def lines_of(text: Text) -> Line:
 
     @cache
     def lines(file: str) -> list[str]:
-        return _LINE_END.split(text(file) or "")
+        source = text(file)
+        return _LINE_END.split(source) if source else []
 
     return lambda span: next(iter(lines(span.file)[span.line - 1 : span.line]), None)
 

@@ -49,6 +49,10 @@ def command(app: App, call: Call, *, form: str) -> int:
             for each in front.warnings:
                 app.console.print(problems.as_annotation(each, "warning"))
         counted = f"{count:,} node{'' if count == 1 else 's'} in {files:,} file{'' if files == 1 else 's'}"
-        app.console.print(f"{app.console.paint('✓', 'green')} {counted}: nothing wrong")
+        app.console.print(f"{app.console.paint('✓', 'green')} {counted}: nothing wrong{_elsewhere(len(front.warnings))}")
     app.close()
     return os.EX_OK
+
+
+def _elsewhere(count: int) -> str:
+    return f" here; {count:,} warning{'' if count == 1 else 's'} of other specs" if count else ""
