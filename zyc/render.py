@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from zyc.errors import Problem, Span, ZycError, guess, problem
-from zyc.kind import Case, Kind
+from zyc.kind import GATES, NOTES, PLACEMENT, Case, Kind, Spec
 from zyc.known import BLOCK, DEPENDENCY, Template
 
 if TYPE_CHECKING:
@@ -39,13 +39,22 @@ class Rendered:
         return told
 
 
+class RecipeFields:
+    """A spec as a template sees it: what decides the result, and nothing else; all of it is no value, each field is."""
+
+    def __init__(self, spec: Spec) -> None:
+        apart = (*NOTES, *GATES, *PLACEMENT)
+        vars(self).update({name: getattr(spec, name) for name in type(spec).model_fields if name not in apart})
+
+
 def render(kind: Kind[Any], case: Case[Any], template: Template) -> Rendered:
     """The files of one node."""
     made = kind.recipe(case)
+    values = {name: RecipeFields(each) if isinstance(each, Spec) else each for name, each in made.values.items()}
     recipe = dict(template.lib)
     for name, text in template.recipe.items():
         try:
-            recipe[name] = pinned(fill(text, name, made.values), case.pins)
+            recipe[name] = pinned(fill(text, name, values), case.pins)
         except Exception as error:
             path = f"{kind.name}/recipe/{name}"
             if path not in template.own:

@@ -91,19 +91,15 @@ def _copy(world: World, source: Path, target: Path) -> None:
 def _choice(front: Front, choice: Choice, place: Path, names: dict[str, str]) -> None:
     """A choice is made by a script too, by the same rule: gates first, then the measure, ties to the first."""
     world = front.world
-    vertices = front.settlement.graph.vertices
     members = []
     for (label, judge), (_, take) in zip(choice.judges, choice.takes, strict=True):
-        node = vertices[judge]
-        wanted = (node.shape.twin_gates if front.call.twin else node.shape.gates) if isinstance(node, Node) else ()
+        proofs = [name for at, name in choice.verdicts if at == label]
         members.append(
             {
                 "label": label,
                 "measures": posixpath.join("..", names[judge], "measures.json"),
                 "take": posixpath.join("..", names[take], "out"),
-                "gates": [
-                    {"measure": gate.measure, "sign": gate.sign, "bound": gate.bound, "against": gate.against} for gate in wanted
-                ],
+                "checks": [_check(front, name, names) for name in dict.fromkeys([judge, take, *proofs])],
             }
         )
     settings = {"measure": choice.measure, "largest": choice.largest, "members": members}
@@ -112,3 +108,11 @@ def _choice(front: Front, choice: Choice, place: Path, names: dict[str, str]) ->
     world.write(place / "recipe" / "settings.json", json.dumps(settings, indent=2) + "\n")
     world.write(place / "recipe" / _CHOOSE, world.read(root / "select" / _CHOOSE))
     world.write(place / "run.sh", world.read(root / "select" / "run.sh"))
+
+
+def _check(front: Front, name: str, names: dict[str, str]) -> dict[str, object]:
+    """What must hold of one node before a member may win."""
+    node = front.settlement.graph.vertices[name]
+    wanted = (node.shape.twin_gates if front.call.twin else node.shape.gates) if isinstance(node, Node) else ()
+    gates = [{"measure": gate.measure, "sign": gate.sign, "bound": gate.bound, "against": gate.against} for gate in wanted]
+    return {"measures": posixpath.join("..", names[name], "measures.json"), "gates": gates}

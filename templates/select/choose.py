@@ -25,18 +25,20 @@ def passes(gate: dict, measures: dict[str, float]) -> bool:
     return not math.isnan(value) and not math.isnan(bound) and SIGNS[gate["sign"]](value, bound)
 
 
+def measured(path: str) -> dict[str, float]:
+    """The numbers that a step left; none when it left none."""
+    return flat(json.loads(Path(path).read_text(encoding="utf-8"))) if Path(path).exists() else {}
+
+
 def main() -> int:
     """Link out/ to the winner."""
     settings = json.loads(Path("recipe/settings.json").read_text(encoding="utf-8"))
     best, winner = -math.inf, None
     for member in settings["members"]:
-        path = Path(member["measures"])
-        measures = flat(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
-        value = measures.get(settings["measure"], math.nan)
+        value = measured(member["measures"]).get(settings["measure"], math.nan)
         score = value if settings["largest"] else -value
-        if all(passes(gate, measures) for gate in member["gates"]) and (
-            score > best or (winner is None and not math.isnan(score))
-        ):
+        better = score > best or (winner is None and not math.isnan(score))
+        if better and all(passes(gate, measured(check["measures"])) for check in member["checks"] for gate in check["gates"]):
             best, winner = score, member
     if winner is None:
         print(f"no member passes its gates with a `{settings['measure']}`", file=sys.stderr)
