@@ -84,6 +84,7 @@ class Build:
         history = self.plan.history
         self.history = History(dict(history.traces), dict(history.last), history.present, history.unfinished)
         self.forward = Forward(self.plan.settlement, self.history)
+        self.held = set(_still_searching(self.plan))  # vertices that wait for the end of a search
 
     def run(self) -> dict[str, Ending]:
         """Build everything that can be built; a failure blocks its cone and nothing else."""
@@ -92,7 +93,7 @@ class Build:
                 self._vertex(vertex)
         except KeyboardInterrupt:
             for node in self.plan.graph.nodes():
-                if node.name not in self.endings:
+                if node.name not in self.endings and node.name not in self.held:
                     self._end(Ending(node.name, Fate.INTERRUPTED))
         finally:
             self.journal.close()
@@ -102,6 +103,9 @@ class Build:
 
     def _vertex(self, vertex: Vertex) -> None:
         stuck = self.forward.stuck
+        if vertex.name in self.held or any(edge.source in self.held for edge in vertex.edges):
+            self.held.add(vertex.name)
+            return
         if isinstance(vertex, Cluster):
             self.forward.cluster(vertex)
         elif isinstance(vertex, Choice):
@@ -315,6 +319,23 @@ class Build:
                     except OSError:
                         return path
         return ""
+
+
+def _still_searching(plan: Plan) -> Iterable[str]:
+    """Choices among the members of a search that is not over: the best so far is not worth building on."""
+    graph = plan.graph
+    going = {
+        name
+        for search in graph.searches.values()
+        if len(graph.families[search.family].rows) < search.runs
+        for name in (search.family, search.judge)
+    }
+    for vertex in graph.vertices.values():
+        if isinstance(vertex, Choice):
+            judges = [graph.vertices[name] for _, name in vertex.judges]
+            searched = any(isinstance(judge, Node) and judge.family in going for judge in judges)
+            if searched and any(plan.decisions[name].state is not State.KEEP for _, name in vertex.judges):
+                yield vertex.name
 
 
 def _with_gates(ending: Ending, forward: Forward) -> Ending:

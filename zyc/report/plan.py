@@ -89,14 +89,14 @@ def _rows(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -> 
     order = {each.name: at for at, each in enumerate(shown)}
     groups: dict[tuple[object, ...], list[Decision]] = {}
     for like, decisions in alike.items():
-        many = len(decisions) > _MANY.get(decisions[0].cause.why, _SEVERAL)
-        for each in decisions:
-            node = _node(plan, each)
-            if every:
-                groups[each.name,] = [each]
-            elif not _is_folded(plan, node):
-                group = like if many else (*like, node.family) if node.family else (each.name,)
-                groups.setdefault(group, []).append(each)
+        if every:
+            groups |= {(each.name,): [each] for each in decisions}
+            continue
+        nodes = [(each, node) for each in decisions if not _is_folded(plan, node := _node(plan, each))]
+        many = len({node.family or node.name for _, node in nodes}) > _MANY.get(decisions[0].cause.why, _SEVERAL)
+        for each, node in nodes:
+            group = like if many else (*like, node.family) if node.family else (each.name,)
+            groups.setdefault(group, []).append(each)
     groups = dict(sorted(groups.items(), key=lambda group: order[group[1][0].name]))
     for at, members in enumerate(groups.values()):
         yield _row(plan, members, read if at < _EXPLAINED else lambda _: None)
@@ -187,7 +187,7 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
     elif cause.why is Why.UPSTREAM:
         words = f"behind `{cause.root}`"
     else:
-        words = cause.text or cause.why.value
+        words = cause.text
     if decision.state is State.RESUME:
         words += ", goes on from its state"
     elif decision.resume:
@@ -266,13 +266,25 @@ def _footer(console: Console, plan: Plan) -> None:
         words.append(f"about {span_of_time(total)}")
         price = plan.settlement.known.machine.price * total.high / 3600
         if price >= 0.005:
-            words.append(f"≈ {price:.2f}")
+            words.append(f"≈ {price:.2f} at {plan.settlement.known.machine.price:g} an hour")
     if running and len(known) < len(running):
         words.append(f"{len(running) - len(known):,} of unknown length" if known else "of unknown length")
     download = sum(each.estimate.download for each in running)
     if download:
         words.append(f"{in_bytes(download)} to download")
     console.say(" · ".join(words))
+    _notes(console, plan, running)
+
+
+def _notes(console: Console, plan: Plan, running: Sequence[Decision]) -> None:
+    """What is not in the sums: searches that go on, what this machine lacks, what is not pinned."""
+    families = {node.family for node in plan.graph.nodes()}
+    for search in plan.graph.searches.values():
+        chosen = len(plan.graph.families[search.family].rows)
+        if search.family in families and chosen < search.runs:
+            console.say(
+                f"search {search.family}: {chosen} of {search.runs} members chosen, each further one follows from their results"
+            )
     lacking = [f"`{each.name}` ({each.cannot})" for each in running if each.cannot]
     if lacking:
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
@@ -300,6 +312,10 @@ def as_data(plan: Plan, read: Read) -> dict[str, object]:
             "low": sum(each.low for each in known),
             "high": sum(each.high for each in known),
             "unknown": len(running) - len(known),
+        },
+        "searches": {
+            each.family: {"chosen": len(plan.graph.families[each.family].rows), "runs": each.runs}
+            for each in plan.graph.searches.values()
         },
         "unpinned": sorted(plan.settlement.known.unpinned),
         "twin": plan.settlement.twin,

@@ -32,15 +32,16 @@ def command(app: App, call: Call, *, every: bool) -> int:
     again = "zyc build" + "".join(f" {word}" for word in call.select) + (" --twin" if call.twin else "")
     endings: dict[str, Ending] = {}
     while True:
-        new = _once(app, front, every=every)
-        endings |= new
+        new, waiting = _once(app, front, every=every)
+        # what ran for a search's last member is kept by now, and ran all the same
+        endings |= {name: each for name, each in new.items() if name not in endings or each.fate is not Fate.KEPT}
         app.acted = app.acted or any(each.fate is not Fate.KEPT for each in new.values())
         # a search may have chosen another member, now that it knows more
         if not front.compiled.graph.searches or any(each.fate is Fate.INTERRUPTED for each in new.values()):
             break
         before = set(front.graph.vertices)
         front.forget()
-        if set(front.graph.vertices) == before:
+        if set(front.graph.vertices) == before and not (waiting and any(each.fate is not Fate.KEPT for each in new.values())):
             break
     if app.json:
         counts = {fate.value: sum(1 for each in endings.values() if each.fate is fate) for fate in Fate}
@@ -53,7 +54,8 @@ def command(app: App, call: Call, *, every: bool) -> int:
     return 1 if verdict_failed(endings) else 0
 
 
-def _once(app: App, front: Front, *, every: bool) -> dict[str, Ending]:
+def _once(app: App, front: Front, *, every: bool) -> tuple[dict[str, Ending], bool]:
+    """Build the graph as it is now; what happened, and whether something waits for the end of a search."""
     plan = front.plan
     flaws = hindrances(front, plan)
     if flaws:
@@ -65,4 +67,5 @@ def _once(app: App, front: Front, *, every: bool) -> dict[str, Ending]:
     def log(path: str) -> str:
         return front.world.read(front.project.root / path).decode("utf-8", "replace")
 
-    return Build(front, plan, report.Lines(app.console, plan.graph, log, as_json=app.json, every=every)).run()
+    build = Build(front, plan, report.Lines(app.console, plan.graph, log, as_json=app.json, every=every))
+    return build.run(), bool(build.held)

@@ -1,0 +1,40 @@
+"""A search is built to its end by one call, and nothing is built on a winner that is only the best so far."""
+
+import json
+
+from zyc import cli
+
+SPEC = """zyc: 1
+steps:
+  mix:
+    search: {over: {w: [0 .. 1000]}, from: judge, max: score, runs: 6}
+    run: echo $ZYC_MATRIX_W > out/w
+  judge:
+    inputs: {mix: mix}
+    run: |
+      w=$(cat in/mix/w)
+      echo "{\\"score\\": $((-(w - 300) * (w - 300)))}" | tee measures.json > out/score
+  best: {inputs: {mix: {select: {from: judge, max: score, take: mix}}}, run: cp in/mix/w out/w}
+"""
+
+
+def test_what_stands_on_a_search_waits_for_its_end(tmp_path, monkeypatch, capsys):
+    """Six members are tried, each once; the step behind the choice runs once, on the best of all six."""
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/mix.yml").write_text(SPEC)
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["build", "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    ran = [each["node"] for each in events if each["event"] == "end" and each["fate"] == "ran"]
+    assert sorted(ran) == sorted(set(ran))
+    assert len([name for name in ran if name.startswith("mix@")]) == 6
+    assert ran[-1] == "best"
+    tried = [
+        int((tmp_path / f"artifacts/nodes/{name.replace('@', '--').replace('=', '-')}/w").read_text())
+        for name in ran
+        if name.startswith("mix@")
+    ]
+    best = int((tmp_path / "artifacts/nodes/best/w").read_text())
+    assert best == min(tried, key=lambda w: abs(w - 300))
+    assert events[-1]["counts"]["ran"] == 13
+    assert cli.run(["plan", "--exit-code"]) == 0
