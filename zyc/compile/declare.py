@@ -102,7 +102,9 @@ class Declared:
 def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared:
     """Read every file, then every node in it."""
     told = Declared()
-    entries = list(_entries(sources, told, kept))
+    entries: Iterable[tuple[Source, Header, Entry, Span]] = _entries(sources, told, kept)
+    if request.profile is not None or request.sets:
+        entries = list(entries)  # what they change must be declared somewhere
     patches = _patches(request, told)
     values: dict[str, dict[str, str]] = {}
     for source, header, entry, at in entries:
@@ -146,6 +148,7 @@ def _entries(sources: Sequence[Source], told: Declared, kept: Kept) -> Iterator[
                 first[entry.name] = at
                 told.sections[entry.name] = entry.section
                 yield source, header, entry, at
+        source.forget()
 
 
 def _patches(request: Request, told: Declared) -> Patches:

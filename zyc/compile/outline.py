@@ -68,6 +68,10 @@ class Source:
             return Document(self.file, None, (self.refused,))
         return parse(self.text, self.file)
 
+    def forget(self) -> None:
+        """Let the values go, once its nodes are read: whoever asks again has the text read again."""
+        vars(self).pop("document", None)
+
     def value(self, section: str, name: str) -> Value:
         """What the file says of one node."""
         root = self.document.root
