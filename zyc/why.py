@@ -104,7 +104,7 @@ def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Re
             told += fields.values()
             explained = True
     for label in decision.unknown:
-        source = _sources(node).get(label, label)
+        source = _sources(node).get(label, label).removesuffix("@*")
         told.append(Reason(node.name, f"`{source}` may become another tree"))
     return told
 
@@ -179,12 +179,17 @@ def _sources(node: Node) -> dict[str, str]:
     return {f"in/{kind.place(edge.field)}": edge.source for edge in node.edges if not edge.order}
 
 
+def moved(source: str) -> str:
+    """What is said of an input that is not what it was."""
+    return "chose another member" if source.endswith(".select") else "is another tree now"
+
+
 def _of_input(node: Node, label: str, before: str, after: str) -> Reason:
-    source = _sources(node).get(label)
-    if source is not None:
+    source = _sources(node).get(label, "").removesuffix("@*")
+    if source:
         if not before:
             return Reason(node.name, f"`{source}` is a new input")
-        return Reason(node.name, f"`{source}` is another tree now", before[:12], after[:12], digests=True)
+        return Reason(node.name, f"`{source}` {moved(source)}", before[:12], after[:12], digests=True)
     kind = kinds.load(node.kind)
     path = next((need.path for need in node.shape.needs if hasattr(need, "path") and f"in/{kind.place(need.field)}" == label), "")
     if not path:

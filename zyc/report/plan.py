@@ -11,7 +11,7 @@ from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, safe
 from zyc.traces import Trace
-from zyc.why import Reason, reasons
+from zyc.why import Reason, moved, reasons
 
 COLOURS = {State.KEEP: "dim", State.RUN: "green", State.RESUME: "cyan", State.MAYBE: "yellow", State.BLOCKED: "red"}
 _MANY = {Why.NEW: 40, Why.CHANGED: 40}  # from here on nodes of one cause share a line
@@ -177,7 +177,7 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
     elif cause.why is Why.CHANGED:
         words = short(reasons(plan, decision.name, read)) or "it changed"
     elif cause.why is Why.INPUT:
-        words = f"`{root}` is another tree now" if root else "its inputs are others now"
+        words = f"`{root}` {moved(root)}" if root else "its inputs are others now"
     elif cause.why is Why.WAITS:
         words = f"only if `{root}` changes"
     elif cause.why is Why.MISSING:
@@ -197,8 +197,16 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
 
 def gate_words(plan: Plan, cause: Cause) -> str:
     """`count` fails `letters >= 50`: it is 9, off by 41."""
-    bad = next(each for each in plan.decisions[cause.root].gates if each.bad)
-    return f"`{cause.root}` {bad.verdict.value} `{bad.gate}`: {bad.text.removeprefix(f'`{bad.gate}`: ')}"
+    root = plan.decisions.get(cause.root)
+    bad = next((each for each in root.gates if each.bad), None) if root is not None else None
+    if bad is None:
+        return f"`{cause.root}`: {cause.text}"
+    return f"`{cause.root}` {bad.verdict.value} `{bad.gate}`: {briefly(bad)}"
+
+
+def briefly(gate: GateOutlook) -> str:
+    """What is said of a gate where the gate itself stands beside it."""
+    return gate.text.removeprefix(f"`{gate.gate}`: ")
 
 
 def short(found: Sequence[Reason], limit: int = 3) -> str:
@@ -236,7 +244,7 @@ def _gate(console: Console, plan: Plan, decision: Decision, gate: GateOutlook) -
         _marked(console, gate.verdict),
         decision.name,
         f"{gate.gate}",
-        gate.text.removeprefix(f"`{gate.gate}`: "),
+        briefly(gate),
         f"{place.file}:{gate.gate.line}" if gate.gate.line and gate.bad else "",
     )
 

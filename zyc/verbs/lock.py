@@ -5,8 +5,12 @@ from __future__ import annotations
 import click
 
 from zyc import lock as locks
+from zyc.check import field_place
+from zyc.compile.validate import field_words, owner_words
 from zyc.errors import ZycError, guess, problem
-from zyc.front import Call
+from zyc.front import Call, Front
+from zyc.kind import PinNeed
+from zyc.known import Known
 from zyc.lock import Lock
 from zyc.verbs import App
 
@@ -28,7 +32,7 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
     """
     front = app.open(Call())
     app.acted, app.json = True, as_json
-    known = front.settlement.known
+    known = _known(front)
     wanted = {name: known.pins[name] for name in sorted(known.pins)}
     unknown = [name for name in upgrade if name not in wanted and name != "all"]
     if unknown:
@@ -36,10 +40,7 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
             problem("no-selection", text=unknown[0], hint=guess(unknown[0], wanted, otherwise="the specs pin nothing"))
         )
     before = dict(front.lock.pins)
-    after = {
-        name: _moved(front.probe.version(name), version) if name in upgrade or "all" in upgrade else version
-        for name, version in wanted.items()
-    }
+    after = {name: _moved(front, name) if {name, "all"} & {*upgrade} else version for name, version in wanted.items()}
     changes = [
         (name, before.get(name, ""), after.get(name, ""))
         for name in sorted({*before, *after})
@@ -60,5 +61,23 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
     return 1 if only_check and changes else 0
 
 
-def _moved(here: str | None, version: str) -> str:
-    return here if here is not None else version
+def _known(front: Front) -> Known:
+    """What the specs pin: which variables are set is of no matter to it."""
+    try:
+        return front.settlement.known
+    except ZycError as error:
+        if any(each.code != "missing-variable" for each in error.problems):
+            raise
+        return front.known(front.graph)
+
+
+def _moved(front: Front, name: str) -> str:
+    """The version that is here."""
+    here = front.probe.version(name)
+    if here is not None:
+        return here
+    needed = ((node, need) for node in front.graph.nodes() for need in node.shape.needs if isinstance(need, PinNeed))
+    node, need = next(each for each in needed if each[1].name == name)
+    at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.family or node.name)
+    hint = "install it first; until then the pin stays where it is"
+    raise ZycError(problem("unresolvable-pin", at, name=name, owner=owner, field=field_words(need.field), hint=hint))

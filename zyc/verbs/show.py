@@ -75,7 +75,7 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
         ("read by", [(name,) for name in readers]),
         ("files", [(name, in_bytes(len(text.encode()))) for name, text in front.settlement.rendered(node).files().items()]),
         ("measures", [(name, in_number(value)) for name, value in sorted(trace.measures.items())] if trace else []),
-        ("gates", [(str(each.gate), each.verdict.value, each.text) for each in decision.gates]),
+        ("gates", [(str(each.gate), each.verdict.value, report.briefly(each)) for each in decision.gates]),
         ("built", _built(decision, trace, where)),
     ]
     for title, rows in sections:
@@ -96,7 +96,7 @@ def _plain(value: object) -> str:
 
 
 def _flat(text: str) -> str:
-    return safe(" ".join(text.split()))
+    return safe(text.strip().replace("\n", " ⏎ "))
 
 
 def _data(front: Front, node: Node, decision: Decision) -> dict[str, object]:

@@ -94,11 +94,12 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
     if decision.state is State.KEEP:
         _print_kept(console, front, decision)
         return
-    if decision.cause.why is Why.GATE:
-        console.say(report.gate_words(plan, decision.cause), indent=2)
+    if decision.cause.why in (Why.GATE, Why.UPSTREAM):
+        before = "it stands behind a gate: " if decision.cause.why is Why.UPSTREAM else ""
+        console.say(before + report.gate_words(plan, decision.cause), indent=2)
         return
-    if decision.cause.why in (Why.UPSTREAM, Why.NO_WINNER):
-        console.say(f"it stands on {decision.cause.root}: {decision.cause.text}", indent=2)
+    if decision.cause.why is Why.NO_WINNER:
+        console.say(f"it stands on `{decision.cause.root}`: {decision.cause.text}", indent=2)
         return
     for depth, link in enumerate(chain(plan, name)):
         rows = [(safe(str(each)), _place(front, each)) for each in reasons(plan, link, front.read_trace)]
