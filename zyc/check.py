@@ -105,7 +105,7 @@ def _licences(graph: Graph, settlement: Settlement) -> Iterator[Problem]:
 def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]:
     """Vars and axes that no field took may still be named by a command or a script."""
     waiting = {header.file for header in graph.headers.values() if {name for name, _ in header.vars} - header.used}
-    if not waiting and not compiled.unread:
+    if compiled.overridden or (not waiting and not compiled.unread):
         return
     files: dict[str, set[str]] = {}
     families: dict[str, set[str]] = {}

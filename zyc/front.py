@@ -33,8 +33,6 @@ from zyc.traces import Trace, Traces
 from zyc.twin import rehearsal
 from zyc.world import World
 
-_ELSEWHERE = ("unknown-node", "set-node", "profile-node", "var-nowhere")
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -124,6 +122,8 @@ class Front:
         judges = compiled.graph.families.get(search.judge)
         if judges is None or not set(family.axes) <= set(judges.axes):
             return None
+        if any(judges.member(row) not in compiled.graph.vertices for row in judges.rows):
+            return None  # a member is broken: that is told where it stands
         plan = self._plan(compiled.graph, compiled, check_it=False)
         scores = {}
         for row in judges.rows:
@@ -164,7 +164,8 @@ class Front:
         except ZycError as error:
             # a name may be unknown because its file is broken
             files = [each.problem for each in self.compiled.troubles if not each.node]
-            raise ZycError([*error.problems, *files]) from None
+            told = [each for each in error.problems if not self.compiled.may_declare(str(dict(each.facts).get("text", "\0")))]
+            raise ZycError([*told, *files]) from None
         return chosen
 
     @cached_property
@@ -186,18 +187,11 @@ class Front:
         for trouble in self.compiled.troubles:
             mine = everything or not trouble.file or trouble.node in owners or (not trouble.node and trouble.file in files)
             (fatal if mine else other).append(trouble)
-        if any(each.problem.code in _ELSEWHERE for each in fatal):
-            # a name may be unknown because the file that declares it is broken
-            fatal += [each for each in other if not each.node]
         if not fatal and selection.broken:
-            fatal = self._behind(selection.broken)
+            fatal = list(self.compiled.behind(selection.broken))
         if fatal:
             raise ZycError(each.problem for each in fatal)
         self.warnings += [each.problem for each in other if each.problem not in self.warnings]
-
-    def _behind(self, broken: frozenset[str]) -> list[Trouble]:
-        """A node that was left out because of another: that one's troubles."""
-        return [each for each in self.compiled.troubles if each.node] or list(self.compiled.troubles)
 
     # --- what is known of it ---
 

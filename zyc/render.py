@@ -9,7 +9,7 @@ import re
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from zyc.known import BLOCK, DEPENDENCY, Template
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2 import Template as JinjaTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +158,17 @@ def _environment(language: str) -> Environment:
     )
 
 
+@lru_cache(maxsize=256)
+def _compiled(language: str, text: str) -> JinjaTemplate:
+    return _environment(language).from_string(text)
+
+
 def fill(text: str, name: str, values: Mapping[str, object]) -> str:
     """A template with its values put in as literals; a file of another language is a constant."""
     language = _language(name)
     if language not in LANGUAGES or not any(mark in text for mark in ("{{", "{%", "{#")):
         return text
-    return _environment(language).from_string(text).render(values)
+    return _compiled(language, text).render(values)
 
 
 def pinned(text: str, pins: Mapping[str, str]) -> str:

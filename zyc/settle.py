@@ -94,8 +94,10 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
             return Settled(*_read_facts(name, values), _read_estimate(estimate), own, own_digest)
     kind = kinds.load(node.kind)
     case = _case(node, {edge.field: settled[edge.source].facts for edge in node.edges if not edge.order}, known, twin=twin)
-    objections = tuple(kind.check(case))
-    if objections or any(isinstance(need, FileNeed) and need.path in known.missing for need in node.shape.needs):
+    missing = any(isinstance(need, FileNeed) and need.path in known.missing for need in node.shape.needs)
+    # a kind is asked about a node whose files are there
+    objections = () if missing else tuple(kind.check(case))
+    if missing or objections:
         facts = TYPES[node.shape.yields]()
         return Settled(facts, facts_id(facts), objections=objections)
     facts, estimate = kind.facts(case), kind.estimate(case)

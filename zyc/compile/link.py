@@ -67,7 +67,7 @@ class Linker:
     def graph(self) -> Graph:
         """Link everything that can be linked."""
         nodes = self.declared.nodes
-        needs = {name: [_base(link) for link in _names(node)] for name, node in nodes.items()}
+        needs = {name: [_base(link) for link in names_of(node)] for name, node in nodes.items()}
         order, cycles = ordered(needs)
         for cycle in cycles:
             self._cycle(cycle)
@@ -589,7 +589,8 @@ def _few(labels: Iterable[str]) -> str:
     return ", ".join(each[:8]) + (f" and {len(each) - 8:,} more" if len(each) > 8 else "")
 
 
-def _names(node: Declaration) -> list[str]:
+def names_of(node: Declaration) -> list[str]:
+    """The names that a node's references are written with."""
     return list(dict.fromkeys(name for member in node.members for link in _links(member.shape) for name in _written(link)))
 
 
