@@ -88,6 +88,7 @@ def run(words: Sequence[str]) -> int:
     began = memo.clock()
     world = memo.Watching()
     console = Console.of_process(record=True)
+    console.lines = words[:1] == ["build"]
     try:
         here = Path.cwd()
     except FileNotFoundError:

@@ -137,15 +137,20 @@ class Selector:
     def _path(self, name: str) -> str | None:
         """The word as a path below the root, when it looks like one or is one."""
         path = posixpath.normpath(posixpath.join(self.here, name))
+        if self.here and not self._below(path) and self._below(posixpath.normpath(name)):
+            path = posixpath.normpath(name)  # as our own messages name it
         if name in self.compiled.declared and "/" not in name:
             return None
         looks = "/" in name or name.endswith((".yml", ".yaml")) or name in (".", "specs")
         return path if looks or any(file.startswith(f"{path}/") for file in self.files) else None
 
+    def _below(self, path: str) -> set[str]:
+        return {file for file in self.files if file == path or file.startswith(f"{path}/")}
+
     def _in_files(self, word: str, path: str) -> set[str]:
         if path in (".", ""):
             path = "specs"
-        files = {file for file in self.files if file == path or file.startswith(f"{path}/")}
+        files = self._below(path)
         if not self.files:
             raise ZycError(problem("no-specs"))
         if not files:

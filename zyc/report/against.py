@@ -16,6 +16,8 @@ from zyc.revision import at_revision
 from zyc.settle import Settlement
 from zyc.why import apart, reason_of, recipe_fields
 
+_BRIEF = 26  # letters of a value: with its place it fits into a line
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -139,7 +141,7 @@ def _because(front: Front, node: Node, past_front: Front, before: Node) -> str:
     for path in [*new, *(path for path in old if path not in new)]:
         if old.get(path) != new.get(path):
             line = _line(front, node, path)
-            one, other = apart(old.get(path, "-"), new.get(path, "-"), 40)
+            one, other = apart(old.get(path, "-"), new.get(path, "-"), _BRIEF)
             words.append(f"`{path}` {one} -> {other}" + (f" ({line})" if line else ""))
     for change in changes(past_front.settlement.nodes[before.name].own, front.settlement.nodes[node.name].own):
         if not change.label.startswith("recipe/") or not words:

@@ -32,7 +32,7 @@ class Lines:
         self._log = log
         self._json = as_json
         self._every = every
-        self._width = min(40, max((len(node.name) for node in graph.nodes()), default=0))
+        self._width = min(40, max(16, console.width - 34), max((len(node.name) for node in graph.nodes()), default=0))
         self._told = 0
         self._all = sum(1 for _ in graph.nodes())
 

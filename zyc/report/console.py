@@ -71,6 +71,7 @@ class Console:
     live: bool = False  # a person is watching
     moves: bool = False  # a line may be written over
     record: bool = False
+    lines: bool = False  # a JSON document is one line
     _printed: list[str] = field(default_factory=list)
     _noted: list[str] = field(default_factory=list)
 
@@ -128,7 +129,7 @@ class Console:
         """An answer for programs."""
         import json
 
-        self.print(json.dumps(value, indent=2, ensure_ascii=False))
+        self.print(json.dumps(value, indent=None if self.lines else 2, ensure_ascii=False))
 
     def table(
         self,

@@ -358,13 +358,19 @@ def markdown(plan: Plan, read: Read) -> str:
     """The plan as a table for a pull request."""
     rows = [each for each in plan.decisions.values() if each.state is not State.KEEP]
     if not rows:
-        return f"Nothing to do: {len(plan.decisions):,} nodes are kept."
+        return f"Nothing to do: {_kept(len(plan.decisions), 'node')}."
     lines = ["| node | plan | time | because |", "|---|---|---|---|"]
     for row in _rows(plan, rows, read, every=False):
         names = row.label.strip() if len(row.nodes) > 1 else row.nodes[0]
         lines.append(f"| {cell(names)} | **{row.state.value}** | {row.time} | {cell(row.because)} |")
     kept = plan.count(State.KEEP)
-    return "\n".join([*lines, *([f"\n{kept:,} more are kept."] if kept else [])])
+    return "\n".join([*lines, *([f"\n{_kept(kept, '')}."] if kept else [])])
+
+
+def _kept(count: int, what: str) -> str:
+    if not what:
+        return f"{count:,} more {'is' if count == 1 else 'are'} kept"
+    return f"{count:,} {what}{' is' if count == 1 else 's are'} kept"
 
 
 def cell(text: str) -> str:

@@ -41,7 +41,7 @@ def command(app: App, call: Call, *, every: bool, long: bool) -> int:
             _row(node, console.paint(plan.decisions[node.name].state.value, report.COLOURS[plan.decisions[node.name].state]))
             for node in found
         ]
-        console.table(rows, indent=0, flexible=4)
+        console.table(rows, indent=0, flexible=4, spare=(4, 1))
     else:
         for node in found:
             app.console.print(node.name)

@@ -90,7 +90,7 @@ def _explained(front: Front, plan: Plan, name: str) -> dict[str, object]:
 
 def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
     decision = plan.decisions[name]
-    console.print(f"{console.paint(name, 'bold')}  {console.paint(_verdict(decision), report.COLOURS[decision.state])}")
+    console.say(f"{console.paint(name, 'bold')}  {console.paint(_verdict(decision), report.COLOURS[decision.state])}")
     if decision.state is State.KEEP:
         _print_kept(console, front, decision)
         return
@@ -104,7 +104,7 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
     for depth, link in enumerate(chain(plan, name)):
         rows = [(safe(str(each)), _place(front, each)) for each in reasons(plan, link, front.read_trace)]
         if depth:
-            console.print(f"  because of {console.paint(link, 'bold')}  {plan.decisions[link].state.value}")
+            console.say(f"because of {console.paint(link, 'bold')}  {plan.decisions[link].state.value}", indent=2)
         _reasons(console, rows, indent=2 + 2 * bool(depth))
     if decision.cannot:
         console.say(console.paint(f"and this machine cannot: {decision.cannot}", "red"), indent=2)
