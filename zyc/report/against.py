@@ -16,7 +16,7 @@ from zyc.revision import at_revision
 from zyc.settle import Settlement
 from zyc.why import apart, reason_of, recipe_fields
 
-_BRIEF = 26  # letters of a value: with its place it fits into a line
+_BRIEF = 22  # letters of a value: with its place it fits into a line
 
 
 @dataclass(frozen=True, slots=True)
