@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
 from zyc.gates import Verdict
 from zyc.graph import Graph
 from zyc.quantity import in_bytes, in_time
-from zyc.report.console import Console, clipped, safe
+from zyc.report.console import Console, clipped, data, safe
 from zyc.runner import Ending, Fate
 
 COLOURS = {
@@ -40,7 +39,7 @@ class Lines:
         """One event."""
         if self._json:
             told = _data(about) if isinstance(about, Ending) else {"node": about} if what == "start" else {"text": about}
-            self.console.print(json.dumps({"event": what, **told}, ensure_ascii=False))
+            self.console.print(data({"event": what, **told}))
         elif isinstance(about, Ending):
             self._told += 1
             if about.fate is not Fate.KEPT or self._every:

@@ -12,19 +12,30 @@ from typing import IO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_WIDE = re.compile("[^\x00-\u02ff…·✓✗├└─│┃≈⏎→≤≥×−–—‘’“”•€]")  # all others are looked up
 _ENOUGH = 40  # columns in which most sentences of a table can be read
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# what moves the cursor, turns the line around, or cannot be seen
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
 
 
 def safe(text: str) -> str:
     """A text of the user's that cannot move the cursor or turn the line around."""
-    return _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}" if ord(found[0]) < 256 else f"\\u{ord(found[0]):04x}", text)
+    return _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def data(value: object, *, indent: int | None = None) -> str:
+    """JSON that a terminal may show as it is: every character is there, those that are unsafe by their numbers."""
+    import json
+
+    return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def cells(text: str) -> int:
     """How many columns a text takes."""
     bare = _ANSI.sub("", text)
-    if bare.isascii():
+    if bare.isascii() or not _WIDE.search(bare):
         return len(bare)
     from rich.cells import cell_len  # wide letters and accents: somebody else's table
 
@@ -127,9 +138,7 @@ class Console:
 
     def json(self, value: object) -> None:
         """An answer for programs."""
-        import json
-
-        self.print(json.dumps(value, indent=None if self.lines else 2, ensure_ascii=False))
+        self.print(data(value, indent=None if self.lines else 2))
 
     def table(
         self,
