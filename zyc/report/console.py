@@ -12,7 +12,7 @@ from typing import IO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_WIDE = re.compile("[^\x00-\u02ff…·✓✗├└─│┃≈⏎→≤≥×−–—‘’“”•€]")  # all others are looked up
+_WIDE = re.compile("[^\x00-\u02ff…✓✗├└─│≈⏎→≤≥•]")  # all others are looked up
 _ENOUGH = 40  # columns in which most sentences of a table can be read
 # what moves the cursor, turns the line around, or cannot be seen
 _UNSAFE = re.compile(
