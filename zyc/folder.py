@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zyc import kinds
 from zyc.errors import ZycError, problem
-from zyc.gather import glob_root
+from zyc.files import glob_root
 from zyc.graph import Node
 from zyc.kind import FileNeed
 from zyc.known import Known

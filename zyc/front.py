@@ -16,7 +16,8 @@ from zyc.check import check
 from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
 from zyc.compile.link import measured_at
 from zyc.errors import Problem, Span, ZycError, problem
-from zyc.gather import Disk, Files, gather, history, read_profile, read_specs
+from zyc.files import Disk, Files, read_profile, read_specs
+from zyc.gather import gather, history
 from zyc.graph import Graph, Search
 from zyc.kept import Kept
 from zyc.known import History, Known

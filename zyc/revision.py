@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from zyc.digest import of_text
 from zyc.errors import ZycError, problem
+from zyc.files import Disk
 from zyc.front import Front
-from zyc.gather import Disk
 from zyc.kept import Kept
 from zyc.world import World
 

@@ -18,9 +18,9 @@ from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
 from zyc.digest import Manifest, key_of
 from zyc.errors import Problem, Span, ZycError, problem
+from zyc.files import Disk
 from zyc.front import Front
 from zyc.gates import Verdict
-from zyc.gather import Disk
 from zyc.graph import Choice, Cluster, Node, Vertex
 from zyc.hosts import Outcome, local
 from zyc.journal import Journal, Summary

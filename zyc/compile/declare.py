@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from zyc import kinds
-from zyc.compile.expand import Matrix, Places, Row, Scope, patched, placed, read_search, variable_of
+from zyc.compile.expand import Places, Row, Scope, patched, placed, variable_of
+from zyc.compile.matrix import Matrix, read_search
 from zyc.compile.outline import Entry, Source, header_of, key_of, outline, plain_text, span_of
 from zyc.compile.plain import keep_outline, keep_shape, kept_outline, kept_shape
 from zyc.compile.validate import AnyKind, as_fields, owner_words, place_of, read_spec, shape_of

@@ -76,7 +76,7 @@ def read_spec(kind: AnyKind, name: str, value: Map, places: Places) -> tuple[Spe
 def read_fields(subject: Subject, value: Map) -> tuple[Any, list[Problem]]:
     """The validated fields of anything, or all that is wrong with them."""
     try:
-        return subject.model.model_validate(value), []
+        return subject.model.model_validate({key: _ordered(each) for key, each in value.items()}), []
     except ValidationError as errors:
         found = errors.errors(include_url=False)
     # a word that is nearly the missing one is that one
@@ -87,6 +87,13 @@ def read_fields(subject: Subject, value: Map) -> tuple[Any, list[Problem]]:
     }
     told = [_problem(each, subject, value) for each in found if each["type"] != "missing" or each["loc"] not in meant]
     return None, list(dict.fromkeys(told))
+
+
+def _ordered(value: Value) -> Any:
+    """The value with its mappings in order of their names: the order in which they are written reaches no byte."""
+    if isinstance(value, Map):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(each) for each in value] if isinstance(value, Seq) else value
 
 
 class Located(NamedTuple):
