@@ -13,7 +13,7 @@ import click
 
 from zyc import __version__, memo
 from zyc.errors import ZycError, nearest, problem
-from zyc.report.console import Console
+from zyc.report.console import Console, Unheard
 from zyc.verbs import App
 
 # verb -> (what it is for, whether the same call over an unchanged project says the same)
@@ -117,9 +117,9 @@ def _called(app: App, words: Sequence[str]) -> int:
         app.console.note("interrupted")
         return 130
     except click.ClickException as error:
-        return _misused(app, error, json="--json" in words)
-    except BrokenPipeError:
-        # whoever read us has had enough; Python would complain once more when it closes stdout
+        return _misused(app, error, words)
+    except (Unheard, SystemExit):  # click, too, leaves when nobody reads its help
+        # Python would complain once more when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 130 if words[:1] == ["build"] else 0
     except OSError as error:
@@ -130,14 +130,15 @@ def _called(app: App, words: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _misused(app: App, error: click.ClickException, *, json: bool) -> int:
+def _misused(app: App, error: click.ClickException, words: Sequence[str]) -> int:
     context = getattr(error, "ctx", None)
     said = _said(error, context)
-    hint = f"`{context.command_path} --help` shows what there is" if context is not None else ""
-    if json:
+    verb = next((f" {word}" for word in words[:1] if any(word in group for group in VERBS.values())), "")
+    hint = f"`{context.command_path if context is not None else f'zyc{verb}'} --help` shows what there is"
+    if "--json" in words:
         app.console.json({"errors": [{"code": "bad-call", "message": said, "help": hint, "places": []}]})
     else:
-        app.console.note(f"error: {said}" + (f"\nhelp: {hint}" if hint else ""))
+        app.console.note(f"error: {said}\nhelp: {hint}")
     return 2
 
 

@@ -14,7 +14,7 @@ from zyc import search as searches
 from zyc import site as sites
 from zyc.check import check
 from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
-from zyc.compile.link import measured_at
+from zyc.compile.choose import measured_at
 from zyc.errors import Problem, Span, ZycError, problem
 from zyc.files import Disk, Files, read_profile, read_specs
 from zyc.gather import gather, history

@@ -201,6 +201,11 @@ def replay(argv: Sequence[str]) -> int | None:
         return None
     if any(_variable(name) != was for name, was in variables) or any(_free(each) != was for each, was in disks):
         return None
+    try:
+        for stream, text in ((sys.stdout, out), (sys.stderr, err)):
+            text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return None  # this stream is told what it can show
     for stream, text in ((sys.stdout, out), (sys.stderr, err)):
         if text:
             stream.write(text)

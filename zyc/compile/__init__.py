@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from zyc.compile.declare import Declaration, Request, Trouble, declare
+from zyc.compile.declare import declare
+from zyc.compile.declared import Declaration, Request, Trouble
 from zyc.compile.link import Linker, names_of
 from zyc.compile.outline import Source
 from zyc.graph import Graph

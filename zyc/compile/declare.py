@@ -3,101 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from zyc import kinds
+from zyc.compile.declared import Declaration, Declared, Member, Patches, Request, Trouble
 from zyc.compile.expand import Places, Row, Scope, patched, placed, variable_of
 from zyc.compile.matrix import Matrix, read_search
-from zyc.compile.outline import Entry, Source, header_of, key_of, outline, plain_text, span_of
+from zyc.compile.outline import Entry, Source, header_of, key_of, outline, plain_text
+from zyc.compile.overrides import patches_of
 from zyc.compile.plain import keep_outline, keep_shape, kept_outline, kept_shape
 from zyc.compile.validate import AnyKind, as_fields, owner_words, place_of, read_spec, shape_of
-from zyc.errors import Problem, Span, ZycError, guess, problem
-from zyc.fields import describe
-from zyc.graph import Header, Search, Shape
+from zyc.errors import Problem, Span, guess, problem
+from zyc.graph import Header, Shape
 from zyc.kept import Kept
 from zyc.kind import Measure, Spec
 from zyc.measures import matches
-from zyc.source import Map, Scalar, Value, parse, parse_value
+from zyc.source import Map, Scalar, Value
 
 _SPACES = ("matrix", "search")
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A problem and whose it is: a broken file outside what was asked for is only a warning."""
-
-    problem: Problem
-    file: str = ""
-    node: str = ""
-
-
-class Member(NamedTuple):
-    """One node of a declaration: with a matrix, one of several."""
-
-    row: Row
-    shape: Shape
-    load: Callable[[], Spec]
-    digest: str = ""
-    values: Mapping[str, str] = MappingProxyType({})
-    unread: tuple[str, ...] = ()  # axes that no field took; a script may
-
-
-@dataclass(slots=True)
-class Declaration:
-    """A node as declared, with everything that a profile, `--set` or a matrix makes of it."""
-
-    name: str
-    kind: AnyKind
-    source: Source
-    span: Span
-    places: Places
-    members: list[Member] = field(default_factory=list)
-    search: Search | None = None
-    broken: bool = False
-    told: set[tuple[str, tuple[Span, ...]]] = field(default_factory=set)  # its problems so far, by code and place
-    written: Callable[[], Value | None] = lambda: None
-
-    def at(self, path: str) -> Span:
-        """The place of a field."""
-        value = self.written()
-        return self.span if value is None else self.places.span(place_of(value, path))
-
-    def at_key(self, path: str, name: str) -> Span:
-        """The place of a key of the mapping at a path."""
-        value = self.written()
-        holder = place_of(value, path) if value is not None else None
-        return self.places.span(key_of(holder, name)) if isinstance(holder, Map) and name in holder else self.at(path)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a call adds to the specs."""
-
-    profile: tuple[str, bytes] | None = None  # file, text
-    sets: tuple[str, ...] = ()
-    searched: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # the rows that a search has chosen
-
-
-@dataclass(slots=True)
-class Patches:
-    """What a profile and `--set` change, by node and by var."""
-
-    nodes: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
-    vars: dict[str, tuple[Value, str]] = field(default_factory=dict)
-    names: dict[str, Span] = field(default_factory=dict)  # where the vars are named
-
-
-@dataclass(slots=True)
-class Declared:
-    """All declarations of a project."""
-
-    nodes: dict[str, Declaration] = field(default_factory=dict)
-    headers: dict[str, Header] = field(default_factory=dict)
-    troubles: list[Trouble] = field(default_factory=list)
-    sections: dict[str, str] = field(default_factory=dict)
 
 
 def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared:
@@ -106,7 +30,7 @@ def declare(sources: Sequence[Source], request: Request, kept: Kept) -> Declared
     entries: Iterable[tuple[Source, Header, Entry, Span]] = _entries(sources, told, kept)
     if request.profile is not None or request.sets:
         entries = list(entries)  # what they change must be declared somewhere
-    patches = _patches(request, told)
+    patches = patches_of(request, told)
     values: dict[str, dict[str, str]] = {}
     for source, header, entry, at in entries:
         kind = kinds.of_section(entry.section)
@@ -150,99 +74,6 @@ def _entries(sources: Sequence[Source], told: Declared, kept: Kept) -> Iterator[
                 told.sections[entry.name] = entry.section
                 yield source, header, entry, at
         source.forget()
-
-
-def _patches(request: Request, told: Declared) -> Patches:
-    patches = Patches()
-    if request.profile is not None:
-        file, text = request.profile
-        document = parse(text, file)
-        told.troubles += [Trouble(each, file) for each in document.problems]
-        for section, values in (document.root or {}).items():
-            if section in ("zyc", "about"):
-                continue
-            if not isinstance(values, Map):
-                facts = {
-                    "what": f"names below `{section}`",
-                    "found": describe(values),
-                    "help": "a profile holds nodes in their sections, and `vars`",
-                }
-                told.troubles.append(Trouble(problem("not-a-mapping", span_of(values, file), **facts)))
-            elif section == "vars":
-                patches.vars |= {str(name): (value, file) for name, value in values.items()}
-                patches.names |= {str(name): span_of(name, file) for name in values}  # type: ignore[arg-type]
-            else:
-                _profile_section(patches, told, file, section, values)
-    for override in request.sets:
-        _set(patches, told, override)
-    return patches
-
-
-def _profile_section(patches: Patches, told: Declared, file: str, section: str, values: Map) -> None:
-    for name, value in values.items():
-        at = span_of(name, file)  # type: ignore[arg-type]
-        declared = told.sections.get(name)
-        if declared is None:
-            told.troubles.append(Trouble(problem("profile-node", at, name=str(name), hint=guess(name, told.sections))))
-        elif declared != section:
-            told.troubles.append(Trouble(problem("profile-section", at, name=str(name), declared=declared, section=section)))
-        else:
-            patches.nodes.setdefault(str(name), []).append((value, file))
-
-
-def _set(patches: Patches, told: Declared, text: str) -> None:
-    path, equals, written = text.partition("=")
-    name, dot, rest = path.partition(".")
-    file = f"--set {text}"
-    if not equals or not dot or not rest or "" in rest.split("."):
-        hint = "for example `--set philo-lora.train.epochs=1`"
-        if "@" in name:
-            hint = f"a family is set as a whole: `--set {name.partition('@')[0]}.FIELD=VALUE`"
-        elif equals and not dot and name in told.sections:
-            hint = f"name a field of it: `--set {name}.FIELD=VALUE`"
-        told.troubles.append(Trouble(problem("bad-set", Span(file, 1, 1, max(1, len(text))), text=text, hint=hint)))
-        return
-    try:
-        value = parse_value(written, file)
-    except ZycError as error:
-        told.troubles += [Trouble(_moved(each, len(path) + 1)) for each in error.problems]
-        return
-    _shift(value, len(path) + 1)
-    if name == "vars":
-        patches.vars[rest] = (value, file)
-        patches.names[rest] = Span(file, 1, 6, len(rest))
-    elif name not in told.sections:
-        hint = guess(name, [*told.sections, "vars"])
-        told.troubles.append(Trouble(problem("set-node", Span(file, 1, 1, len(name)), name=name, hint=hint)))
-    else:
-        begin = len(path)
-        for part in reversed(rest.split(".")):
-            begin -= len(part)
-            outer = Map({Scalar.at(part, 1, begin + 1, len(part)): value})
-            outer.line, outer.column, outer.width = 1, begin + 1, len(path) - begin
-            value, begin = outer, begin - 1
-        patches.nodes.setdefault(name, []).append((value, file))
-
-
-def _moved(told: Problem, by: int) -> Problem:
-    """A problem in the VALUE of `--set`, at its place in the whole of it."""
-    spans = tuple(each._replace(column=each.column + by) if each.line == 1 else each for each in told.spans)
-    return replace(told, spans=spans)
-
-
-def _shift(value: Value, by: int) -> None:
-    """Move a value to the right of the `=` that it stands behind."""
-    waiting, seen = [value], set()
-    while waiting:
-        here = waiting.pop()
-        if id(here) in seen:
-            continue
-        seen.add(id(here))
-        here.column += by if here.line == 1 else 0
-        if isinstance(here, Map):
-            waiting += [*here, *here.values()]
-        elif not isinstance(here, Scalar):
-            waiting += here
 
 
 def _vars(source: Source, patches: Patches) -> tuple[dict[str, Value], dict[str, str]]:

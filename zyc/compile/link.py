@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,34 +9,19 @@ from functools import partial
 from itertools import pairwise
 
 from zyc import kinds
-from zyc.compile.declare import Declaration, Declared, Member, Trouble, measures_of
+from zyc.compile.choose import Choices
+from zyc.compile.declared import Declaration, Member
+from zyc.compile.names import Target, Unlinked
 from zyc.compile.validate import AnyKind, field_words, owner_words, shape_of
 from zyc.errors import Span, guess, listing, problem
 from zyc.fields import Ref
 from zyc.gates import Gate
-from zyc.graph import Choice, Cluster, Edge, Family, Graph, Link, Node, Part, Search, Shape, Vertex, ordered
+from zyc.graph import Cluster, Edge, Family, Graph, Link, Node, Part, Search, Shape, ordered
 from zyc.kind import Spec
 from zyc.measures import known
 from zyc.types import TYPES, Artifact
 
 Coordinates = Mapping[str, str]
-
-
-_SUFFIXED = re.compile(r"(.+)(\.[a-z][a-z0-9_-]*)")
-
-
-class Unlinked(Exception):
-    """A reference that leads nowhere: its trouble has been told, and the node is left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a name in a spec leads to: one vertex, or the rows of a family that begin as the name says."""
-
-    node: Declaration
-    family: Family | None
-    rows: tuple[tuple[str, ...], ...] = ()
-    free: tuple[str, ...] = ()  # the axes that the name leaves open
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +36,8 @@ class Stand:
 
 
 @dataclass(slots=True)
-class Linker:
+class Linker(Choices):
     """The graph as it grows, inputs before what stands on them."""
-
-    declared: Declared
-    vertices: dict[str, Vertex] = field(default_factory=dict)
-    families: dict[str, Family] = field(default_factory=dict)
-    searches: dict[str, Search] = field(default_factory=dict)
-    unread: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    picked: set[tuple[str, str]] = field(
-        default_factory=set
-    )  # axes by which a node picks its inputs, which is a way to read them
 
     def graph(self) -> Graph:
         """Link everything that can be linked."""
@@ -120,24 +95,6 @@ class Linker:
             self._trouble(node, problem("bad-search", at, name=search.family, reason=reason, help=help_))
         else:
             self._measures(node, "search.max" if search.largest else "search.min", search.judge, search.measure)
-
-    def _measures(self, node: Declaration, path: str, judge: str, measure: str) -> None:
-        kind = self.declared.nodes[judge.split("@", maxsplit=1)[0]].kind
-        patterns = measures_of(kind)
-        if not known(measure, patterns):
-            facts = {
-                "owner": owner_words(kind.name, judge),
-                "measure": measure,
-                "hint": guess(measure, patterns, listed="it measures"),
-            }
-            self._trouble(node, problem("unknown-measure", node.at(path), **facts))
-            raise Unlinked
-
-    def _trouble(self, node: Declaration, what: object) -> None:
-        trouble = Trouble(what, node.source.file, node.name)  # type: ignore[arg-type]
-        if trouble not in self.declared.troubles:
-            self.declared.troubles.append(trouble)
-        node.broken = True
 
     # --- families ---
 
@@ -229,51 +186,6 @@ class Linker:
         return [{**each, **labels} for each in rows for labels in index[tuple(each[axis] for axis in shared)]]
 
     # --- names ---
-
-    def _target(self, node: Declaration, name: str, path: str) -> Target:
-        base, *coordinates = self._stem(name)[0].split("@")
-        target = self.declared.nodes.get(base)
-        if target is None:
-            hint = guess(base, self.declared.nodes, otherwise="names are those of nodes in any spec of this project")
-            self._trouble(node, problem("unknown-node", node.at(path), name=base, hint=hint))
-            raise Unlinked
-        family = self.families.get(base)
-        if not coordinates:
-            if target.broken:
-                raise Unlinked
-            return Target(target, family, family.rows if family else (), family.axes if family else ())
-        if family is None:
-            if target.broken:
-                raise Unlinked
-            self._trouble(node, problem("not-a-family", node.at(path), target.span, family=base, name=name))
-            raise Unlinked
-        rows = tuple(
-            row
-            for row in family.rows
-            if [f"{axis}={label}" for axis, label in zip(family.axes, row, strict=True)][: len(coordinates)] == coordinates
-        )
-        if not rows:
-            hint = guess(name, (family.member(row) for row in family.rows))
-            self._trouble(node, problem("unknown-member", node.at(path), family=base, name=name, hint=hint))
-            raise Unlinked
-        return Target(target, family, rows, family.axes[len(coordinates) :])
-
-    def _stem(self, name: str) -> tuple[str, list[str]]:
-        """A name without the suffixes of what the compiler puts behind a node; a label may hold dots, too."""
-        stem, suffixes = name, ""
-        while not self._is_declared(stem):
-            found = _SUFFIXED.fullmatch(stem)
-            if found is None:
-                return name, []
-            stem, suffixes = found[1], found[2] + suffixes
-        return stem, suffixes.split(".")[1:]
-
-    def _is_declared(self, name: str) -> bool:
-        base, *coordinates = name.split("@")
-        if not coordinates or base not in self.families:
-            return base in self.declared.nodes
-        label = coordinates[-1].partition("=")[2]
-        return any(label in row for row in self.families[base].rows)
 
     def _vertex(self, node: Declaration, link: Link, coordinates: Coordinates) -> str:
         """The vertex that a reference leads to, before any coercion but those that it names."""
@@ -424,12 +336,6 @@ class Linker:
         ]
         return listing(told, f"to give {wanted.says} there is") or f"nothing in this project gives {wanted.says}"
 
-    def _type(self, vertex: str) -> type[Artifact]:
-        here = self.vertices[vertex]
-        if isinstance(here, Node):
-            return TYPES[here.shape.yields]
-        return self._type(here.edges[0].source)
-
     def _coerced(self, node: Declaration, link: Link, vertex: str) -> str:
         """The vertex, or what the compiler puts behind it so that the field gets the type that it takes."""
         here = self.vertices[vertex]
@@ -461,97 +367,11 @@ class Linker:
             vertex = name
         return vertex
 
-    def _owner(self, vertex: str) -> Declaration:
-        here = self.vertices[vertex]
-        owner = (
-            here.owner
-            if isinstance(here, Node | Choice) and here.owner
-            else here.family
-            if isinstance(here, Node) and here.family
-            else here.name
-        )
-        return self.declared.nodes[owner.split("@")[0].split(".")[0]]
-
     # --- choices ---
-
-    def _choice(self, node: Declaration, owner: str, link: Link) -> str:
-        """`select`: the vertex whose tree is the winner's."""
-        assert link.select is not None
-        judge, measure, largest, take = link.select
-        judges = self._target(node, judge, link.field)
-        if judges.family is None:
-            self._trouble(node, problem("select-not-family", node.at(link.field), name=judge))
-            raise Unlinked
-        self._measures(node, link.field, judge, measure)
-        members = [(self._label(judges.family, row), judges.family.member(row)) for row in judges.rows]
-        if any(name not in self.vertices for _, name in members):
-            raise Unlinked
-        takes = self._takes(node, link, judges, members, take)
-        takes = [(label, self._coerced(node, link, vertex)) for label, vertex in takes]
-        proofs = tuple((label, f"{vertex}.proof") for label, vertex in takes if f"{vertex}.proof" in self.vertices)
-        name = f"{owner}.select"
-        span = node.at(link.field)
-        measured = tuple((label, measured_at(self.vertices, vertex, measure)) for label, vertex in members)
-        self.vertices[name] = Choice(name, measured, tuple(takes), measure, largest, node.name, span, proofs)
-        return name
-
-    @staticmethod
-    def _label(family: Family, row: Sequence[str]) -> str:
-        return ",".join(f"{axis}={value}" for axis, value in zip(family.axes, row, strict=True))
-
-    def _takes(
-        self, node: Declaration, link: Link, judges: Target, members: list[tuple[str, str]], take: str
-    ) -> list[tuple[str, str]]:
-        wanted = TYPES[link.accepts]
-        if take:
-            target = self._target(node, take, link.field)
-            family, axes = target.family, judges.family.axes if judges.family else ()
-            if family is not None and set(family.axes) <= set(axes) and len(target.rows) == len(family.rows):
-                rows = [dict(zip(axes, row, strict=True)) for row in judges.rows]
-                return [
-                    (label, family.member(tuple(row[axis] for axis in family.axes)))
-                    for (label, _), row in zip(members, rows, strict=True)
-                ]
-        elif kinds.path_between(self._type(members[0][1]), wanted) is not None:
-            return members
-        else:
-            found = [[self._judged_by(vertex, path, wanted) for _, vertex in members] for path in self._inputs(members[0][1])]
-            fits = [[name for name in each if name is not None] for each in found if None not in each]
-            if len(fits) == 1:
-                return [(label, name) for (label, _), name in zip(members, fits[0], strict=True)]
-        facts = {"judge": judges.node.name, "wanted": wanted.says}
-        help_ = f"name the family to take it from: `select: {{from: {judges.node.name}, ..., take: FAMILY}}`"
-        if take:
-            help_ = f"`take` names a family whose axes `{judges.node.name}` has, too"
-        self._trouble(node, problem("select-nothing", node.at(link.field), **facts, help=help_))
-        raise Unlinked
-
-    def _inputs(self, vertex: str) -> list[str]:
-        return [
-            each.field
-            for each in self.vertices[vertex].edges
-            if not each.order and not isinstance(self.vertices[each.source], Cluster)
-        ]
-
-    def _judged_by(self, vertex: str, path: str, wanted: type[Artifact]) -> str | None:
-        """What a judge was given in a field; where that was made of something by the compiler, perhaps what it was made of."""
-        name: str | None = next(edge.source for edge in self.vertices[vertex].edges if edge.field == path)
-        while name is not None and kinds.path_between(self._type(name), wanted) is None:
-            here = self.vertices[name]
-            made = isinstance(here, Node) and here.inserted and kinds.load(here.kind).coerces
-            name = next((edge.source for edge in here.edges if edge.field == "source"), None) if made else None
-        return name
 
 
 def _only(edge: Edge, _: Shape) -> list[Edge]:
     return [edge]
-
-
-def measured_at(vertices: Mapping[str, Vertex], name: str, measure: str) -> str:
-    """The vertex whose numbers tell a measure of a node: its own, or those of its proof."""
-    node, proof = vertices[name], f"{name}.proof"
-    own = not isinstance(node, Node) or known(measure, kinds.load(node.kind).measures)
-    return name if own or proof not in vertices else proof
 
 
 def _alone(link: Link, links: Sequence[Link]) -> str:

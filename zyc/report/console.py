@@ -71,6 +71,10 @@ def wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
     return [clipped(each, width) for each in (*lines, line)]
 
 
+class Unheard(Exception):
+    """Whoever read us has had enough."""
+
+
 @dataclass
 class Console:
     """Standard output for answers, standard error for notes."""
@@ -112,11 +116,14 @@ class Console:
 
     def _write(self, stream: IO[str], text: str, kept: list[str]) -> None:
         try:
-            stream.write(text)
-        except UnicodeEncodeError:
-            there = getattr(stream, "encoding", None) or "ascii"
-            stream.write(text.encode(there, "replace").decode(there))
-        stream.flush()
+            try:
+                stream.write(text)
+            except UnicodeEncodeError:
+                there = getattr(stream, "encoding", None) or "ascii"
+                stream.write(text.encode(there, "replace").decode(there))
+            stream.flush()
+        except BrokenPipeError:
+            raise Unheard from None
         if self.record:
             kept.append(text)
 

@@ -25,7 +25,7 @@ def command(app: App, call: Call, *, every: bool) -> int:
 
     \b
     zyc build specs/hello.yml
-    zyc build page --set greeting.run='echo hi > out/hi'
+    zyc build page --set vars.name=moon
     zyc build specs/ --frozen        in CI: no pin may be missing
     """
     front = app.open(call)

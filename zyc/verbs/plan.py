@@ -25,7 +25,7 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
 
     \b
     zyc plan specs/hello.yml
-    zyc plan page+ --exclude 'draft*'
+    zyc plan greeting+ --exclude count
     zyc plan kind:step,state:changed
     zyc plan specs/ --against origin/main --format markdown
     zyc plan specs/ --exit-code      3 when something would run

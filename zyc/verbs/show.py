@@ -59,11 +59,10 @@ def _file(console: Console, front: Front, node: Node, name: str) -> None:
 
 def _print(console: Console, front: Front, node: Node, decision: Decision) -> None:
     state = console.paint(decision.state.value, report.COLOURS[decision.state])
-    console.print(
-        f"{console.paint(node.name, 'bold')}  {node.kind}  {state}  {console.paint(f'{node.span.file}:{node.span.line}', 'dim')}"
-    )
+    place = console.paint(f"{node.span.file}:{node.span.line}", "dim")
+    console.say(f"{console.paint(node.name, 'bold')}  {node.kind}  {state}  {place}")
     if node.shape.about:
-        console.print(f"  {safe(node.shape.about)}")
+        console.say(safe(node.shape.about), indent=2)
     readers = front.compiled.graph.readers()[node.name]
     trace = front.read_trace(decision.key) if decision.key else None
     link = front.project.link(node.name, twin=front.call.twin)
