@@ -1,14 +1,16 @@
 """Ask again when nothing moved: zyc against ninja.
 
-Nothing is built in the large graph: `zyc plan` says once more what it said, `ninja -n` lists all nodes. With --run a
-smaller graph is built by both first, and then `zyc build` and `ninja` are asked again.
+Nothing is built in the large graph: `zyc plan` says once more what it said, `ninja -n` lists all nodes. That is timed
+when nothing moved for long, and for the first time after the plan of an edit. With --run a smaller graph is built by both
+first, and then `zyc build` and `ninja` are asked again.
 """
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 
 from course import figures, graphs, place
-from course.clock import Entrant, Runs, in_turn
+from course.clock import Entrant, Runs, in_turn, once
 from course.figures import Figure
 from course.place import Place
 
@@ -19,6 +21,16 @@ def planned(here: Place, *, rounds: int, nodes: int = 10_000) -> Iterator[Figure
         Entrant(tool, here.plan(tool), graphs.write(here.folder / f"plan-{tool}", tool, nodes)) for tool in ("zyc", "ninja")
     ]
     yield _figure(nodes, "nothing built", _again(entrants, rounds))
+    yield _figure(nodes, "after the plan of an edit", _again(list(map(_after_an_edit, entrants)), rounds // 2))
+
+
+def _after_an_edit(entrant: Entrant) -> Entrant:
+    def before(turn: int) -> None:
+        graphs.edit(entrant.folder, entrant.name, 1, f"-{turn}")
+        once(entrant.command, entrant.folder)
+        graphs.rest()
+
+    return replace(entrant, before=before)
 
 
 def built(here: Place, *, rounds: int, nodes: int = 1_000) -> Iterator[Figure]:

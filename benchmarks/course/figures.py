@@ -86,6 +86,7 @@ def show_rows(rows: Sequence[Sequence[str]]) -> None:
 
 def conclude(figures: Iterable[Figure]) -> None:
     """The figures, last."""
+    found = list(figures)  # measured here, which shows its tables
     print()
-    for figure in figures:
+    for figure in found:
         print(figure)

@@ -13,9 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from course.clock import once
+from course.graphs import write
+
 HERE = Path(__file__).resolve().parents[2]
 CORES = os.cpu_count() or 1
 os.environ.update({"DVC_NO_ANALYTICS": "1", "NO_COLOR": "1"})
+# as whoever installed the tools has them: without bytecode a Python program compiles itself at each start
+for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED"):
+    os.environ.pop(name, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,10 @@ def at(asked: argparse.Namespace) -> Iterator[Place]:
     """A new folder for one benchmark, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="zyc-benchmark-", dir=asked.work))
     try:
-        yield Place(folder, str(Path(asked.zyc).absolute()))
+        here = Place(folder, str(Path(asked.zyc).absolute()))
+        # the first start of all compiles what it imports
+        once(here.plan("zyc"), write(folder / "first", "zyc", 1))
+        yield here
     finally:
         discard(folder)
 
