@@ -119,6 +119,7 @@ def _called(app: App, words: Sequence[str]) -> int:
     except click.ClickException as error:
         return _misused(app, error, words)
     except (Unheard, SystemExit):  # click, too, leaves when nobody reads its help
+        app.acted = True  # what was printed is not all that there is to say
         # Python would complain once more when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 130 if words[:1] == ["build"] else 0
