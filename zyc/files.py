@@ -144,9 +144,9 @@ def read_specs(files: Files) -> list[Source]:
         raise ZycError(problem("unreadable-file", Span("specs"), file="specs", reason=_reason(error))) from None
 
 
-def _read_spec(files: Files, path: str) -> Source:
+def _read_spec(files: Files, path: str, *, anywhere: bool = False) -> Source:
     try:
-        if files.leaves(path):
+        if not anywhere and files.leaves(path):
             return Source(path, b"", problem("escaping-file", Span(path), file=path))
         size = files.size(path)
         if size > MOST_BYTES:
@@ -158,6 +158,18 @@ def _read_spec(files: Files, path: str) -> Source:
 
 def _reason(error: OSError) -> str:
     return error.strerror or "it cannot be opened"
+
+
+def read_own(files: Files, path: str, *, anywhere: bool = False) -> bytes | None:
+    """A file of fixed name, if it is there; it may be a link out of the project when `anywhere` says so."""
+    try:
+        there = files.kind(path) is not None
+    except OSError:
+        there = True
+    source = _read_spec(files, path, anywhere=anywhere) if there else None
+    if source is not None and source.refused is not None:
+        raise ZycError(source.refused)
+    return None if source is None else source.text
 
 
 def read_profile(files: Files, name: str) -> tuple[str, bytes]:

@@ -15,8 +15,8 @@ from zyc import site as sites
 from zyc.check import check
 from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
 from zyc.compile.choose import measured_at
-from zyc.errors import Problem, Span, ZycError, problem
-from zyc.files import Disk, Files, read_profile, read_specs
+from zyc.errors import Problem, ZycError
+from zyc.files import Disk, Files, read_own, read_profile, read_specs
 from zyc.gather import gather, history
 from zyc.graph import Graph, Search
 from zyc.kept import Kept
@@ -79,16 +79,14 @@ class Front:
     @cached_property
     def lock(self) -> Lock:
         """The pins."""
-        if self.reading.kind(locks.FILE) is None:
-            return Lock()
-        if self.reading.leaves(locks.FILE):
-            raise ZycError(problem("escaping-file", Span(locks.FILE), file=locks.FILE))
-        return locks.read(self.reading.read(locks.FILE))
+        text = read_own(self.reading, locks.FILE)
+        return Lock() if text is None else locks.read(text)
 
     @cached_property
     def site(self) -> Site:
         """The settings of this place."""
-        return sites.read({file: self.reading.read(file) for file in sites.FILES if self.reading.kind(file) == "file"})
+        texts = {file: read_own(self.reading, file, anywhere=True) for file in sites.FILES}
+        return sites.read({file: text for file, text in texts.items() if text is not None})
 
     @cached_property
     def probe(self) -> Probe:

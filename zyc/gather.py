@@ -9,7 +9,7 @@ from pathlib import Path
 from zyc import kinds
 from zyc.digest import of_text
 from zyc.errors import Problem, Span, ZycError, problem
-from zyc.files import Files, find
+from zyc.files import Files, find, read_own
 from zyc.graph import Graph
 from zyc.journal import Journal
 from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
@@ -71,7 +71,11 @@ def _pins(wanted: list[str], lock: Lock, probe: Probe, tested: Mapping[str, str]
 
 def _templates(world: World, files: Files, names: set[str]) -> dict[str, Template]:
     """The template folders of the kinds in use; the project's own files shadow the built-in ones."""
-    own = list(files.below("templates")) if files.kind("templates") == "folder" else []
+    own: list[str] = []
+    if files.kind("templates") == "folder":
+        if files.leaves("templates"):
+            raise ZycError(problem("escaping-file", Span("templates"), file="templates"))
+        own = list(files.below("templates"))
     told = {}
     for name in sorted(names):
         texts: dict[str, str] = {}
@@ -86,10 +90,8 @@ def _templates(world: World, files: Files, names: set[str]) -> dict[str, Templat
 
 
 def _own_template(files: Files, path: str) -> str:
-    if files.leaves(path):
-        raise ZycError(problem("escaping-file", Span(path), file=path))
     try:
-        return files.read(path).decode("utf-8")
+        return (read_own(files, path) or b"").decode("utf-8")
     except UnicodeDecodeError:
         raise ZycError(
             problem("bad-template", Span(path), template=path, reason="is not UTF-8 text", help="save it as UTF-8")

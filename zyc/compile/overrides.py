@@ -54,7 +54,7 @@ def _set(patches: Patches, told: Declared, text: str) -> None:
     path, equals, written = text.partition("=")
     name, dot, rest = path.partition(".")
     file = f"--set {text}"
-    if not equals or not dot or not rest or "" in rest.split("."):
+    if not equals or not name or not dot or not rest or "" in rest.split("."):
         hint = "for example `--set philo-lora.train.epochs=1`"
         if "@" in name:
             hint = f"a family is set as a whole: `--set {name.partition('@')[0]}.FIELD=VALUE`"
