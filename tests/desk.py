@@ -35,8 +35,9 @@ class Stream(io.StringIO):
 
     def write(self, text):
         """Note it here, and in the order of both streams."""
+        count = super().write(text)
         self._both.append(text)
-        return super().write(text)
+        return count
 
 
 @dataclass(frozen=True)
