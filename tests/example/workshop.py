@@ -9,8 +9,9 @@ from faulty import Quick
 from zyc.errors import ZycError
 from zyc.front import Call, Front, open_front, save_kept
 from zyc.plan import Plan
+from zyc.preflight import hindrances
 from zyc.project import Project
-from zyc.runner import Build, Ending, hindrances
+from zyc.runner import Build, Ending
 
 TEXT = """
 anna an ann nana banana ban bananas cabana cab cabs scab scabs cannas canna can cans scan scans bans nab nabs

@@ -8,8 +8,9 @@ import click
 
 from zyc.errors import ZycError
 from zyc.front import Call, Front
+from zyc.preflight import add_pins, hindrances
 from zyc.report import build as report
-from zyc.runner import Build, Ending, Fate, add_pins, hindrances, verdict_failed
+from zyc.runner import Build, Ending, Fate, verdict_failed
 from zyc.verbs import App, nodes, on_a_graph
 
 

@@ -1,0 +1,71 @@
+"""What must be true before anything starts: this machine has what the plan needs, and the pins say so."""
+
+from __future__ import annotations
+
+from zyc import lock as locks
+from zyc.check import field_place
+from zyc.compile.validate import field_words, owner_words
+from zyc.errors import Problem, Span, problem
+from zyc.front import Front
+from zyc.graph import Node
+from zyc.kind import EnvironmentNeed, PinNeed
+from zyc.lock import Lock
+from zyc.plan import Plan, State
+
+
+def hindrances(front: Front, plan: Plan) -> list[Problem]:
+    """What this machine or call lacks for the plan; nothing is started while there is any."""
+    told: list[Problem] = []
+    environ = front.world.environ()
+    for node in plan.graph.nodes():
+        decision = plan.decisions[node.name]
+        if decision.state in (State.KEEP, State.BLOCKED):
+            continue
+        if decision.cannot:
+            at = field_place(front.compiled, node, "placement")
+            told.append(problem("cannot-here", at, node=node.name, lacks=decision.cannot))
+        for need in node.shape.needs:
+            if isinstance(need, EnvironmentNeed) and need.secret and need.name not in environ:
+                at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
+                told.append(problem("missing-variable", at, name=need.name, owner=owner, field=field_words(need.field)))
+            elif isinstance(need, PinNeed):
+                told += _pin_flaws(front, node, need)
+        for name, version in _needed_packages(plan, node):
+            here = front.probe.version(name)
+            if here != version:
+                told.append(_moved(node.span, name, here, version))
+    return list(dict.fromkeys(told))
+
+
+def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:
+    pins = plan.settlement.known.pins
+    template = plan.settlement.known.templates[node.kind]
+    return [(f"package:{name}", pins[f"package:{name}"]) for name in template.dependencies]
+
+
+def _moved(at: Span, name: str, here: str | None, pinned: str) -> Problem:
+    what, _, bare = name.partition(":")
+    remedy = f"`pip install {bare}=={pinned}`" if what == "package" else f"install version {pinned} of `{bare}`"
+    return problem("pin-moved", at, name=name, found=here or "missing", pinned=pinned, remedy=remedy)
+
+
+def _pin_flaws(front: Front, node: Node, need: PinNeed) -> list[Problem]:
+    pinned = front.lock.pins.get(need.name)
+    if pinned is None:
+        if front.call.frozen:
+            at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
+            return [problem("unpinned", at, name=need.name, owner=owner, field=field_words(need.field))]
+        return []
+    here = front.probe.version(need.name)
+    return [] if here == pinned else [_moved(field_place(front.compiled, node, need.field), need.name, here, pinned)]
+
+
+def add_pins(front: Front, plan: Plan) -> list[str]:
+    """Pin what has none yet; what has one stays where it is."""
+    known = plan.settlement.known
+    new = {name: known.pins[name] for name in sorted(known.unpinned) if name in known.pins}
+    if not new or front.call.frozen:
+        return []
+    lock = Lock({**front.lock.pins, **new})
+    front.world.write(front.project.root / locks.FILE, lock.text(), durable=True)
+    return list(new)
