@@ -139,6 +139,7 @@ WORDING: dict[str, Says] = {
     # --- what is known only by looking (gather, check) ---
     "missing-input": Says("`{path}` does not exist; {owner} asks for it in `{field}`", "{hint}"),
     "empty-glob": Says("no file matches `{path}`; {owner} asks for it in `{field}`", "paths are relative to the project's root"),
+    "odd-name": Says("the name of `{file}` has a character that cannot be seen", "rename it"),
     "escaping-file": Says("`{file}` is a link that leads out of the project", "copy the file itself there"),
     "escaping-link": Says("`{path}` leads out of the project ({owner}, `{field}`)", "copy the file into the project"),
     "own-output": Says(

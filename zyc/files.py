@@ -146,6 +146,8 @@ def read_specs(files: Files) -> list[Source]:
 
 def _read_spec(files: Files, path: str, *, anywhere: bool = False) -> Source:
     try:
+        if not path.isprintable():
+            return Source(path, b"", problem("odd-name", Span(path), file=path))
         if not anywhere and files.leaves(path):
             return Source(path, b"", problem("escaping-file", Span(path), file=path))
         size = files.size(path)
@@ -245,7 +247,7 @@ def _many(files: Files, path: str, names: list[str], empty: Missing | None) -> F
     start = f"{glob_root(path)}/" if _is_glob(path) else f"{path}/"
     # a name with a line end is one name
     lines = "".join(f"{digest} {name.removeprefix(start).replace(chr(10), chr(0))}\n" for name, digest in told)
-    return Found(path, of_text(lines), size, tuple(told))
+    return Found(path, of_text(lines.encode("utf-8", "surrogateescape")), size, tuple(told))
 
 
 def glob_root(pattern: str) -> str:

@@ -80,7 +80,8 @@ def _excerpt(console: Console, line_of: Line, span: Span, gutter: int, label: st
     overriding = span.file.startswith("--set ")
     written = span.file.removeprefix("--set ") if overriding else line_of(span)
     place = clipped(span.file, 120) if overriding else f"{span.file}:{span.line}:{span.column}"
-    lines = [f"{pad}{blue(':::' if label else '-->')} {safe(place)}"]
+    arrow = blue(":::" if label else "-->")
+    lines = [f"{pad}{arrow} " + safe(place).replace("\n", "\\n")]
     if written is None:
         return [*lines, f"{pad} {blue('|')} {label}"] if label else lines
     shown, before, width = _window(written, span.column - 1, span.width, console.width - gutter - 4, hidden=hidden)
