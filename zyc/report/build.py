@@ -60,7 +60,7 @@ class Lines:
     def _ended(self, ending: Ending) -> None:
         ran = ending.fate in (Fate.RAN, Fate.RESUMED)
         took = in_time(ending.seconds) if ran or ending.seconds else ""
-        told = [f"{name} {value:.4g}" for name, value in sorted(ending.measures.items())[:3]]
+        told = [f"{' '.join(name.split())} {value:.4g}" for name, value in sorted(ending.measures.items())[:3]]
         told += [self.console.paint(each.text, "red") for each in ending.gates if each.verdict is Verdict.FAILS]
         if ending.reason:
             told.append(safe(ending.reason))

@@ -20,6 +20,9 @@ _UNSAFE = re.compile(
 )
 
 
+_LOUD = re.compile(rf"(\x1b\[[0-9;]*m)|{_UNSAFE.pattern}")
+
+
 def safe(text: str) -> str:
     """A text of the user's that cannot move the cursor or turn the line around."""
     return _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
@@ -102,8 +105,16 @@ class Console:
         return cls(sys.stdout, sys.stderr, max(width, 30), colour, live, moves, record)
 
     def print(self, text: str = "") -> None:
-        """A line of the answer."""
-        self._write(self.out, f"{text}\n", self._printed)
+        """A line of the answer; whatever is in it of the user's or of a step's, it cannot move the cursor."""
+        self._write(self.out, f"{self._plain(text)}\n", self._printed)
+
+    def exact(self, text: str) -> None:
+        """A whole file: as it is for a pipe, safe on a terminal."""
+        self._write(self.out, f"{self._plain(text) if self.live else text}\n", self._printed)
+
+    def _plain(self, text: str) -> str:
+        """Without what is unsafe, but for colours where there are some."""
+        return _LOUD.sub(lambda found: found[0] if found[1] and self.colour else safe(found[0]), text)
 
     def say(self, text: str, *, indent: int = 0) -> None:
         """A sentence: words that find no room go on in the next line."""
@@ -112,7 +123,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """A line beside the answer."""
-        self._write(self.err, f"{text}\n", self._noted)
+        self._write(self.err, f"{self._plain(text)}\n", self._noted)
 
     def _write(self, stream: IO[str], text: str, kept: list[str]) -> None:
         try:
@@ -175,7 +186,7 @@ class Console:
         spare: Sequence[int] = (),
     ) -> list[str]:
         """The lines of a table."""
-        body = [list(row) for row in rows]
+        body = [[self._plain(cell).replace("\n", " ") for cell in row] for row in rows]
         if not body:
             return []
         used = [at for at in range(len(body[0])) if any(row[at] for row in body)]

@@ -23,5 +23,5 @@ def command(app: App, shell: str, *, as_json: bool) -> int:
     if as_json:
         app.console.json({"shell": shell, "script": SCRIPTS[shell]})
     else:
-        app.console.print(SCRIPTS[shell].rstrip())
+        app.console.exact(SCRIPTS[shell].rstrip())
     return 0

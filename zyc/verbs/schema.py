@@ -25,7 +25,7 @@ def command(app: App, output: str | None, *, as_json: bool) -> int:
     app.acted, app.json = True, as_json
     text = json.dumps(of_specs(), indent=2, ensure_ascii=False) + "\n"
     if output is None:
-        app.console.print(text.rstrip("\n"))
+        app.console.exact(text.rstrip("\n"))
     else:
         app.world.write(Path(app.here, output), text)
         app.console.print(f"{output}: point your editor at it")

@@ -54,7 +54,7 @@ def _file(console: Console, front: Front, node: Node, name: str) -> None:
     files = front.settlement.rendered(node).files()
     if name not in files:
         raise ZycError(problem("no-selection", text=name, hint=guess(name, files)))
-    console.print(files[name].rstrip("\n"))
+    console.exact(files[name].rstrip("\n"))
 
 
 def _print(console: Console, front: Front, node: Node, decision: Decision) -> None:
