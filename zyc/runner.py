@@ -222,6 +222,10 @@ class Build:
         if moved:
             self._failed(node, key, f"`{moved}` changed while the step read it: build again", outcome.seconds)
             return
+        leaked = folder.holds_secret(self.world, home, self._secrets(node))
+        if leaked:
+            self._failed(node, key, f"`{leaked}` holds a secret that the step was given: nothing of it is kept", outcome.seconds)
+            return
         measures = folder.read_measures(self.world, home)
         tree = self.store.publish(home / "out")
         for name in ("state", "tmp", "in"):

@@ -14,6 +14,7 @@ from zyc.gates import Interval
 from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Kind, Measure, Need, Objection, PinNeed, Placement, Recipe, Spec
 from zyc.types import Artifact, Tree
 
+_SCRIPT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_.][A-Za-z0-9_.+-]*)*")
 _NAMED = re.compile(r"ZYC_(?:VARS|MATRIX)_[A-Z0-9_]+")
 
 
@@ -83,15 +84,24 @@ class Step(Kind[StepSpec]):
     def check(self, case: Case[StepSpec]) -> Iterable[Objection]:
         """Names that would stand in the same place, or that the step folder keeps for itself."""
         spec = case.spec
-        for name in spec.files.keys() & spec.inputs.keys():
+        for name in sorted(spec.files.keys() & spec.inputs.keys()):
             yield Objection(
                 f"files.{name}", f"`{name}` is both an input and a file, and both would stand at `in/{name}`", "rename one"
             )
+        taken = {"command.sh": "zyc's own `command.sh`", "values.sh": "zyc's own `values.sh`"}
         for name in spec.scripts:
-            if name.startswith("/") or ".." in name.split("/") or name in ("command.sh", "values.sh"):
+            # disks may not tell `A` from `a`
+            place, same = name.lower(), taken.get(name.lower())
+            within = next((each for each in spec.scripts if place.startswith(f"{each.lower()}/")), None)
+            if _SCRIPT.fullmatch(name) is None or {".", ".."} & {*name.split("/")}:
                 yield Objection(
-                    f"scripts.{name}", f"a script cannot be called `{name}`", "give it a plain file name, such as `make.py`"
+                    f"scripts.{name}", f"a script cannot be called `{name}`", "give it a file name, such as `make.py`"
                 )
+            elif same is not None:
+                yield Objection(f"scripts.{name}", f"`{name}` would stand in the place of {same}", "rename it")
+            elif within is not None:
+                yield Objection(f"scripts.{name}", f"`{name}` would stand in `{within}`, which is a script, too", "rename one")
+            taken[place] = f"`{name}`"
         for name in sorted({*spec.env} & {*spec.secrets}):
             yield Objection("secrets", f"`{name}` is both in `env` and in `secrets`", "keep it in `secrets` only")
         for name in sorted({*spec.tools, *spec.packages}):
