@@ -131,9 +131,16 @@ def spec_files(files: Files) -> list[str]:
         if {"data", "profiles"} & {*name.split("/")} or any(part.startswith(".") for part in name.split("/")):
             continue
         # a link to a folder would hide the specs in it
-        if name.endswith((".yml", ".yaml")) or files.kind(f"specs/{name}") == "folder":
+        if name.endswith((".yml", ".yaml")) or _is_folder(files, f"specs/{name}"):
             found.append(f"specs/{name}")
     return found
+
+
+def _is_folder(files: Files, path: str) -> bool:
+    try:
+        return files.kind(path) == "folder"
+    except OSError:
+        return True  # a loop of links, say: told where it is read
 
 
 def read_specs(files: Files) -> list[Source]:

@@ -54,14 +54,16 @@ _LOOKED_INTO = 64_000_000  # bytes: what is larger is a model, no note of a toke
 
 
 def holds_secret(world: World, folder: Path, secrets: Iterable[str]) -> str:
-    """A file of the result in which a secret stands as it is, if any."""
+    """The words for a file of the result in which a secret stands as it is, if any."""
     wanted = [each.encode("utf-8", "surrogateescape") for each in secrets if len(each) >= 8]  # `abc` stands in every text
     files = [(f"out/{name}", seen) for name, seen in world.walk(folder / "out")] if wanted else []
     for name, seen in [*files, ("measures.json", world.stat(folder / "measures.json"))]:
         if wanted and seen is not None and seen.kind == "file" and seen.size <= _LOOKED_INTO:
             text = world.read(folder / name)
-            if any(each in text or each in os.fsencode(name) for each in wanted):
-                return name
+            if any(each in os.fsencode(name) for each in wanted):
+                return "the name of a file in out/"
+            if any(each in text for each in wanted):
+                return f"`{name}`"
     return ""
 
 

@@ -91,7 +91,10 @@ def _templates(world: World, files: Files, names: set[str]) -> dict[str, Templat
 
 def _own_template(files: Files, path: str) -> str:
     try:
-        return (read_own(files, path) or b"").decode("utf-8")
+        text = read_own(files, path)
+        if text is None:
+            raise ZycError(problem("unreadable-file", Span(path), file=path, reason="No such file or directory"))
+        return text.decode("utf-8")
     except UnicodeDecodeError:
         raise ZycError(
             problem("bad-template", Span(path), template=path, reason="is not UTF-8 text", help="save it as UTF-8")

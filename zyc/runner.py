@@ -224,7 +224,7 @@ class Build:
             return
         leaked = folder.holds_secret(self.world, home, self._secrets(node))
         if leaked:
-            self._failed(node, key, f"`{leaked}` holds a secret that the step was given: nothing of it is kept", outcome.seconds)
+            self._failed(node, key, f"{leaked} holds a secret that the step was given: nothing of it is kept", outcome.seconds)
             return
         measures = folder.read_measures(self.world, home)
         tree = self.store.publish(home / "out")

@@ -235,7 +235,7 @@ def _rows(node: Declaration, fields: Map, variables: Mapping[str, Value], reques
         problems.append(problem("matrix-and-search", node.places.span(key_of(fields, "search")), name=node.name))
     elif written:
         space, value = written[0]
-        scope = Scope(variables, {}, "", node.places, problems=problems)
+        scope = Scope(variables, {}, "", node.places, secrets=False, problems=problems)
         filled = scope.fill(value)
         _used(told, node.source.file, scope.used)
         if not problems:

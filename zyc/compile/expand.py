@@ -105,6 +105,7 @@ class Scope:
     matrix: Mapping[str, Value]
     space: str  # what the node has: `matrix`, `search` or nothing
     places: Places
+    secrets: bool = True  # whether `$(env.NAME)` may stay, for a field that is a secret
     used: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
@@ -146,7 +147,7 @@ class Scope:
         return self._at(text, text.like(_EXPRESSION.sub(put, text)))
 
     def _whole(self, text: Scalar, found: re.Match[str]) -> Value:
-        if _VARIABLE.fullmatch(found[1]) and found[0].endswith(")"):
+        if self.secrets and _VARIABLE.fullmatch(found[1]) and found[0].endswith(")"):
             return self._at(text, SecretName.at(str(text), text.line, text.column, text.width))
         value = self._look_up(text, found)
         if value is None:
@@ -207,3 +208,15 @@ def variable_of(space: str, name: str) -> str:
 def plain_words(value: Value) -> str:
     """A value as an example shows it."""
     return str(value) if isinstance(value, Scalar) and len(value) < 40 and value.isprintable() else "..."
+
+
+def secret_in(value: Value) -> SecretName | None:
+    """The first name of a secret in a value."""
+    waiting: list[Value] = [value]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, SecretName):
+            return here
+        if not isinstance(here, Scalar):
+            waiting += here.values() if isinstance(here, Map) else here
+    return None

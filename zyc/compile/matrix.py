@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from zyc.compile.expand import Complain, Places, Row, plain_words, variable_of
 from zyc.errors import Problem, guess, listing, problem
 from zyc.fields import describe, is_null
+from zyc.gates import MEASURE
 from zyc.graph import Search
 from zyc.source import Map, Scalar, Seq, Value
 
@@ -170,28 +172,39 @@ def read_search(name: str, value: Value, complain: Complain) -> Search | None:
     if not isinstance(value, Map):
         complain(value, f"expected `over`, `max` or `min`, and `runs`, found {describe(value)}", _EXAMPLE)
         return None
-    unknown = [key for key in value if key not in _FIELDS]
-    for key in unknown:
-        complain(key, f"no field `{key}`", guess(key, _FIELDS, listed="its fields are"))  # type: ignore[arg-type]
+    told = list(_search_flaws(value))
+    for where, reason, help_ in told:
+        complain(where, reason, help_)
     over, runs, measure = value.get("over"), value.get("runs"), value.get("max", value.get("min"))
-    if unknown:
+    if told or not isinstance(over, Map):
         return None
+    axes = [(str(axis), _bounds(axis, span, complain)) for axis, span in over.items()]
+    fine = [(axis, bounds) for axis, bounds in axes if bounds is not None]
+    if len(fine) < len(axes):
+        return None
+    return Search(name, tuple(fine), str(value.get("from", name)), str(measure), "max" in value, int(str(runs)))
+
+
+def _search_flaws(value: Map) -> Iterator[tuple[Value, str, str]]:
+    """What is wrong with the fields of a search, besides what its axes range over."""
+    over, runs, measure = value.get("over"), value.get("runs"), value.get("max", value.get("min"))
+    judge = value.get("from")
+    written: list[Any] = list(value)
+    for key in written:
+        if key not in _FIELDS:
+            yield key, f"no field `{key}`", guess(key, _FIELDS, listed="its fields are")
     if not isinstance(over, Map) or not over:
-        complain(value if over is None else over, "`over` names the axes and what they range over", _EXAMPLE)
+        yield value if over is None else over, "`over` names the axes and what they range over", _EXAMPLE
     elif len(over) > 10:
-        complain(over, f"it has {len(over):,} axes; a search may have 10", "use fewer: each axis needs members of its own")
-    elif ("max" in value) == ("min" in value) or not isinstance(measure, Scalar) or is_null(measure):
-        complain(value, "give one of `max` and `min`: the measure that decides", _EXAMPLE)
-    elif not isinstance(runs, Scalar) or not re.fullmatch(r"[1-9]\d{0,3}", runs):
-        complain(value if runs is None else runs, "`runs` is how many members to try, from 1 to 9999", "write `runs: 8`")
-    elif "from" in value and (not isinstance(value["from"], Scalar) or is_null(value["from"])):
-        complain(value["from"], f"`from` is the name of a family, found {describe(value['from'])}", _EXAMPLE)
-    else:
-        axes = [(str(axis), _bounds(axis, span, complain)) for axis, span in over.items()]
-        fine = [(axis, bounds) for axis, bounds in axes if bounds is not None]
-        if len(fine) == len(axes):
-            return Search(name, tuple(fine), str(value.get("from", name)), str(measure), "max" in value, int(runs))
-    return None
+        yield over, f"it has {len(over):,} axes; a search may have 10", "use fewer: each axis needs members of its own"
+    if ("max" in value) == ("min" in value):
+        yield value, "give one of `max` and `min`: the measure that decides", _EXAMPLE
+    elif not isinstance(measure, Scalar) or re.fullmatch(MEASURE, measure) is None:
+        yield value if measure is None else measure, f"expected the name of a measure, found {describe(measure)}", _EXAMPLE
+    if not isinstance(runs, Scalar) or not re.fullmatch(r"[1-9]\d{0,3}", runs):
+        yield value if runs is None else runs, "`runs` is how many members to try, from 1 to 9999", "write `runs: 8`"
+    if judge is not None and (not isinstance(judge, Scalar) or is_null(judge)):
+        yield judge, f"`from` is the name of a family, found {describe(judge)}", _EXAMPLE
 
 
 def _bounds(axis: str, span: Value, complain: Complain) -> tuple[str, ...] | None:

@@ -10,13 +10,13 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from zyc import gates
-from zyc.compile.expand import Places
+from zyc.compile.expand import Places, secret_in
 from zyc.compile.outline import key_of
 from zyc.errors import Problem, guess, nearest, problem
 from zyc.fields import FilePath, Ref, Secret, describe
 from zyc.graph import Link, Part, Shape
 from zyc.kind import EnvironmentNeed, FileNeed, Kind, Spec
-from zyc.source import Map, Scalar, SecretName, Seq, Value
+from zyc.source import Map, Scalar, Seq, Value
 
 AnyKind = Kind[Any]
 
@@ -116,8 +116,9 @@ def _problem(error: Any, subject: Subject, value: Map) -> Problem:
         return _unknown_field(located, subject)
     if what == "missing":
         return _missing_field(str(error["loc"][-1]), located, subject, value)
-    if isinstance(here, SecretName):
-        return problem("env-not-secret", at[0], name=here[6:-1])
+    secret = secret_in(here) if path else None
+    if secret is not None:
+        return problem("env-not-secret", subject.places.span(secret), name=secret[6:-1])
     if what == "zyc_secret":
         return problem("not-a-secret", at[0], field=field, owner=owner)
     if what in ("literal_error", "enum"):

@@ -15,6 +15,7 @@ from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Kind, Measure, N
 from zyc.types import Artifact, Tree
 
 _SCRIPT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_.][A-Za-z0-9_.+-]*)*")
+_OURS = ("command.sh", "values.sh")
 _NAMED = re.compile(r"ZYC_(?:VARS|MATRIX)_[A-Z0-9_]+")
 
 
@@ -88,12 +89,12 @@ class Step(Kind[StepSpec]):
             yield Objection(
                 f"files.{name}", f"`{name}` is both an input and a file, and both would stand at `in/{name}`", "rename one"
             )
-        taken = {"command.sh": "zyc's own `command.sh`", "values.sh": "zyc's own `values.sh`"}
+        taken = {name: f"zyc's own `{name}`" for name in _OURS}
         for name in spec.scripts:
             # disks may not tell `A` from `a`
             place, same = name.lower(), taken.get(name.lower())
-            within = next((each for each in spec.scripts if place.startswith(f"{each.lower()}/")), None)
-            if _SCRIPT.fullmatch(name) is None or {".", ".."} & {*name.split("/")}:
+            within = next((each for each in (*_OURS, *spec.scripts) if place.startswith(f"{each.lower()}/")), None)
+            if _SCRIPT.fullmatch(name) is None or {".", ".."} & {*name.split("/")} or len(name) > 200:
                 yield Objection(
                     f"scripts.{name}", f"a script cannot be called `{name}`", "give it a file name, such as `make.py`"
                 )
