@@ -97,7 +97,8 @@ def run(words: Sequence[str]) -> int:
     code = _called(app, words or ("--help",))
     verb = next((word for word in words if not word.startswith("-")), "")
     pure = any(group[verb][1] for group in VERBS.values() if verb in group)
-    if pure and not app.acted and code in (0, 1, 3):
+    helped = bool({"-h", "--help"} & {*words})  # click prints that past the console
+    if pure and not helped and not app.acted and code in (0, 1, 3):
         memo.save(words, world, began, out=console.printed, err=console.noted, code=code)
     return code
 

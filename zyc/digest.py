@@ -22,9 +22,14 @@ def of_text(text: str | bytes) -> str:
 
 
 def own_lines(
-    kind: Kind[Any], shape: Shape, case: Case[Any], recipe: Mapping[str, str], environment: Mapping[str, str]
+    kind: Kind[Any],
+    shape: Shape,
+    case: Case[Any],
+    recipe: Mapping[str, str],
+    environment: Mapping[str, str],
+    own: Mapping[str, str],
 ) -> Manifest:
-    """What a node says by itself: everything of its manifest but its inputs."""
+    """What a node says by itself, all but its inputs; `own` are templates of the project beside the recipe."""
     lines: list[Line] = [("kind", f"{kind.name} {kind.revision}")]
     lines += [(f"recipe/{name}", of_text(text)) for name, text in sorted(recipe.items())]
     for need in shape.needs:
@@ -36,6 +41,7 @@ def own_lines(
             )
         elif isinstance(need, PinNeed):
             lines.append((f"pin/{need.name}", case.pins.get(need.name, "")))
+    lines += [(f"templates/{path}", of_text(text)) for path, text in sorted(own.items())]
     if case.twin:
         lines.append(("twin", "yes"))
     return (lines[0], *sorted(lines[1:]))

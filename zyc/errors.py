@@ -121,6 +121,10 @@ WORDING: dict[str, Says] = {
     "family-too-large": Says(
         "the matrix of `{name}` has {count} members; a family may have {limit}", "split it, or use `search`"
     ),
+    "member-too-long": Says(
+        "the members of `{name}` would have names of up to {length} characters; a folder takes {limit}",
+        "use fewer axes, or give the values shorter labels",
+    ),
     "matrix-and-search": Says("`{name}` has both a matrix and a search", "a search makes its own members: keep one of them"),
     "axes-differ": Says(
         "the families under `{name}` have other values of `{axis}`: {one} has {left}; {two} has {right}",
@@ -164,7 +168,13 @@ WORDING: dict[str, Says] = {
     ),
     # --- building (runner) ---
     "bad-measures": Says("`measures.json` cannot be kept: {reason}", "write a mapping of names to numbers"),
-    "not-the-same": Says("`{node}` was made again and is another tree now", "build again: what stands on it is planned anew"),
+    "not-made-again": Says(
+        "the tree of `{node}` is gone, and making it again failed", "mend `{node}`: what stands on it waits for it"
+    ),
+    "input-changed": Says(
+        "`{node}` changed the result of `{input}`, which it may only read: that result is put aside",
+        "build again; write to `out/` only",
+    ),
     "cannot-here": Says("`{node}` cannot run on this machine: {lacks}", "run it elsewhere, or correct its `placement`"),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- the call ---
@@ -186,7 +196,7 @@ WORDING: dict[str, Says] = {
     ),
     "store-format": Says(
         "the store `{store}` has the format `{found}`; this zyc reads `{known}`",
-        "use the zyc that made it, or name another folder for the store",
+        "use the zyc that made it, or remove artifacts/store",
     ),
     "tree-special": Says("`{path}` is neither a file, a folder nor a link", "a result is made of files: remove it"),
     "tree-link": Says("`{path}` leads out of the result, to `{target}`", "put the file itself there"),

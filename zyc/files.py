@@ -43,6 +43,9 @@ class Files(Protocol):
     def digest(self, path: str) -> tuple[str, int]:
         """The sha256 and size of a file."""
 
+    def runs(self, path: str) -> bool:
+        """Whether the file may be run as a program."""
+
     def read(self, path: str) -> bytes:
         """All of a file."""
 
@@ -103,6 +106,11 @@ class Disk:
             if still and max(seen.mtime_ns, seen.ctime_ns) + _granularity(seen) < began * 1e9:
                 self._kept.keep("file", question, known)
         return known, seen.size
+
+    def runs(self, path: str) -> bool:
+        """Whether the file may be run as a program."""
+        seen = self.world.stat(self.root / path, follow=True)
+        return seen is not None and bool(seen.mode & 0o100)
 
     def read(self, path: str) -> bytes:
         """All of a file."""
@@ -212,6 +220,8 @@ def find(files: Files, path: str, *, text: bool) -> Found | Missing:
         digest, size = files.digest(path)
         if text and size > TEXT_LIMIT:
             return _unreadable(f"it is larger than {TEXT_LIMIT // 1_000_000} MB", "give it as one of the `files`")
+        if not text and files.runs(path):
+            digest = f"{digest} x"  # what a step can call is not what it can only read
         return Found(path, digest, size, text=files.read(path).decode("utf-8") if text else None)
     except UnicodeDecodeError:
         return Missing("input-not-text")
@@ -249,7 +259,7 @@ def _many(files: Files, path: str, names: list[str], empty: Missing | None) -> F
         if files.leaves(name):
             return Missing("escaping-link", (("path", name),))
         digest, length = files.digest(name)
-        told.append((name, digest))
+        told.append((name, f"{digest} x" if files.runs(name) else digest))
         size += length
     start = f"{glob_root(path)}/" if _is_glob(path) else f"{path}/"
     # a name with a line end is one name

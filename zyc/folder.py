@@ -70,14 +70,17 @@ def holds_secret(world: World, folder: Path, secrets: Iterable[str]) -> str:
 def read_measures(world: World, folder: Path) -> Mapping[str, float]:
     """What the step measured: a flat mapping of names to numbers, or of groups of them."""
     path = folder / "measures.json"
-    if not world.exists(path):
+    seen = world.stat(path)
+    if seen is None:
         return {}
+    if seen.kind != "file":
+        raise ZycError(problem("bad-measures", reason="it is no file"))
     try:
         told = json.loads(world.read(path))
+        measures: dict[str, float] = {}
+        _flatten("", told, measures)
     except (ValueError, RecursionError) as error:
         raise ZycError(problem("bad-measures", reason=f"it is not JSON ({error})")) from None
-    measures: dict[str, float] = {}
-    _flatten("", told, measures)
     return measures
 
 
@@ -86,7 +89,17 @@ def _flatten(path: str, value: object, measures: dict[str, float]) -> None:
         for name, each in value.items():
             _flatten(f"{path}.{name}" if path else str(name), each, measures)
     elif isinstance(value, int | float) and path:
-        # a bool is a number here: `parity: true` can be gated as 1
-        measures[path] = float(value) if math.isfinite(value) else math.nan
+        if path in measures:
+            raise ZycError(problem("bad-measures", reason=f"`{path}` is given twice"))
+        measures[path] = _number(value)
     else:
         raise ZycError(problem("bad-measures", reason=f"`{path or 'the whole'}` is not a number"))
+
+
+def _number(value: float) -> float:
+    """A bool is a number here: `parity: true` can be gated as 1; what is too large for one is none."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan

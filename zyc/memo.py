@@ -20,11 +20,7 @@ _RACY = 20_000_000  # ns: a file that moved this shortly before it was looked at
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # a link or folder in here is only asked whether it is there, and its parent tells that
 _KEPT = os.path.join("artifacts", "memo", "kept.bin")
-_COUNTED = (
-    f"{os.sep}store{os.sep}trees{os.sep}",
-    f"{os.sep}artifacts{os.sep}nodes{os.sep}",
-    f"{os.sep}artifacts{os.sep}twin{os.sep}",
-)
+_COUNTED = ("store/trees", "nodes", "twin")
 
 
 class Variables(dict[str, str]):
@@ -53,6 +49,9 @@ class Watching(World):
 
     def __init__(self) -> None:
         self.seen: dict[str, tuple[int, ...] | None] = {}
+        top = project_root()
+        self._counted = tuple(os.path.join(top, "artifacts", each, "") for each in _COUNTED) if top else ()
+        self.machine: dict[str, int | None] = {}  # what it has to give, as far as it was asked
         self.asked: set[str] = set()
         self.disks: dict[str, int] = {}
         self.volatile = False  # something was asked that cannot be watched
@@ -72,7 +71,7 @@ class Watching(World):
     def stat(self, path: AnyPath, *, follow: bool = False) -> Stat | None:
         """The facts of a path."""
         here = os.fspath(path)
-        self._note(os.path.dirname(here) if any(part in here for part in _COUNTED) else here)
+        self._note(os.path.dirname(here) if here.startswith(self._counted) else here)
         return super().stat(path, follow=follow)
 
     def list(self, folder: AnyPath) -> tuple[str, ...]:
@@ -102,6 +101,16 @@ class Watching(World):
     def environ(self) -> Mapping[str, str]:
         """The environment."""
         return Variables(super().environ(), self.asked)
+
+    def cpu_count(self) -> int:
+        """How many processors this process may use."""
+        count = self.machine["cpu_count"] = super().cpu_count()
+        return count
+
+    def memory_total(self) -> int:
+        """How many bytes of memory this process may use."""
+        size = self.machine["memory_total"] = super().memory_total()
+        return size
 
     def disk_free(self, path: AnyPath) -> int:
         """The bytes that are free, as coarse as they are told."""
@@ -196,8 +205,10 @@ def replay(argv: Sequence[str]) -> int | None:
     if body is None:
         return None
     told: Any = marshal.loads(body)  # noqa: S302  (ours, and summed)
-    asked, seen, variables, disks, out, err, code = told
+    asked, seen, variables, disks, machine, out, err, code = told
     if asked != question or any(stamp(each) != was for each, was in seen):
+        return None
+    if any(getattr(World(), name)() != was for name, was in machine):
         return None
     if any(_variable(name) != was for name, was in variables) or any(_free(each) != was for each, was in disks):
         return None
@@ -227,7 +238,16 @@ def save(argv: Sequence[str], world: Watching, began: float, *, out: str, err: s
         return
     variables = tuple((name, _variable(name)) for name in sorted(world.asked))
     path, question = placed
-    whole: Any = (question, tuple(world.seen.items()), variables, tuple(world.disks.items()), out, err, code)
+    whole: Any = (
+        question,
+        tuple(world.seen.items()),
+        variables,
+        tuple(world.disks.items()),
+        tuple(world.machine.items()),
+        out,
+        err,
+        code,
+    )
     body = marshal.dumps(whole)
     plain = World()
     try:

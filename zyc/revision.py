@@ -24,6 +24,7 @@ class Revision:
     disk: Disk
     _blobs: dict[str, str] = field(default_factory=dict)
     _links: set[str] = field(default_factory=set)
+    _programs: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         listed = self._git("ls-tree", "-r", "-z", self.revision)
@@ -33,6 +34,8 @@ class Revision:
                 mode, _, blob = facts.split()[:3]
                 name = path.decode("utf-8", "surrogateescape")
                 self._blobs[name] = blob.decode()
+                if mode == b"100755":
+                    self._programs.add(name)
                 if mode == b"120000":
                     self._links.add(name)
 
@@ -79,6 +82,10 @@ class Revision:
             return self.disk.digest(path)
         text = self.read(path)
         return of_text(text), len(text)
+
+    def runs(self, path: str) -> bool:
+        """Whether the file may be run as a program."""
+        return path in self._programs if path in self._blobs else self.disk.runs(path)
 
     def read(self, path: str) -> bytes:
         """All of a file."""

@@ -15,19 +15,19 @@ from pathlib import Path
 from zyc import __version__, folder, kinds
 from zyc.digest import Manifest, key_of
 from zyc.errors import ZycError, problem
-from zyc.files import Disk
+from zyc.files import Disk, find
 from zyc.front import Front
 from zyc.gates import Verdict
 from zyc.graph import Choice, Cluster, Node, Vertex
 from zyc.hosts import Outcome, local
 from zyc.journal import Journal, Summary
-from zyc.kept import Kept
-from zyc.kind import EnvironmentNeed, FileNeed
+from zyc.kind import EnvironmentNeed, FileNeed, Found
 from zyc.known import History
 from zyc.plan import Cause, Forward, GateOutlook, Plan, State, Why, hindrance
 from zyc.store import Store
 from zyc.traces import Roots, Trace, Traces
 from zyc.why import files_of, recipe_fields
+from zyc.world import Stat
 
 
 class Fate(StrEnum):
@@ -124,19 +124,29 @@ class Build:
             stuck[vertex.name] = Cause(Why.UPSTREAM, vertex.name, "it failed")
 
     def _node(self, node: Node) -> None:
-        manifest, unknown = self.forward.manifest(node)
-        assert not unknown, f"{node.name} was reached before {unknown}"
-        key = key_of(manifest)
-        summary = self.history.traces.get(key)
-        wanted = self.plan.decisions[node.name].cause.why is Why.MISSING and self.plan.decisions[node.name].state is State.RUN
-        if summary is not None and not (wanted and not self.store.has(summary.tree)):
-            self._kept(node, key, summary)
-            return
+        key = ""
         try:
-            self._materialised(edge.source for edge in node.edges if not edge.order)
+            while True:
+                manifest, _ = self.forward.manifest(node)
+                key = key_of(manifest)
+                summary = self.history.traces.get(key)
+                if summary is not None and not (self._is_wanted(node) and not self.store.has(summary.tree)):
+                    self._kept(node, key, summary)
+                    return
+                self._materialised(edge.source for edge in node.edges if not edge.order)
+                if self.forward.manifest(node)[0] == manifest:
+                    break
+                # an input that was made again is another tree now
             self._step(node, key, manifest)
         except ZycError as error:
             self._failed(node, key, "; ".join(each.message for each in error.problems))
+        except OSError as error:
+            self._failed(node, key, f"`{os.path.basename(str(error.filename or ''))}`: {error.strerror or error}")  # noqa: PTH119
+
+    def _is_wanted(self, node: Node) -> bool:
+        """Whether somebody asked for the very bytes, which were gone when it was planned."""
+        decision = self.plan.decisions[node.name]
+        return decision.cause.why is Why.MISSING and decision.state is State.RUN
 
     def _kept(self, node: Node, key: str, summary: Summary) -> None:
         self.forward.learn(node.name, key, summary)
@@ -170,23 +180,29 @@ class Build:
         for name in names:
             vertex = self.plan.graph.vertices[name]
             tree = self.forward.trees[name]
-            assert tree is not None
+            if tree is None:
+                raise ZycError(problem("not-made-again", node=self.forward.roots.get(name, name)))
             if self.store.has(tree):
                 continue
             if isinstance(vertex, Cluster):
                 self._materialised(edge.source for edge in vertex.members)
+                self.forward.cluster(vertex)
                 self.store.group({edge.field: self.forward.trees[edge.source] or "" for edge in vertex.members})
             elif isinstance(vertex, Choice):
-                self._materialised([self.forward.winners[name] or ""])
+                winner = self.forward.winners[name] or ""
+                self._materialised([winner])
+                self.forward.trees[name] = self.forward.trees[winner]
             else:
-                self._again(vertex, tree)
+                self._again(vertex)
 
-    def _again(self, node: Node, tree: str) -> None:
-        manifest, _ = self.forward.manifest(node)
+    def _again(self, node: Node) -> None:
+        """Make a tree that is gone, by the same recipe; where that fails, nothing can stand on it."""
         self._materialised(edge.source for edge in node.edges if not edge.order)
+        manifest, _ = self.forward.manifest(node)
         self._step(node, key_of(manifest), manifest)
-        if self.forward.trees[node.name] != tree:
-            raise ZycError(problem("not-the-same", node=node.name))
+        if self.forward.trees[node.name] is None:
+            self.forward.stuck[node.name] = Cause(Why.UPSTREAM, node.name, "it failed")
+            raise ZycError(problem("not-made-again", node=node.name))
 
     # --- one step ---
 
@@ -204,23 +220,27 @@ class Build:
             resumed = self._prepare(node, key, manifest)
             home = self.project.step(key)
             began = datetime.fromtimestamp(self.world.now(), UTC).isoformat(timespec="seconds")
+            stamps = self._stamps(node)
             outcome = local.run(
                 self.world, home, env=self._environment(node), secrets=self._secrets(node), pass_descriptors=(lock.descriptor,)
             )
             if outcome.code != 0:
                 self._failed(node, key, _exit_words(outcome.code), outcome.seconds)
                 return
+            self._hold_inputs(node, stamps)
             self._publish(node, key, manifest, home, began, outcome, resumed=resumed)
 
     def _publish(
         self, node: Node, key: str, manifest: Manifest, home: Path, began: str, outcome: Outcome, *, resumed: bool
     ) -> None:
-        if not self.world.list(home / "out"):
-            self._failed(node, key, "it ended well, but left nothing in `out/`", outcome.seconds)
+        seen = self.world.stat(home / "out")
+        if seen is None or seen.kind != "folder" or not self.world.list(home / "out"):
+            self._failed(node, key, "it ended well, but left no folder `out/` with anything in it", outcome.seconds)
             return
         moved = self._moved_inputs(node)
         if moved:
-            self._failed(node, key, f"`{moved}` changed while the step read it: build again", outcome.seconds)
+            why = f"`{moved}` changed while the step ran: build again (`in/` leads to your own files, which a step may only read)"
+            self._failed(node, key, why, outcome.seconds)
             return
         leaked = folder.holds_secret(self.world, home, self._secrets(node))
         if leaked:
@@ -228,8 +248,6 @@ class Build:
             return
         measures = folder.read_measures(self.world, home)
         tree = self.store.publish(home / "out")
-        for name in ("state", "tmp", "in"):
-            self.world.remove_tree(home / name)
         known = self.plan.settlement.known
         trace = Trace(
             key=key,
@@ -247,6 +265,8 @@ class Build:
             started=began,
         )
         self.traces.write(trace)
+        for name in ("state", "tmp", "in"):  # only now: a kill before this moment must find the state again
+            self.world.remove_tree(home / name)
         summary = self._remember(trace)
         self.forward.learn(node.name, key, summary)
         self._point(node, key, tree.digest)
@@ -307,18 +327,46 @@ class Build:
         return tuple(environ[name] for name in names if environ.get(name))
 
     def _moved_inputs(self, node: Node) -> str:
-        """A file of the user's that is not what the key says any more."""
-        known, disk = self.plan.settlement.known, Disk(self.world, self.project.root, Kept())
+        """What a field names of the user's, when it is not what the key says any more."""
+        known, disk = self.plan.settlement.known, Disk(self.world, self.project.root, self.front.kept)
         for need in node.shape.needs:
             if isinstance(need, FileNeed) and not need.text:
-                found = known.files[need.path]
-                for path, digest in found.files or ((found.path, found.digest),):
-                    try:
-                        if disk.kind(path) != "file" or disk.digest(path)[0] != digest:
-                            return path
-                    except OSError:
-                        return path
+                before, now = known.files[need.path], find(disk, need.path, text=False)
+                if not isinstance(now, Found) or now.digest != before.digest:
+                    after = dict(now.files) if isinstance(now, Found) else {}
+                    moved = [path for path, _ in {*before.files} ^ {*after.items()}]
+                    return min(moved, default=need.path)
         return ""
+
+    def _stamps(self, node: Node) -> dict[str, tuple[object, ...]]:
+        """How the trees of a node's inputs look: a step can only read them, and if it changes one it must show."""
+        trees = {self.forward.trees[name] or "" for name in self._read_by(node)}
+        return {tree: tuple((name, seen.size, seen.mtime_ns, seen.mode) for name, seen in self._inside(tree)) for tree in trees}
+
+    def _inside(self, tree: str) -> tuple[tuple[str, Stat], ...]:
+        return self.world.walk(self.store.path(tree))
+
+    def _read_by(self, node: Node) -> Iterable[str]:
+        """The nodes whose trees a step reads, behind families and choices too."""
+        waiting = [edge.source for edge in node.edges if not edge.order]
+        while waiting:
+            name = waiting.pop()
+            vertex = self.plan.graph.vertices[name]
+            if isinstance(vertex, Cluster):
+                waiting += [edge.source for edge in vertex.members]
+            elif isinstance(vertex, Choice):
+                waiting.append(self.forward.winners[name] or "")
+            else:
+                yield name
+
+    def _hold_inputs(self, node: Node, before: Mapping[str, tuple[object, ...]]) -> None:
+        """A tree that the step changed is no result of anybody any more."""
+        after = self._stamps(node)
+        for tree in before:
+            if before[tree] != after[tree] and not self.store.recheck(tree):
+                self.store.quarantine(tree)
+                name = next(each for each in self._read_by(node) if self.forward.trees[each] == tree)
+                raise ZycError(problem("input-changed", node=node.name, input=name))
 
 
 def _still_searching(plan: Plan) -> Iterable[str]:

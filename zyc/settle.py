@@ -102,7 +102,12 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
         return Settled(facts, facts_id(facts), objections=objections)
     facts, estimate = kind.facts(case), kind.estimate(case)
     rendered = render(kind, case, template_of(node, known))
-    own = own_lines(kind, node.shape, case, rendered.recipe, known.environment)
+    template = template_of(node, known)
+    # how a project of its own launches a step may change what comes out of it
+    apart = {
+        path: text for path, text in template.own.items() if not path.startswith((f"{node.kind}/recipe/", f"{node.kind}/lib/"))
+    }
+    own = own_lines(kind, node.shape, case, rendered.recipe, known.environment, apart)
     if question is not None and _is_plain(facts):
         values = tuple(value for _, value in facts_of(facts))
         kept.keep("settled", question, (type(facts).__name__, values, _plain_estimate(estimate), own, key_of(own)))

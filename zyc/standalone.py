@@ -86,6 +86,8 @@ def _copy(world: World, source: Path, target: Path) -> None:
                 _copy(world, source / name, target / name)
     else:
         world.write(target, world.read(source))
+        if seen is not None and seen.mode & 0o100:
+            world.chmod(target, mode=0o755)
 
 
 def _choice(front: Front, choice: Choice, place: Path, names: dict[str, str]) -> None:

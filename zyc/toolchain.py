@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from zyc.hosts import local
@@ -41,6 +42,9 @@ class Probe:
 
     def _package(self, name: str) -> str | None:
         from importlib import metadata  # it brings the whole of email
+
+        for folder in sys.path:
+            self._world.stat(folder)  # whoever remembers this answer must see when something is installed
 
         try:
             return metadata.version(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -32,7 +33,16 @@ def data(value: object, *, indent: int | None = None) -> str:
     """JSON that a terminal may show as it is: every character is there, those that are unsafe by their numbers."""
     import json
 
-    return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(value, indent=indent, ensure_ascii=False))
+    return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(_numbers(value), indent=indent, ensure_ascii=False))
+
+
+def _numbers(value: object) -> object:
+    """JSON has no word for what is not a number: null."""
+    if isinstance(value, dict):
+        return {name: _numbers(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def cells(text: str) -> int:
