@@ -64,7 +64,7 @@ def test_an_unknown_format_is_refused_with_what_to_do(tmp_path):
         Store.open(World(), tmp_path)
     assert codes(error) == ["store-format"]
     assert "`zyc-store 9`" in error.value.problems[0].message
-    assert "another folder" in error.value.problems[0].help
+    assert "remove artifacts/store" in error.value.problems[0].help
     assert names(tmp_path) == ["FORMAT"]
 
 

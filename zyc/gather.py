@@ -84,7 +84,9 @@ def _templates(world: World, files: Files, names: set[str]) -> dict[str, Templat
             texts |= _built_in(world, root, name)
         for path in own:
             if path == "run.sh" or path.startswith((f"{name}/", "lib/")):
-                shadows[path] = _own_template(files, f"templates/{path}")
+                text = _own_template(files, f"templates/{path}")
+                if text != texts.get(path):  # a copy of ours is ours
+                    shadows[path] = text
         told[name] = _template(name, {**texts, **shadows}, shadows)
     return told
 
