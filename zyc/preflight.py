@@ -13,8 +13,11 @@ from zyc.lock import Lock
 from zyc.plan import Plan, State
 
 
-def hindrances(front: Front, plan: Plan) -> list[Problem]:
-    """What this machine or call lacks for the plan; nothing is started while there is any."""
+def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Problem]:
+    """What this machine or call lacks for the plan; nothing is started while there is any.
+
+    Without `probing` no program is started to tell its version, only looked for: what a plan has time for.
+    """
     told: list[Problem] = []
     environ = front.world.environ()
     for node in plan.graph.nodes():
@@ -29,7 +32,7 @@ def hindrances(front: Front, plan: Plan) -> list[Problem]:
                 at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
                 told.append(problem("missing-variable", at, name=need.name, owner=owner, field=field_words(need.field)))
             elif isinstance(need, PinNeed):
-                told += _pin_flaws(front, node, need)
+                told += _pin_flaws(front, node, need, probing=probing)
         for name, version in _needed_packages(plan, node):
             here = front.probe.version(name)
             if here != version:
@@ -49,14 +52,17 @@ def _moved(at: Span, name: str, here: str | None, pinned: str) -> Problem:
     return problem("pin-moved", at, name=name, found=here or "missing", pinned=pinned, remedy=remedy)
 
 
-def _pin_flaws(front: Front, node: Node, need: PinNeed) -> list[Problem]:
+def _pin_flaws(front: Front, node: Node, need: PinNeed, *, probing: bool) -> list[Problem]:
     pinned = front.lock.pins.get(need.name)
     if pinned is None:
         if front.call.frozen:
             at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
             return [problem("unpinned", at, name=need.name, owner=owner, field=field_words(need.field))]
         return []
-    here = front.probe.version(need.name)
+    if not probing and need.name.startswith("tool:"):
+        here = pinned if front.probe.is_here(need.name) else None
+    else:
+        here = front.probe.version(need.name)
     return [] if here == pinned else [_moved(field_place(front.compiled, node, need.field), need.name, here, pinned)]
 
 

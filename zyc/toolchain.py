@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -39,6 +40,11 @@ class Probe:
             kind, _, what = name.partition(":")
             self._found[name] = self._package(what) if kind == "package" else self._tool(what)
         return self._found[name]
+
+    def is_here(self, name: str) -> bool:
+        """Whether the search path has the program, whatever its version."""
+        folders = local.environment(self._world, {})["PATH"].split(os.pathsep)
+        return any(self._world.exists(f"{folder}/{name.partition(':')[2]}") for folder in folders)
 
     def _package(self, name: str) -> str | None:
         from importlib import metadata  # it brings the whole of email

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from zyc.errors import Problem
 from zyc.gates import Interval, Outlook, Verdict
 from zyc.graph import Node
 from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
@@ -17,6 +18,7 @@ COLOURS = {State.KEEP: "dim", State.RUN: "green", State.RESUME: "cyan", State.MA
 _MANY = {Why.NEW: 40, Why.CHANGED: 40}  # from here on nodes of one cause share a line
 _SEVERAL = 6
 _EXPLAINED = 40
+_TOLD = 3
 _BRIEF = 30  # letters of a value in a table; `zyc why` shows more
 
 Read = Callable[[str], Trace | None]
@@ -35,7 +37,7 @@ class Row:
     time: str = ""
 
 
-def table(console: Console, plan: Plan, read: Read, *, title: str, every: bool = False) -> None:
+def table(console: Console, plan: Plan, read: Read, lacks: Sequence[Problem], *, title: str, every: bool = False) -> None:
     """What would happen, on a screen."""
     shown = [each for each in plan.decisions.values() if every or each.state is not State.KEEP]
     console.say(heading(console, plan, title))
@@ -53,7 +55,7 @@ def table(console: Console, plan: Plan, read: Read, *, title: str, every: bool =
         console.print()
         console.print(console.paint("  " + _folded(console, "unchanged", [each.name for each in kept]), "dim"))
     _gates(console, plan, every=every)
-    _footer(console, plan)
+    _footer(console, plan, lacks)
 
 
 def heading(console: Console, plan: Plan, title: str) -> str:
@@ -257,7 +259,7 @@ def _marked(console: Console, verdict: Verdict | Outlook) -> str:
     return f"{console.paint(mark, colour)} {verdict.value.ljust(11)}"
 
 
-def _footer(console: Console, plan: Plan) -> None:
+def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
     console.print()
     if not running and not plan.count(State.MAYBE, State.BLOCKED):
@@ -281,10 +283,10 @@ def _footer(console: Console, plan: Plan) -> None:
     if download:
         words.append(f"{in_bytes(download)} to download")
     console.say(" · ".join(words))
-    _notes(console, plan, running)
+    _notes(console, plan, running, lacks)
 
 
-def _notes(console: Console, plan: Plan, running: Sequence[Decision]) -> None:
+def _notes(console: Console, plan: Plan, running: Sequence[Decision], lacks: Sequence[Problem]) -> None:
     """What is not in the sums: searches that go on, what this machine lacks, what is not pinned."""
     families = {node.family for node in plan.graph.nodes()}
     for search in plan.graph.searches.values():
@@ -293,11 +295,10 @@ def _notes(console: Console, plan: Plan, running: Sequence[Decision]) -> None:
             console.say(
                 f"search {search.family}: {chosen} of {search.runs} members chosen, each further one follows from their results"
             )
-    lacking = [f"`{each.name}` ({each.cannot})" for each in running if each.cannot]
-    if lacking:
-        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-        said = f"cannot run here: {', '.join(lacking[:3])}{more}; a build that needs them starts nothing"
-        console.say(console.paint(said, "red"))
+    for each in lacks[:_TOLD]:
+        console.say(console.paint(f"a build would start nothing: {each.message}", "red"))
+    if len(lacks) > _TOLD:
+        console.say(console.paint(f"and {len(lacks) - _TOLD} more like that", "red"))
     disk, free = sum(each.estimate.disk or 0 for each in running), plan.settlement.known.machine.disk
     if disk and free is not None and disk > free:
         console.say(console.paint(f"disk: {in_bytes(disk)} needed, {in_bytes(free)} free", "red"))
@@ -309,7 +310,7 @@ def _notes(console: Console, plan: Plan, running: Sequence[Decision]) -> None:
 # --- for programs and pull requests ---
 
 
-def as_data(plan: Plan, read: Read) -> dict[str, object]:
+def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, object]:
     """The plan as JSON."""
     running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
     known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
@@ -325,6 +326,7 @@ def as_data(plan: Plan, read: Read) -> dict[str, object]:
             each.family: {"chosen": len(plan.graph.families[each.family].rows), "runs": each.runs}
             for each in plan.graph.searches.values()
         },
+        "lacks": [each.message for each in lacks],
         "unpinned": sorted(plan.settlement.known.unpinned),
         "twin": plan.settlement.twin,
     }

@@ -120,8 +120,8 @@ def _shown(char: str) -> str:
     return "→" if char == "\t" else safe(char)
 
 
-def as_annotation(each: Problem, level: str = "error") -> str:
-    """A workflow command that marks the line of a pull request."""
+def as_annotation(each: Problem, level: str = "error", *, below: str = "") -> str:
+    """A workflow command that marks the line of a pull request; the project may stand below the top of its repository."""
 
     def escaped(text: str, *, inside: bool = False) -> str:
         told = safe(text).replace("%", "%25").replace("\n", "%0A")
@@ -131,5 +131,7 @@ def as_annotation(each: Problem, level: str = "error") -> str:
     if not each.spans or each.spans[0].file.startswith("--set "):
         return f"::{level} title=zyc {each.code}::{words}"
     span = each.spans[0]
-    place = f"file={escaped(span.file, inside=True)},line={span.line},col={span.column},endColumn={span.column + span.width}"
+    place = (
+        f"file={escaped(below + span.file, inside=True)},line={span.line},col={span.column},endColumn={span.column + span.width}"
+    )
     return f"::{level} {place},title=zyc {each.code}::{words}"

@@ -7,7 +7,7 @@ import os
 import click
 
 from zyc.errors import ZycError
-from zyc.front import Call
+from zyc.front import Call, Front
 from zyc.report import problems
 from zyc.verbs import App, nodes, on_a_graph
 
@@ -30,6 +30,7 @@ def command(app: App, call: Call, *, form: str) -> int:
     app.json = form == "json"
     front = app.open(call)
     front.glance = True
+    below = _below(front)
     try:
         count = sum(1 for node in front.settlement.graph.nodes() if not node.inserted)
     except ZycError as error:
@@ -37,7 +38,7 @@ def command(app: App, call: Call, *, form: str) -> int:
             raise
         # workflow commands are read from either stream; people read the same problems below them
         for each in error.problems:
-            app.console.print(problems.as_annotation(each))
+            app.console.print(problems.as_annotation(each, below=below))
         return problems.tell(app.console, app.files(), error.problems)
     files = len({node.span.file for node in front.graph.nodes()})
     if form == "json":
@@ -47,7 +48,7 @@ def command(app: App, call: Call, *, form: str) -> int:
     else:
         if form == "github":
             for each in front.warnings:
-                app.console.print(problems.as_annotation(each, "warning"))
+                app.console.print(problems.as_annotation(each, "warning", below=below))
         counted = f"{count:,} node{'' if count == 1 else 's'} in {files:,} file{'' if files == 1 else 's'}"
         app.console.print(f"{app.console.paint('✓', 'green')} {counted}: nothing wrong{_elsewhere(len(front.warnings))}")
     app.close()
@@ -56,3 +57,10 @@ def command(app: App, call: Call, *, form: str) -> int:
 
 def _elsewhere(count: int) -> str:
     return f" here; {count:,} warning{'' if count == 1 else 's'} of other specs" if count else ""
+
+
+def _below(front: Front) -> str:
+    """The way from the top of the repository to the project, as annotations want it."""
+    root = front.project.root
+    top = next((folder for folder in (root, *root.parents) if front.world.exists(folder / ".git")), root)
+    return "".join(f"{part}/" for part in root.relative_to(top).parts)

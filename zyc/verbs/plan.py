@@ -6,6 +6,7 @@ import click
 
 from zyc.front import Call
 from zyc.plan import Plan
+from zyc.preflight import hindrances
 from zyc.report import plan as report
 from zyc.verbs import App, nodes, on_a_graph
 
@@ -41,12 +42,13 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
         return 3 if exit_code and changed else 0
     plan = front.plan
     read = front.read_trace
+    lacks = hindrances(front, plan, probing=False)
     if form == "json":
-        app.console.json(report.as_data(plan, read))
+        app.console.json(report.as_data(plan, read, lacks))
     elif form == "markdown":
         app.console.print(report.markdown(plan, read))
     else:
-        report.table(app.console, plan, read, title=title_of(plan, call.select), every=every)
+        report.table(app.console, plan, read, lacks, title=title_of(plan, call.select), every=every)
     app.close()
     return 3 if exit_code and plan.changes else 0
 
