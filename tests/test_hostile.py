@@ -123,7 +123,13 @@ ENORMOUS = {
         "zyc: 1\nsteps:\n  a: {run: x, matrix: {a: &v [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "
         + ", ".join(f"{axis}: *v" for axis in "bcdefghijkl")
         + "}}\n",
-        "has 1,000,000,000,000 members",
+        "would have 1,000,000,000,000 members",
+    ),
+    "a join of 10^15": (
+        "zyc: 1\nsteps:\n"
+        + "".join(f"  f{at}: {{run: x, matrix: {{a{at}: [{', '.join(map(str, range(1_000)))}]}}}}\n" for at in range(5))
+        + "  all: {run: x, inputs: {a: f0, b: f1, c: f2, d: f3, e: f4}}\n",
+        "`all` would have 1,000,000 members",
     ),
     "a name of a thousand letters": (f"zyc: 1\nsteps:\n  {'x' * 1_000}: make\n", "cannot name a node"),
     "a field of a thousand letters": (f"zyc: 1\nsteps:\n  a:\n    {'x' * 1_000}: make\n", "no field"),

@@ -119,7 +119,7 @@ WORDING: dict[str, Says] = {
     "bad-matrix": Says("the matrix of `{name}`: {reason}", "{help}"),
     "bad-label": Says("{found} cannot stand in the name of a member of `{name}`", "{hint}"),
     "family-too-large": Says(
-        "the matrix of `{name}` has {count} members; a family may have {limit}", "split it, or use `search`"
+        "`{name}` would have {count} members; a family may have {limit}", "split it, use `search`, or collect a family in a list"
     ),
     "member-too-long": Says(
         "the members of `{name}` would have names of up to {length} characters; a folder takes {limit}",

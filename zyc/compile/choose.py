@@ -25,12 +25,11 @@ class Choices(Names):
     def _coerced(self, node: Declaration, link: Link, vertex: str) -> str:
         """The vertex, or what the compiler puts behind it so that the field gets the type that it takes."""
 
-    def _measures(self, node: Declaration, path: str, judge: str, measure: str) -> None:
-        kind = self.declared.nodes[judge.split("@", maxsplit=1)[0]].kind
-        patterns = measures_of(kind)
+    def _measures(self, node: Declaration, path: str, judge: Declaration, measure: str) -> None:
+        patterns = measures_of(judge.kind)
         if not known(measure, patterns):
             facts = {
-                "owner": owner_words(kind.name, judge),
+                "owner": owner_words(judge.kind.name, judge.name),
                 "measure": measure,
                 "hint": guess(measure, patterns, listed="it measures"),
             }
@@ -45,7 +44,7 @@ class Choices(Names):
         if judges.family is None:
             self._trouble(node, problem("select-not-family", node.at(link.field), name=judge))
             raise Unlinked
-        self._measures(node, link.field, judge, measure)
+        self._measures(node, link.field, judges.node, measure)
         members = [(self._label(judges.family, row), judges.family.member(row)) for row in judges.rows]
         if any(name not in self.vertices for _, name in members):
             raise Unlinked

@@ -11,6 +11,7 @@ from itertools import pairwise
 from zyc import kinds
 from zyc.compile.choose import Choices
 from zyc.compile.declared import Declaration, Member
+from zyc.compile.matrix import FAMILY_LIMIT
 from zyc.compile.names import Target, Unlinked
 from zyc.compile.validate import AnyKind, field_words, owner_words, shape_of
 from zyc.errors import Span, guess, listing, problem
@@ -22,6 +23,9 @@ from zyc.measures import known
 from zyc.types import TYPES, Artifact
 
 Coordinates = Mapping[str, str]
+
+
+_LONGEST_MEMBER = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,9 @@ class Linker(Choices):
             at = node.at("search.from")
             self._trouble(node, problem("bad-search", at, name=search.family, reason=reason, help=help_))
         else:
-            self._measures(node, "search.max" if search.largest else "search.min", search.judge, search.measure)
+            self._measures(
+                node, "search.max" if search.largest else "search.min", self.declared.nodes[judge.name], search.measure
+            )
 
     # --- families ---
 
@@ -116,14 +122,8 @@ class Linker(Choices):
         if len(axes) > 1:
             self._trouble(node, problem("uneven-family", node.span, name=node.name))
             return
-        if listed and listed[0][1]:
-            names = listed[0][1]
-            rows = tuple(tuple(row[axis] for axis in names) for _, _, them in listed for row in them)
-            self.families[node.name] = Family(node.name, names, rows)
-            unread = set(node.members[0].unread).intersection(*(member.unread for member in node.members))
-            unread = {axis for axis in unread if (node.name, axis) not in self.picked}
-            if unread:
-                self.unread[node.name] = tuple(sorted(unread))
+        if listed and listed[0][1] and not self._family(node, listed[0][1], [row for _, _, them in listed for row in them]):
+            return
         if node.search is not None:
             self.searches[node.name] = node.search
         choices: dict[tuple[object, str], str] = {}
@@ -136,6 +136,25 @@ class Linker(Choices):
                     self._node(stand, member)
                 except Unlinked:
                     node.broken = True
+
+    def _family(self, node: Declaration, names: tuple[str, ...], labels: Sequence[Mapping[str, str]]) -> bool:
+        """Take in the family that a node is, if it can be one."""
+        rows = tuple(tuple(row[axis] for axis in names) for row in labels)
+        family = Family(node.name, names, rows)
+        # a member's name is that of a folder
+        length = max(sum(map(len, row)) for row in rows) + len(family.member(("",) * len(names))) + len(names)
+        if len(rows) > FAMILY_LIMIT:
+            self._trouble(node, problem("family-too-large", node.span, name=node.name, count=len(rows), limit=FAMILY_LIMIT))
+        elif length > _LONGEST_MEMBER:
+            facts = {"name": node.name, "length": length, "limit": _LONGEST_MEMBER}
+            self._trouble(node, problem("member-too-long", node.span, **facts))
+        else:
+            self.families[node.name] = family
+            unread = set(node.members[0].unread).intersection(*(member.unread for member in node.members))
+            unread = {axis for axis in unread if (node.name, axis) not in self.picked}
+            if unread:
+                self.unread[node.name] = tuple(sorted(unread))
+        return not node.broken
 
     def _is_single(self, node: Declaration) -> bool:
         """Most nodes have nothing to do with families, and need not ask about them."""
@@ -182,6 +201,11 @@ class Linker(Choices):
             right = _few(labels[axis] for them in index.values() for labels in them)
             facts = {"one": f"`{came[axis]}`", "left": left, "two": f"`{target.family.name}`", "right": right}
             self._trouble(node, problem("axes-differ", node.at(link.field), name=node.name, axis=axis, **facts))
+            raise Unlinked
+        count = sum(len(index[tuple(each[axis] for axis in shared)]) for each in rows)
+        if count > FAMILY_LIMIT:
+            at = node.at(link.field)
+            self._trouble(node, problem("family-too-large", at, name=node.name, count=count, limit=FAMILY_LIMIT))
             raise Unlinked
         return [{**each, **labels} for each in rows for labels in index[tuple(each[axis] for axis in shared)]]
 
