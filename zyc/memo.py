@@ -53,6 +53,7 @@ class Watching(World):
         self._counted = tuple(os.path.join(top, "artifacts", each, "") for each in _COUNTED) if top else ()
         self.machine: dict[str, int | None] = {}  # what it has to give, as far as it was asked
         self.asked: set[str] = set()
+        self.ways: dict[str, str] = {}  # folders that may be links, and where they lead
         self.disks: dict[str, int] = {}
         self.volatile = False  # something was asked that cannot be watched
         self.latest = 0
@@ -67,6 +68,14 @@ class Watching(World):
         """All bytes of a file."""
         self._note(os.fspath(path))
         return super().read(path)
+
+    def real(self, path: AnyPath) -> str:
+        """The absolute path without symbolic links."""
+        found, here = super().real(path), os.fspath(path)
+        folder = here if os.path.isdir(found) else os.path.dirname(here)
+        if folder not in self.ways:
+            self.ways[folder] = os.path.realpath(folder)  # a folder that was moved and linked holds the very same files
+        return found
 
     def stat(self, path: AnyPath, *, follow: bool = False) -> Stat | None:
         """The facts of a path."""
@@ -205,14 +214,10 @@ def replay(argv: Sequence[str]) -> int | None:
     if body is None:
         return None
     told: Any = marshal.loads(body)  # noqa: S302  (ours, and summed)
-    if len(told) != 8:  # of another zyc
+    if len(told) != 5:  # of another zyc
         return None
-    asked, seen, variables, disks, machine, out, err, code = told
-    if asked != question or any(stamp(each) != was for each, was in seen):
-        return None
-    if any(getattr(World(), name)() != was for name, was in machine):
-        return None
-    if any(_variable(name) != was for name, was in variables) or any(_free(each) != was for each, was in disks):
+    asked, facts, out, err, code = told
+    if asked != question or not _stands(*facts):
         return None
     try:
         for stream, text in ((sys.stdout, out), (sys.stderr, err)):
@@ -224,6 +229,17 @@ def replay(argv: Sequence[str]) -> int | None:
             stream.write(text)
             stream.flush()
     return int(code)
+
+
+def _stands(seen: Any, ways: Any, variables: Any, disks: Any, machine: Any) -> bool:
+    """Whether everything that was looked at is as it was."""
+    return (
+        all(stamp(each) == was for each, was in seen)
+        and all(os.path.realpath(each) == was for each, was in ways)
+        and all(_variable(name) == was for name, was in variables)
+        and all(_free(each) == was for each, was in disks)
+        and all(getattr(World(), name)() == was for name, was in machine)
+    )
 
 
 def save(argv: Sequence[str], world: Watching, began: float, *, out: str, err: str, code: int) -> None:
@@ -238,18 +254,15 @@ def save(argv: Sequence[str], world: Watching, began: float, *, out: str, err: s
     limit = int(began * 1e9) - _RACY
     if any(was is not None and max(was[3], was[4]) > limit for was in world.seen.values()):
         return
-    variables = tuple((name, _variable(name)) for name in sorted(world.asked))
     path, question = placed
-    whole: Any = (
-        question,
+    facts = (
         tuple(world.seen.items()),
-        variables,
+        tuple(world.ways.items()),
+        tuple((name, _variable(name)) for name in sorted(world.asked)),
         tuple(world.disks.items()),
         tuple(world.machine.items()),
-        out,
-        err,
-        code,
     )
+    whole: Any = (question, facts, out, err, code)
     body = marshal.dumps(whole)
     plain = World()
     try:
