@@ -234,12 +234,15 @@ class Build:
         self, node: Node, key: str, manifest: Manifest, home: Path, began: str, outcome: Outcome, *, resumed: bool
     ) -> None:
         seen = self.world.stat(home / "out")
-        if seen is None or seen.kind != "folder" or not self.world.list(home / "out"):
-            self._failed(node, key, "it ended well, but left no folder `out/` with anything in it", outcome.seconds)
+        if seen is not None and seen.kind != "folder":
+            self._failed(node, key, "it ended well, but made `out` something else than a folder", outcome.seconds)
+            return
+        if not self.world.list(home / "out"):
+            self._failed(node, key, "it ended well, but left nothing in `out/`", outcome.seconds)
             return
         moved = self._moved_inputs(node)
         if moved:
-            why = f"`{moved}` changed while the step ran: build again (`in/` leads to your own files, which a step may only read)"
+            why = f"`{moved}` changed while the step ran: build again; a step may only read `in/`"
             self._failed(node, key, why, outcome.seconds)
             return
         leaked = folder.holds_secret(self.world, home, self._secrets(node))

@@ -170,6 +170,10 @@ class Memory:
         """The sha256 and size of a file."""
         return of_text(self.read(path)), self.size(path)
 
+    def runs(self, path):
+        """Nothing here is a program."""
+        return False
+
     def read(self, path: str) -> bytes:
         """All of a file."""
         if path not in self.files:

@@ -129,7 +129,7 @@ def test_a_version_is_a_version(hello):
 # --- data ---
 
 KEYS = {  # the keys of what each verb says as data: a program may rely on them
-    "plan": "counts nodes searches seconds twin unpinned",
+    "plan": "counts lacks nodes searches seconds twin unpinned",
     "why": "chain key manifest node plan reasons unknown why",
     "ls": "about coordinates family file kind line name owner plan tags",
     "show": "about fields file files gates inputs key kind line measures name placement plan readers tree",

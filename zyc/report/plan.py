@@ -295,10 +295,10 @@ def _notes(console: Console, plan: Plan, running: Sequence[Decision], lacks: Seq
             console.say(
                 f"search {search.family}: {chosen} of {search.runs} members chosen, each further one follows from their results"
             )
-    for each in lacks[:_TOLD]:
-        console.say(console.paint(f"a build would start nothing: {each.message}", "red"))
-    if len(lacks) > _TOLD:
-        console.say(console.paint(f"and {len(lacks) - _TOLD} more like that", "red"))
+    if lacks:
+        console.say(console.paint("a build would start nothing:", "red"))
+        more = [(f"and {len(lacks) - _TOLD} more like that",)] if len(lacks) > _TOLD else []
+        console.table([*((each.message,) for each in lacks[:_TOLD]), *more])
     disk, free = sum(each.estimate.disk or 0 for each in running), plan.settlement.known.machine.disk
     if disk and free is not None and disk > free:
         console.say(console.paint(f"disk: {in_bytes(disk)} needed, {in_bytes(free)} free", "red"))
