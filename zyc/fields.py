@@ -140,7 +140,7 @@ def read_path(value: object) -> str:
         wrong("a path inside the project", value, "paths are relative to the project's root")
     clean = posixpath.normpath(text)
     if clean == ".." or clean.startswith("../"):
-        wrong("a path inside the project", value, "a spec cannot reach outside its project")
+        wrong("a path inside the project", value, "paths are relative to the project's root, not to the spec, and stay below it")
     return clean
 
 

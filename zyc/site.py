@@ -6,8 +6,9 @@ from pydantic import Field
 
 from zyc import fields
 from zyc.compile.expand import Places
+from zyc.compile.mistakes import Subject
 from zyc.compile.outline import merge_marks
-from zyc.compile.validate import Subject, read_fields
+from zyc.compile.validate import read_fields
 from zyc.errors import Problem, ZycError
 from zyc.kind import Fields
 from zyc.source import parse
