@@ -220,7 +220,7 @@ def test_a_file_that_moved_while_it_was_read_spoils_the_result(desk):
     desk.write("specs/data/grain.txt", "rice\n")
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "`specs/data/grain.txt` changed while the step read it" in " ".join(out.split())
+    assert "`specs/data/grain.txt` changed while the step ran" in " ".join(out.split())
     assert desk.fates("grain") == {"grain": "ran"}
     assert desk.tree("grain") == {"grain.txt": b"rice\n"}
 
