@@ -30,7 +30,7 @@ def command(app: App, *, as_json: bool) -> int:
             if each.group != group:
                 group = each.group
                 app.console.print(("" if each is found[0] else "\n") + app.console.paint(group, "bold"))
-            app.console.print(_line(app, each, max(len(one.name) for one in found)))
+            app.console.say(_line(app, each, max(len(one.name) for one in found)), indent=2)
     return 1 if any(each.needed and not each.fine for each in found) else 0
 
 
@@ -43,4 +43,4 @@ def _line(app: App, each: Finding, width: int) -> str:
         else app.console.paint("-", "dim")
     )
     mend = f"   {app.console.paint(each.mend, 'cyan')}" if each.mend and not each.fine else ""
-    return f"  {mark} {each.name.ljust(width)}  {each.says}{mend}"
+    return f"{mark} {each.name.ljust(width)}  {each.says}{mend}"
