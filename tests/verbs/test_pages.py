@@ -1,5 +1,6 @@
 """The pages of this folder: what a person does to a project, what they type, and all that they see."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def test_a_page_shows_what_is_seen(path, title, request, still, tmp_path):
     played = story.play(desk, case)
     assert played, f"`{title}` types nothing"
     if request.config.option.update_snapshots:
+        assert "PYTEST_XDIST_WORKER" not in os.environ, "pages are written by one process at a time"
         story.rewrite(page, [*head, *played])
         return
     for _, typed in [*head, *played]:
