@@ -26,7 +26,7 @@ def command(app: App, call: Call, *, output: str, copies: bool, force: bool) -> 
     \b
     zyc render specs/hello.yml -o out/hello
     bash out/hello/run.sh
-    zyc render page --copy -o /tmp/page
+    zyc render page --copy -o ../page
     """
     front = app.open(call)
     app.acted = True
