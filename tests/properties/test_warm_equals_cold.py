@@ -469,3 +469,9 @@ def test_what_is_kept_never_shows():
 def test_what_is_kept_never_shows_on_long_ways():
     """The same over many projects and many more changes, others each time."""
     walk(40, 30, database=None, phases=[Phase.generate])
+
+
+@pytest.mark.torture
+def test_what_is_kept_never_shows_however_long_the_way():
+    """The same over thousands of changes."""
+    walk(300, 50, database=None, phases=[Phase.generate])
