@@ -60,7 +60,9 @@ WORDING: dict[str, Says] = {
     "not-a-spec": Says(
         "`{file}` does not start with `zyc: 1`", "write `zyc: 1` as its first line, or move it below a folder named `data`"
     ),
-    "unknown-version": Says("this is `zyc: {found}`; this zyc reads `zyc: 1`", "a newer zyc may have written it"),
+    "unknown-version": Says(
+        "this is `zyc: {found}`; this zyc reads `zyc: 1`", "write `zyc: 1`, or use the zyc that it was written for"
+    ),
     "unknown-section": Says("no section `{section}`", "{hint}"),
     "later-section": Says("the section `{section}` comes with a later version of zyc", "leave it out until then"),
     "bad-name": Says(
@@ -70,7 +72,7 @@ WORDING: dict[str, Says] = {
     "duplicate-name": Says(
         "the name `{name}` is given to two nodes", "one project is one namespace: rename one of them", also="first given here"
     ),
-    "unknown-use": Says("no use `{found}`", "{hint}"),
+    "unknown-use": Says("`use` cannot be `{found}`", "{hint}"),
     "unknown-field": Says("no field `{field}` in {owner}", "{hint}"),
     "missing-field": Says("{owner} has no `{field}`", "it needs one: {about}"),
     "wrong-value": Says("`{field}` in {owner}: expected {what}, found {found}", "{help}", also="its value comes from here"),
