@@ -27,11 +27,11 @@ def measure(here: Place, *, rounds: int, nodes: int = 10_000, pure: bool = True)
         entrants.append(Entrant("zyc, pure parser", here.plan("zyc"), folder, forget, _without_c(here.folder)))
     runs = in_turn(*entrants, rounds=rounds)
     figures.show(runs.values())
-    ours, theirs = runs["zyc"].seconds, runs["ninja"].seconds
-    seen = f"{ours / theirs:.0f} x ninja ({figures.in_time(theirs)})"
+    ours, theirs = runs["zyc"].least, runs["ninja"].least
+    seen = f"median {figures.in_time(runs['zyc'].seconds)}; {ours / theirs:.0f} x ninja ({figures.in_time(theirs)})"
     yield Figure(f"cold plan, {nodes:,} nodes in {-(-nodes // graphs.NODES_A_FILE):,} files", ours, "s", bar=4, aim=2, seen=seen)
     if pure:
-        slow = runs["zyc, pure parser"].seconds
+        slow = runs["zyc, pure parser"].least
         yield Figure("the same without the C parser", slow, "s", seen=f"{slow / ours:.1f} x with it")
 
 

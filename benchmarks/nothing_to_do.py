@@ -52,10 +52,11 @@ def _again(entrants: list[Entrant], rounds: int) -> dict[str, Runs]:
 
 
 def _figure(nodes: int, state: str, runs: dict[str, Runs]) -> Figure:
-    ours, theirs = runs["zyc"].seconds, runs["ninja"].seconds
-    seen = f"zyc {figures.in_time(ours)}, ninja {figures.in_time(theirs)}"
+    ours, theirs = runs["zyc"], runs["ninja"]
     budget = f"nothing to do, {nodes:,} nodes, {state}"
-    return Figure(budget, ours / theirs, "x ninja", **figures.from_size(nodes, bar=5, aim=3), seen=seen)
+    return Figure(
+        budget, ours.least / theirs.least, "x ninja", **figures.from_size(nodes, bar=5, aim=3), seen=figures.beside(ours, theirs)
+    )
 
 
 def main() -> None:

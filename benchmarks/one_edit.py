@@ -27,10 +27,11 @@ def measure(here: Place, *, rounds: int, nodes: int = 10_000, run: bool = False)
         entrants.append(Entrant(tool, here.plan(tool), folder, before))
     runs = in_turn(*entrants, rounds=rounds, warm=2)
     figures.show(runs.values())
-    ours, theirs = runs["zyc"].seconds, runs["ninja"].seconds
+    ours, theirs = runs["zyc"], runs["ninja"]
     budget = f"plan after one edit in {nodes:,}, {'all built' if run else 'nothing built'}"
-    seen = f"zyc {figures.in_time(ours)}, ninja {figures.in_time(theirs)}"
-    yield Figure(budget, ours / theirs, "x ninja", **figures.from_size(nodes, bar=15, aim=8), seen=seen)
+    yield Figure(
+        budget, ours.least / theirs.least, "x ninja", **figures.from_size(nodes, bar=15, aim=8), seen=figures.beside(ours, theirs)
+    )
 
 
 def main() -> None:

@@ -76,9 +76,9 @@ def _row(here: Place, tool: str, nodes: int, pace: float, patience: float) -> Ro
 
 
 def _again(command: list[str], folder: Path) -> float:
-    """The median of three once it is warm; of a slow command one time tells enough."""
+    """The least of three once it is warm; of a slow command one time tells enough."""
     first = once(command, folder).seconds
-    return first if first > SLOW else in_turn(Entrant("", command, folder), rounds=3)[""].seconds
+    return first if first > SLOW else in_turn(Entrant("", command, folder), rounds=3)[""].least
 
 
 def figures_of(rows: list[Row]) -> Iterator[Figure]:

@@ -55,6 +55,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
+def misses(rows: Sequence[tuple[str, ...]]) -> str:
+    """What misses its bar or its aim, in words."""
+    told = [f"- {budget}: {seen}, {verdict}" for budget, _, _, seen, verdict, *_ in rows if verdict.startswith("misses")]
+    return "\n".join(told) or "- nothing"
+
+
 def rows_in(text: str, part: str) -> list[tuple[str, ...]]:
     """The rows that the page has between two markers."""
     lines = between(text, part).splitlines()[2:]
@@ -122,7 +128,8 @@ def write_figures(command: str, new: list[tuple[str, ...]]) -> None:
             told[old[-1].strip("`")].append(old)
     for each in new:
         print(*(cell for cell in each[:-1] if cell), sep="   ")
-    PAGE.write_text(put(text, "figures", table(HEAD, [each for them in told.values() for each in them])))
+    rows = [each for them in told.values() for each in them]
+    PAGE.write_text(put(put(text, "figures", table(HEAD, rows)), "misses", misses(rows)))
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def measure(here: Place, *, rounds: int, nodes: int = 1_000) -> Iterator[Figure]
     *ours, nothing = runs.values()
     for each in ours:
         bounds = {} if "edit" in each.name else {"bar": 80.0, "aim": 40.0}
-        seen = f"{each.seconds / nothing.seconds:.1f} x `python -c pass`"
-        yield Figure(each.name, each.seconds * 1000, "ms", **bounds, seen=seen)
+        seen = f"median {figures.in_time(each.seconds)}; {each.least / nothing.least:.1f} x `python -c pass`"
+        yield Figure(each.name, each.least * 1000, "ms", **bounds, seen=seen)
 
 
 def _tab(name: str, here: Place, folder: Path, line: str, *, moving: bool = False) -> Entrant:

@@ -1,4 +1,8 @@
-"""Commands timed in turn, A B A B, so that what else the machine does falls on all of them alike."""
+"""Commands timed in turn, A B A B, so that what else the machine does falls on all of them alike.
+
+Figures are made of the least time of each: other work only ever adds. A median of few rounds flatters whoever is slower,
+since a pause of the machine doubles a short run and hardly shows in a long one.
+"""
 
 from __future__ import annotations
 

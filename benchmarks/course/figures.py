@@ -17,7 +17,7 @@ class Figure:
     unit: str
     bar: float | None = None
     aim: float | None = None
-    seen: str = ""  # the medians that it is made of
+    seen: str = ""  # what it is made of
 
     @property
     def verdict(self) -> str:
@@ -66,6 +66,12 @@ def in_time(seconds: float) -> str:
 def in_megabytes(count: int) -> str:
     """`98 MB`."""
     return f"{count / 1e6:,.0f} MB"
+
+
+def beside(ours: Runs, theirs: Runs) -> str:
+    """What a ratio is made of, and what it would be of the time on a core."""
+    times = ", ".join(f"{each.name} {in_time(each.least)}" for each in (ours, theirs))
+    return f"{times}; on a core {number(ours.cpu / theirs.cpu)} x"
 
 
 def show(runs: Iterable[Runs]) -> None:
