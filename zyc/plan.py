@@ -6,7 +6,7 @@ Forward: which digests are known. Backward: which bytes are needed by something 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -273,11 +273,15 @@ def _from_history(estimate: Estimate, last: Summary | None) -> Estimate:
     """What was measured comes before what was thought."""
     if last is None:
         return estimate
-    return replace(
-        estimate,
-        seconds=Interval(last.seconds, last.seconds, "last time"),
-        memory=last.peak_memory or estimate.memory,
-        disk=last.bytes,
+    # `replace` looks up every field by name, which ten thousand kept nodes would notice
+    return Estimate(
+        Interval(last.seconds, last.seconds, "last time"),
+        last.peak_memory or estimate.memory,
+        estimate.gpu_memory,
+        last.bytes,
+        estimate.download,
+        estimate.result,
+        estimate.measures,
     )
 
 
