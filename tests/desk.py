@@ -10,14 +10,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from zyc import cli, memo
+from zyc import cli, memo, runner
+from zyc.hosts import Phase
+from zyc.hosts.local import Local
 from zyc.world import World
-from zyc.world.process import Exit
 
 REPOSITORY = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
@@ -168,16 +169,19 @@ class Desk:
 
 
 def stand_still(monkeypatch) -> None:
-    """A machine on which every step takes two seconds, at the same moment, and nothing depends on its size."""
-    run, listed = World.run, World.list
+    """A machine on which every step takes two seconds, at the same moment, one after the other."""
+    poll, listed = Local.poll, World.list
 
-    def ran(self, *args, **kwargs):
-        return Exit(run(self, *args, **kwargs).code, seconds=2.0, peak_memory=50_000_000)
+    def polled(self, job, *, seconds):
+        report = poll(self, job, seconds=seconds)
+        return replace(report, seconds=2.0, peak_memory=50_000_000) if report.phase is Phase.ENDED else report
 
     def names(self, folder):
         return () if os.fspath(folder).startswith("/proc/driver/nvidia") else listed(self, folder)
 
-    monkeypatch.setattr(World, "run", ran)
+    monkeypatch.setattr(Local, "poll", polled)
+    monkeypatch.setattr(runner, "Threads", lambda _: runner.Alone())
+    monkeypatch.setattr(World, "monotonic", lambda _: 0.0)
     monkeypatch.setattr(World, "list", names)
     monkeypatch.setattr(World, "now", lambda _: 1_790_000_000.0)
     monkeypatch.setattr(World, "disk_free", lambda *_: 61_000_000_000)

@@ -28,6 +28,8 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
     },
     "do": {
         "build": ("do what the plan says; keep what is already right", True),
+        "retry": ("go on with what the last build left undone", False),
+        "logs": ("what the step of a node said, while it runs or after", False),
         "render": ("write the graph as folders with scripts that run without zyc", False),
         "lock": ("pin what can move, or move a pin", False),
     },

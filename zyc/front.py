@@ -147,7 +147,9 @@ class Front:
         told: dict[str, set[str]] = {}
         for decision in self._plan(self.compiled.graph, self.compiled, check_it=False).decisions.values():
             told.setdefault(decision.state.value, set()).add(decision.name)
-            if decision.cause.why is Why.NEW:
+            if decision.cause.why is Why.FAILED:
+                told.setdefault("failed", set()).add(decision.name)
+            elif decision.cause.why is Why.NEW:
                 told.setdefault("new", set()).add(decision.name)
             elif decision.cause.why is Why.MISSING:
                 told.setdefault("missing", set()).add(decision.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 
 from zyc import kinds
@@ -11,6 +11,7 @@ from zyc.digest import of_text
 from zyc.errors import Problem, Span, ZycError, problem
 from zyc.files import Files, find, read_own
 from zyc.graph import Graph
+from zyc.hosts import FAILED, PLACEMENT, has_state
 from zyc.journal import Journal
 from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
 from zyc.known import BLOCK, DEPENDENCY, History, Known, Machine, Missing, Template, Unfinished
@@ -154,18 +155,26 @@ def history(world: World, project: Project, *, twin: bool, told: Callable[[Probl
         traces, last = journal.summaries(), journal.last_keys(project.root, twin=twin)
     finally:
         journal.close()
-    return History(traces, last, store.present(), dict(_unfinished(world, project)))
+    return History(traces, last, store.present(), dict(_unfinished(world, project, {key[:24] for key in traces})))
 
 
-def _unfinished(world: World, project: Project) -> Iterator[tuple[str, Unfinished]]:
-    """The steps that were cut short with something in `state/`, by the start of their keys."""
+def _unfinished(world: World, project: Project, done: Container[str]) -> Iterator[tuple[str, Unfinished]]:
+    """The steps that were cut short or failed, by the start of their keys; those that are done are not looked into."""
+    steps = project.artifacts / "steps"
+    for name in world.list(steps):
+        if name in done:
+            continue
+        home = steps / name
+        state, failed = has_state(world, home), _record(world, home / FAILED).get("reason", "")
+        if state or failed:
+            yield name, Unfinished(_record(world, home / "state" / PLACEMENT), state, str(failed))
+
+
+def _record(world: World, path: Path) -> Mapping[str, object]:
     import json
 
-    for name in world.list(project.artifacts / "steps"):
-        folder = project.artifacts / "steps" / name
-        if set(world.list(folder / "state")) - {".placement.json"}:
-            try:
-                placement = json.loads(world.read(folder / "state" / ".placement.json"))
-            except (OSError, ValueError):
-                placement = {}
-            yield name, Unfinished(placement if isinstance(placement, dict) else {})
+    try:
+        told = json.loads(world.read(path))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

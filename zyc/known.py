@@ -48,9 +48,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A step that was cut short and left a state behind."""
+    """A step that was cut short and left a state behind, or failed, or both."""
 
-    placement: Mapping[str, object] = field(default_factory=dict)
+    placement: Mapping[str, object] = field(default_factory=dict)  # under which its state was written
+    has_state: bool = False
+    failed: str = ""  # why
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,10 @@ class Watching(World):
         self.volatile = True
         return super().output(*args, **kwargs)  # type: ignore[arg-type]
 
+    def acting(self) -> World:
+        """A plain one: a call that changes something is never answered from memory."""
+        return World()
+
     def environ(self) -> Mapping[str, str]:
         """The environment."""
         return Variables(super().environ(), self.asked)

@@ -38,6 +38,7 @@ class Why(StrEnum):
 
     KEPT = "kept"
     NEW = "new"
+    FAILED = "failed"  # its last attempt did
     CHANGED = "changed"  # something of its own
     INPUT = "input"  # an input is another tree now
     WAITS = "waits"  # an input may become another tree
@@ -289,7 +290,11 @@ def _resumed(node: Node, forward: Forward, told: Decision) -> Decision:
     """A state of the same key goes on, if the kind carries it over to today's placement."""
     assert told.key is not None
     unfinished = forward.history.unfinished.get(told.key[:24])
-    if unfinished is None or not node.shape.resumes:
+    if unfinished is None:
+        return told
+    if unfinished.failed:
+        told = told._replace(cause=Cause(Why.FAILED, "", unfinished.failed))
+    if not node.shape.resumes or not unfinished.has_state:
         return told
     reason = kinds.load(node.kind).carries(unfinished.placement, dict(node.shape.placement))
     return told._replace(resume=reason) if reason else told._replace(state=State.RESUME)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from zyc import lock as locks
 from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
@@ -18,26 +20,33 @@ def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Proble
 
     Without `probing` no program is started to tell its version, only looked for: what a plan has time for.
     """
-    told: list[Problem] = []
-    environ = front.world.environ()
-    for node in plan.graph.nodes():
-        decision = plan.decisions[node.name]
-        if decision.state in (State.KEEP, State.BLOCKED):
-            continue
-        if decision.cannot:
-            at = field_place(front.compiled, node, "placement")
-            told.append(problem("cannot-here", at, node=node.name, lacks=decision.cannot))
-        for need in node.shape.needs:
-            if isinstance(need, EnvironmentNeed) and need.secret and need.name not in environ:
-                at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
-                told.append(problem("missing-variable", at, name=need.name, owner=owner, field=field_words(need.field)))
-            elif isinstance(need, PinNeed):
-                told += _pin_flaws(front, node, need, probing=probing)
-        for name, version in _needed_packages(plan, node):
-            here = front.probe.version(name)
-            if here != version:
-                told.append(_moved(node.span, name, here, version))
-    return list(dict.fromkeys(told))
+    flaws = flaws_by_node(front, plan, probing=probing)
+    return list(dict.fromkeys(each for them in flaws.values() for each in them))
+
+
+def flaws_by_node(front: Front, plan: Plan, *, probing: bool = True) -> dict[str, list[Problem]]:
+    """The nodes that this machine or call lacks something for, and what."""
+    found = {node.name: list(_flaws(front, plan, node, probing=probing)) for node in plan.graph.nodes()}
+    return {name: them for name, them in found.items() if them}
+
+
+def _flaws(front: Front, plan: Plan, node: Node, *, probing: bool) -> Iterator[Problem]:
+    decision = plan.decisions[node.name]
+    if decision.state in (State.KEEP, State.BLOCKED):
+        return
+    if decision.cannot:
+        at = field_place(front.compiled, node, "placement")
+        yield problem("cannot-here", at, node=node.name, lacks=decision.cannot)
+    for need in node.shape.needs:
+        if isinstance(need, EnvironmentNeed) and need.secret and need.name not in front.world.environ():
+            at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
+            yield problem("missing-variable", at, name=need.name, owner=owner, field=field_words(need.field))
+        elif isinstance(need, PinNeed):
+            yield from _pin_flaws(front, node, need, probing=probing)
+    for name, version in _needed_packages(plan, node):
+        here = front.probe.version(name)
+        if here != version:
+            yield _moved(node.span, name, here, version)
 
 
 def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:

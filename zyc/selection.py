@@ -12,7 +12,7 @@ from zyc.errors import Problem, ZycError, guess, listing, problem
 from zyc.graph import Graph, Node
 
 METHODS = ("kind", "tag", "state")
-STATES = ("new", "changed", "missing", "keep", "run", "resume", "maybe", "blocked")
+STATES = ("new", "changed", "missing", "keep", "run", "resume", "maybe", "blocked", "failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,14 +74,21 @@ def reasons(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[
     assert isinstance(node, Node)
     if decision.cause.why is Why.NEW:
         return [Reason(name, "it was never built here")]
+    if decision.cause.why is Why.FAILED:
+        failed = Reason(name, f"its last attempt failed: {decision.cause.text}")
+        return [failed, *_since(plan, node, decision, read)] if plan.history.last.get(name) else [failed]
     if decision.cause.why is Why.MISSING:
         return [Reason(name, "its tree is gone from the store, and something needs it")]
     if decision.state in (State.KEEP, State.BLOCKED) and decision.cause.why is not Why.CHANGED:
         return []
-    last_key = plan.history.last.get(name)
+    return _since(plan, node, decision, read)
+
+
+def _since(plan: Plan, node: Node, decision: Decision, read: Callable[[str], Trace | None]) -> list[Reason]:
+    last_key = plan.history.last.get(node.name)
     last = read(last_key) if last_key is not None else None
     if last is None:
-        return [Reason(name, "the trace of its last build is gone")]
+        return [Reason(node.name, "the trace of its last build is gone")]
     return _against(plan, node, decision, last)
 
 

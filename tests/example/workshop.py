@@ -11,7 +11,7 @@ from zyc.front import Call, Front, open_front, save_kept
 from zyc.plan import Plan
 from zyc.preflight import hindrances
 from zyc.project import Project
-from zyc.runner import Build, Ending
+from zyc.runner import Build, Ending, Options
 
 TEXT = """
 anna an ann nana banana ban bananas cabana cab cabs scab scabs cannas canna can cans scan scans bans nab nabs
@@ -61,7 +61,7 @@ class Workshop:
         problems = hindrances(front, front.plan)
         if problems:
             raise ZycError(problems)
-        endings = Build(front, front.plan, lambda *_: None).run()
+        endings = Build(front, front.plan, lambda _: None, options=Options(keep_going=True)).run()
         save_kept(front)
         return endings
 

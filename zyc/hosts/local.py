@@ -1,48 +1,127 @@
-"""Runs a step folder on this machine."""
+"""Runs steps on this machine: a session of its own each, which outlives zyc and is found again."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from zyc.hosts import Outcome
-from zyc.world import AnyPath, World
+from zyc.hosts import EXIT, LOG, Job, Phase, Report, code_in
+from zyc.world import World
 from zyc.world.process import Process
 
 # a socket's path may have 104 bytes (macOS), and Python's workers put theirs some 34 below TMPDIR
 _LONGEST_TMPDIR = 68
+_PROCESS = "process.json"
 
 
-def run(  # what a step needs to run
-    world: World,
-    folder: AnyPath,
-    *,
-    env: Mapping[str, str],
-    secrets: Sequence[str] = (),
-    pass_descriptors: Sequence[int] = (),
-    on_line: Callable[[str], None] | None = None,
-    started: Callable[[Process], None] | None = None,
-) -> Outcome:
-    """Run `bash run.sh` in a step folder, in exactly this environment and a TMPDIR of its own; what it says goes to log.txt.
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The machine that zyc itself runs on."""
 
-    `pass_descriptors` are open in the step too: the lock of its key, so that no second writer starts while it lives.
-    """
-    step = Path(world.real(folder))
-    with _temporary(world, step) as temporary:
-        ended = world.run(
+    world: World
+    running: dict[str, Process]
+    name: str = "local"
+    local: bool = True
+
+    @classmethod
+    def here(cls, world: World) -> Local:
+        """A host with nothing on it."""
+        return cls(world, {})
+
+    def prepare(self, job: Job) -> None:
+        """A tmp/ of its own, empty."""
+        self._clean(job)
+        self.world.make_folder(job.folder / "tmp")
+
+    def submit(self, job: Job) -> None:
+        """Start `bash run.sh` in its folder, in exactly the environment that it is given and a TMPDIR of its own."""
+        if job.name in self.running or self._is_alive(job):
+            return
+        inside = self.world.real(job.folder / "tmp")
+        alias = self.world.private_folder() if len(os.fsencode(inside)) > _LONGEST_TMPDIR else ""
+        if alias:
+            self.world.symlink(f"{alias}/t", target=inside)
+        process = self.world.launch(
             ("bash", "run.sh"),
-            cwd=step,
-            env={**env, "TMPDIR": temporary},
-            log_path=step / "log.txt",
-            redact=secrets,
-            pass_descriptors=pass_descriptors,
-            on_line=on_line,
-            started=started,
+            cwd=job.folder,
+            env={**job.env, "TMPDIR": f"{alias}/t" if alias else inside},
+            log_path=job.folder / LOG,
+            redact=job.secrets,
+            pass_descriptors=job.descriptors,
+            cores=job.cores,
         )
-    return Outcome(ended.code, seconds=ended.seconds, peak_memory=ended.peak_memory)
+        self.running[job.name] = process
+        card = {"job": job.name, "pid": process.pid, "born": self.world.born(process.pid), "alias": alias}
+        self.world.write(job.folder / _PROCESS, json.dumps(card))
+
+    def poll(self, job: Job, *, seconds: float) -> Report:
+        """How far it is: by its process, or, when another zyc started it, by what is left of that."""
+        process = self.running.get(job.name)
+        if process is None:
+            return self._found(job, seconds)
+        ended = process.wait(seconds=seconds)
+        if ended is None:
+            return Report(Phase.RUNNING, memory=process.memory)
+        return Report(Phase.ENDED, ended.code, ended.seconds, ended.peak_memory)
+
+    def cancel(self, job: Job, *, hard: bool) -> None:
+        """A signal to its whole group, whoever started it."""
+        process = self.running.get(job.name)
+        if process is not None:
+            (process.kill if hard else process.interrupt)()
+        elif self._is_alive(job):
+            self.world.end(int(self._card(job)["pid"]), hard=hard)
+
+    def fetch(self, job: Job) -> bool:
+        """Everything is here already; its tmp/ goes."""
+        process = self.running.pop(job.name, None)
+        if process is not None:
+            process.close()
+        self._clean(job)
+        return True
+
+    # --- what an earlier zyc started ---
+
+    def _found(self, job: Job, seconds: float) -> Report:
+        if self._is_alive(job):
+            until = self.world.monotonic() + seconds
+            while self._is_alive(job) and self.world.monotonic() < until:
+                self.world.sleep(0.05)
+            if self._is_alive(job):
+                return Report(Phase.RUNNING)
+        card = self._card(job)
+        if card and not self.world.born(int(card["pid"])):
+            self.world.end(int(card["pid"]), hard=True)  # whom its leader left behind: the group still has its number
+        path = job.folder / EXIT
+        code = code_in(self.world.read_text(path)) if self.world.exists(path) else None
+        return Report(Phase.LOST) if code is None else Report(Phase.ENDED, code, self._took(job))
+
+    def _took(self, job: Job) -> float:
+        began, ended = self.world.stat(job.folder / _PROCESS), self.world.stat(job.folder / EXIT)
+        return max(0.0, (ended.mtime_ns - began.mtime_ns) / 1e9) if began is not None and ended is not None else 0.0
+
+    def _is_alive(self, job: Job) -> bool:
+        card = self._card(job)
+        return bool(card) and bool(card["born"]) and self.world.born(int(card["pid"])) == card["born"]
+
+    def _card(self, job: Job) -> Mapping[str, str]:
+        """What was noted of the process of this very job."""
+        try:
+            told = json.loads(self.world.read(job.folder / _PROCESS))
+            card = {name: str(told[name]) for name in ("job", "pid", "born", "alias")}
+        except (OSError, ValueError, LookupError, TypeError):
+            return {}
+        return card if card["job"] == job.name and card["pid"].isdecimal() else {}
+
+    def _clean(self, job: Job) -> None:
+        alias = self._card(job).get("alias", "")
+        if alias.startswith("/tmp/zyc-"):  # noqa: S108  # made by mkdtemp
+            self.world.remove_tree(alias)
+        self.world.remove_tree(job.folder / "tmp")
+        self.world.remove_tree(job.folder / _PROCESS)
 
 
 def environment(world: World, passed: Mapping[str, str]) -> dict[str, str]:
@@ -59,20 +138,3 @@ def environment(world: World, passed: Mapping[str, str]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",  # the last words of a step that is killed are worth having
     }
     return {**scrubbed, **passed}
-
-
-@contextmanager
-def _temporary(world: World, step: Path) -> Iterator[str]:
-    """The step's own tmp/, empty at first and gone after; by a short name where its path is too long for a socket."""
-    inside = step / "tmp"
-    world.remove_tree(inside)
-    world.make_folder(inside)
-    alias = world.private_folder() if len(os.fsencode(inside)) > _LONGEST_TMPDIR else None
-    try:
-        if alias is not None:
-            world.symlink(f"{alias}/t", target=str(inside))
-        yield str(inside) if alias is None else f"{alias}/t"
-    finally:
-        world.remove_tree(inside)
-        if alias is not None:
-            world.remove_tree(alias)

@@ -128,8 +128,12 @@ class Console:
 
     def say(self, text: str, *, indent: int = 0) -> None:
         """A sentence: words that find no room go on in the next line."""
-        for line in wrapped(text, self.width, indent=indent):
+        for line in self.said(text, indent=indent):
             self.print(line)
+
+    def said(self, text: str, *, indent: int = 0) -> list[str]:
+        """The lines of a sentence."""
+        return wrapped(text, self.width, indent=indent)
 
     def note(self, text: str) -> None:
         """A line beside the answer."""

@@ -176,6 +176,8 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
     node = _node(plan, decision)
     if cause.why is Why.NEW:
         words = "inserted" if node.inserted else "new"
+    elif cause.why is Why.FAILED:
+        words = f"failed last time: {cause.text}"
     elif cause.why is Why.CHANGED:
         words = short(reasons(plan, decision.name, read)) or "it changed"
     elif cause.why is Why.INPUT:
@@ -190,11 +192,13 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
         words = f"behind `{cause.root}`"
     else:
         words = cause.text
+    return safe(words + _from_state(decision))
+
+
+def _from_state(decision: Decision) -> str:
     if decision.state is State.RESUME:
-        words += ", goes on from its state"
-    elif decision.resume:
-        words += f", its state cannot go on: {decision.resume}"
-    return safe(words)
+        return ", goes on from its state"
+    return f", its state cannot go on: {decision.resume}" if decision.resume else ""
 
 
 def gate_words(plan: Plan, cause: Cause) -> str:

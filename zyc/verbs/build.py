@@ -3,64 +3,155 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any
 
 import click
 
-from zyc.errors import ZycError
+from zyc import agreed, past
+from zyc.errors import ZycError, problem
+from zyc.fields import read_seconds
 from zyc.front import Call, Front
-from zyc.preflight import add_pins, hindrances
+from zyc.preflight import add_pins, flaws_by_node
 from zyc.report import build as report
-from zyc.runner import Build, Ending, Fate, verdict_failed
+from zyc.runner import Build, Ending, Fate, Options, verdict_failed
 from zyc.verbs import App, nodes, on_a_graph
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How a build is to go about it, and what it tells."""
+
+    options: Options
+    partial: bool = False
+    every: bool = False
+
+
+def build_options(function: Callable[..., int]) -> Callable[..., int]:
+    """Give a verb everything that says how a build goes about it, as one `Work`."""
+
+    @wraps(function)
+    def working(
+        *args: object,
+        keep_going: bool,
+        retries: int,
+        timeout: float | None,
+        jobs: int | None,
+        fresh: bool,
+        partial: bool,
+        every: bool,
+        **own: object,
+    ) -> int:
+        options = Options(keep_going=keep_going, retries=retries, timeout=timeout, jobs=jobs, fresh=fresh)
+        return function(*args, work=Work(options, partial=partial, every=every), **own)
+
+    verb: Callable[..., int] = working
+    for option in (
+        click.option("--all", "every", is_flag=True, help="Tell of kept nodes, too."),
+        click.option("--partial", is_flag=True, help="Build what this machine can; tell of the rest."),
+        click.option("--fresh", is_flag=True, help="Start from the beginning, whatever an earlier attempt left in state/."),
+        click.option("--jobs", "-j", type=click.IntRange(1), metavar="N", help="At most N steps side by side."),
+        click.option("--timeout", callback=_seconds, metavar="TIME", help="End a step that takes longer, such as `2 h`."),
+        click.option("--retries", type=click.IntRange(0), default=0, metavar="N", help="Try a step that fails N times more."),
+        click.option("--keep-going", "-k", is_flag=True, help="A failure stops only what stands on it."),
+    ):
+        verb = option(verb)
+    return verb
+
+
+def _seconds(_: Any, __: Any, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return read_seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command("build")
 @nodes()
 @click.option("--frozen", is_flag=True, help="Add no pin to zyc.lock; one that is missing is an error.")
-@click.option("--all", "every", is_flag=True, help="Tell of kept nodes, too.")
+@click.option(
+    "--plan", "plan_file", metavar="FILE", help="Run exactly the plan that `zyc plan --out FILE` wrote, or say what moved."
+)
+@build_options
 @on_a_graph
-def command(app: App, call: Call, *, every: bool) -> int:
-    """Build what is missing or changed, one step after the other; results stand in artifacts/nodes/.
+def command(app: App, call: Call, *, plan_file: str | None, work: Work) -> int:
+    """Build what is missing or changed, side by side as far as the machine goes; results stand in artifacts/nodes/.
 
-    A step that fails blocks what stands on it, and nothing else. Ctrl-C stops; what is done is kept.
+    After a step failed nothing new is started; `--keep-going` builds all that does not stand on it. Ctrl-C lets the
+    steps keep a state and end, a second one kills them; what is done is kept, and the next build goes on.
 
     \b
     zyc build specs/hello.yml
     zyc build page --set vars.name=moon
+    zyc build specs/ --keep-going --retries 2 --timeout "2 h"
+    zyc build --plan agreed.json
     zyc build specs/ --frozen        in CI: no pin may be missing
     """
+    promise = None
+    if plan_file is not None:
+        if replace(call, frozen=False) != Call():
+            raise ZycError(problem("plan-and-nodes", file=plan_file))
+        promise = agreed.read(app.world.read(app.here / plan_file), plan_file)
+        call = replace(promise.call, frozen=call.frozen)
+    return build(app, call, work, promise=promise)
+
+
+def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = None) -> int:
+    """Build until nothing is left: a search chooses its next member once it knows more."""
     front = app.open(call)
-    again = "zyc build" + "".join(f" {word}" for word in call.select) + (" --twin" if call.twin else "")
+    if promise is not None:
+        moved = agreed.moved(promise, front.plan)
+        if moved:
+            raise ZycError(moved)
+    began = front.world.monotonic()
     endings: dict[str, Ending] = {}
+    left: list[str] = []
     while True:
-        new, waiting = _once(app, front, every=every)
+        done = _once(app, front, work)
+        left = done.left
         # what ran for a search's last member is kept by now, and ran all the same
-        endings |= {name: each for name, each in new.items() if name not in endings or each.fate is not Fate.KEPT}
-        app.acted = app.acted or any(each.fate is not Fate.KEPT for each in new.values())
+        endings |= {name: each for name, each in done.endings.items() if name not in endings or each.fate is not Fate.KEPT}
+        acted = any(each.fate is not Fate.KEPT or each.fetched for each in done.endings.values())
+        app.acted = app.acted or acted
         # a search may have chosen another member, now that it knows more
-        if not front.compiled.graph.searches or any(each.fate is Fate.INTERRUPTED for each in new.values()):
+        if not front.compiled.graph.searches or left or any(each.fate is Fate.INTERRUPTED for each in done.endings.values()):
             break
         before = set(front.graph.vertices)
         front.forget()
-        if set(front.graph.vertices) == before and not (waiting and any(each.fate is not Fate.KEPT for each in new.values())):
+        if set(front.graph.vertices) == before and not (done.held and acted):
             break
+    took = front.world.monotonic() - began
     if app.json:
         counts = {fate.value: sum(1 for each in endings.values() if each.fate is fate) for fate in Fate}
-        app.console.print(json.dumps({"event": "done", "counts": counts}))
+        app.console.print(json.dumps({"event": "done", "counts": counts, "left": len(left), "seconds": round(took, 3)}))
     else:
-        report.summary(app.console, endings, again=again)
+        report.summary(app.console, endings, left=len(left), again=words_of(call), took=took)
     app.close()
     if any(each.fate is Fate.INTERRUPTED for each in endings.values()):
         return 130
-    return 1 if verdict_failed(endings) else 0
+    return 1 if verdict_failed(endings) or left else 0
 
 
-def _once(app: App, front: Front, *, every: bool) -> tuple[dict[str, Ending], bool]:
-    """Build the graph as it is now; what happened, and whether something waits for the end of a search."""
+def words_of(call: Call) -> str:
+    """The call as one would type it again."""
+    words = ["zyc", "build", *call.select]
+    words += [word for each in call.exclude for word in ("--exclude", each)]
+    words += ["--profile", call.profile] if call.profile else []
+    words += [word for each in call.sets for word in ("--set", each)]
+    return shlex.join(words + ["--twin"] * call.twin)
+
+
+def _once(app: App, front: Front, work: Work) -> Build:
+    """Build the graph as it is now."""
     plan = front.plan
-    flaws = hindrances(front, plan)
-    if flaws:
-        raise ZycError(flaws)
+    flaws = flaws_by_node(front, plan)
+    if flaws and not work.partial:
+        raise ZycError(dict.fromkeys(each for them in flaws.values() for each in them))
     for name in add_pins(front, plan):
         app.acted = True
         app.console.note(f"zyc.lock: pinned {name} {plan.settlement.known.pins[name]}")
@@ -68,5 +159,16 @@ def _once(app: App, front: Front, *, every: bool) -> tuple[dict[str, Ending], bo
     def log(path: str) -> str:
         return front.world.read(front.project.root / path).decode("utf-8", "replace")
 
-    build = Build(front, plan, report.Lines(app.console, plan.graph, log, as_json=app.json, every=every))
-    return build.run(), bool(build.held)
+    told = report.teller(app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every)
+    options = replace(work.options, lacking={name: them[0].message for name, them in flaws.items()})
+    made = Build(front, plan, told, options=options)
+    remembered = None
+    if plan.changes:
+        remembered = past.begin(made.world, front.project, front.call, plan.decisions)
+    with told:
+        made.run()
+    if remembered is not None:
+        good = (Fate.KEPT, Fate.RAN, Fate.RESUMED)
+        undone = [name for name in plan.decisions if name not in made.endings or made.endings[name].fate not in good]
+        past.end(made.world, front.project, remembered, undone)
+    return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zyc import agreed
 from zyc.front import Call
 from zyc.plan import Plan
 from zyc.preflight import hindrances
@@ -16,9 +17,10 @@ from zyc.verbs import App, nodes, on_a_graph
 @click.option("--all", "every", is_flag=True, help="Show every node: unchanged ones, proofs and parts too.")
 @click.option("--exit-code", is_flag=True, help="Exit with 3 when something would run.")
 @click.option("--against", metavar="REV", help="Compare with a revision of git: which nodes change, and why.")
+@click.option("--out", metavar="FILE", help="Write the plan down, for `zyc build --plan FILE`.")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="How to print it.")
 @on_a_graph
-def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str | None, form: str) -> int:
+def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str | None, out: str | None, form: str) -> int:
     """Say what would happen to each node: keep, run, resume, maybe or blocked.
 
     NODES are names, globs, files or folders; `+name` adds what it needs, `name+` what stands on it; `kind:step`,
@@ -29,6 +31,7 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
     zyc plan greeting+ --exclude count
     zyc plan kind:step,state:changed
     zyc plan specs/ --against origin/main --format markdown
+    zyc plan specs/ --out agreed.json
     zyc plan specs/ --exit-code      3 when something would run
     """
     form = "json" if app.json else form
@@ -42,6 +45,9 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
         return 3 if exit_code and changed else 0
     plan = front.plan
     read = front.read_trace
+    if out is not None:
+        app.world.acting().write(app.here / out, agreed.written(call, plan))
+        app.acted = True
     lacks = hindrances(front, plan, probing=False)
     if form == "json":
         app.console.json(report.as_data(plan, read, lacks))

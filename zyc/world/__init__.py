@@ -13,9 +13,10 @@ import time
 TYPE_CHECKING = False  # `typing` costs more to import than all of this module
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from subprocess import Popen
     from typing import Final, Literal, Self, TypeVar
 
-    from zyc.world.process import Exit, Process
+    from zyc.world.process import Process
 
     Kind = Literal["file", "folder", "link", "other"]
     Subject = TypeVar("Subject")
@@ -106,6 +107,12 @@ class World:
         """All bytes of a file."""
         with open(path, "rb") as file:
             return file.read()
+
+    def tail(self, path: AnyPath, *, most: int) -> bytes:
+        """The end of a file, which may be growing."""
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+            return file.read(most)
 
     def read_text(self, path: AnyPath) -> str:
         """All of a UTF-8 file, its line ends as they are."""
@@ -341,11 +348,11 @@ class World:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    if not wait:
-                        raise
                     if told is not None:
                         told(os.pread(descriptor, 200, 0).decode("utf-8", "replace"))
                         told = None
+                    if not wait:
+                        raise
                     fcntl.flock(descriptor, fcntl.LOCK_EX)
                 if _is_at(descriptor, path):  # not swept away while we waited
                     _sign(descriptor)
@@ -357,21 +364,7 @@ class World:
 
     # --- processes ---
 
-    def start(
-        self,
-        command: Sequence[str],
-        *,
-        sink: Callable[[bytes], None],
-        cwd: AnyPath | None = None,
-        env: Mapping[str, str] | None = None,
-        pass_descriptors: Sequence[int] = (),
-    ) -> Process:
-        """Start a command whose output goes to `sink`; `finish` it."""
-        from zyc.world.process import Process
-
-        return Process(command, cwd=cwd, env=env, pass_descriptors=pass_descriptors, sink=sink)
-
-    def run(  # noqa: PLR0913  # what a step needs to run
+    def launch(  # what a step needs to run
         self,
         command: Sequence[str],
         *,
@@ -380,37 +373,83 @@ class World:
         log_path: AnyPath,
         redact: Sequence[str] = (),
         pass_descriptors: Sequence[int] = (),
-        on_line: Callable[[str], None] | None = None,
-        started: Callable[[Process], None] | None = None,
-    ) -> Exit:
-        """Run a command to its end; all it says is added to its log without the secrets, and told line by line.
-
-        `started` is handed the process, so that another thread can interrupt or kill it.
-        """
-        from zyc.world.process import Log
+        cores: Sequence[int] = (),
+    ) -> Process:
+        """Start a command that writes its log itself, so that it outlives us; only secrets put a reader in between."""
+        from zyc.world.process import Process
 
         self.effect("create", os.fspath(log_path))
-        descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         try:
-            log = Log(lambda shown: _write_all(descriptor, shown), secrets=redact, on_line=on_line)
-            process = self.start(command, sink=log.feed, cwd=cwd, env=env, pass_descriptors=pass_descriptors)
+            output, reader = _redacted(log, redact) if any(redact) else (log, None)
             try:
-                if started is not None:
-                    started(process)
-                return process.finish()
+                return Process(
+                    command, output=output, cwd=cwd, env=env, pass_descriptors=pass_descriptors, cores=cores, reader=reader
+                )
             finally:
-                process.close()
-                log.close()
+                if output != log:
+                    os.close(output)
         finally:
-            os.close(descriptor)
+            os.close(log)
 
     def output(
         self, command: Sequence[str], *, cwd: AnyPath | None = None, env: Mapping[str, str] | None = None, seconds: float = 10
     ) -> tuple[int, str]:
         """The exit code and the words of a short probe; TimeoutError when it takes longer."""
-        said: list[bytes] = []
-        ended = self.start(command, sink=said.append, cwd=cwd, env=env).finish(seconds=seconds)
-        return ended.code, b"".join(said).decode("utf-8", "replace")
+        import tempfile
+
+        from zyc.world.process import Process
+
+        with tempfile.TemporaryFile() as words:
+            process = Process(command, output=words.fileno(), cwd=cwd, env=env)
+            try:
+                ended = process.wait(seconds=seconds)
+                if ended is None:
+                    raise TimeoutError(errno.ETIMEDOUT, "a command took too long", str(command))
+            finally:
+                process.close()
+            words.seek(0)
+            return ended.code, words.read(1 << 20).decode("utf-8", "replace")
+
+    def born(self, pid: int) -> str:
+        """When a process of this machine was started, as it is told; empty when there is none, or only what is left of one."""
+        from zyc.world.machine import born
+
+        return born(self, pid)
+
+    def end(self, pid: int, *, hard: bool) -> None:
+        """Ask a group of processes to stop, or end it; harmless when it is gone."""
+        import signal
+
+        try:
+            os.killpg(pid, signal.SIGKILL if hard else signal.SIGINT)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def boot(self) -> str:
+        """What tells one start of this machine from the next; empty where that cannot be told."""
+        from zyc.world.machine import boot
+
+        return boot(self)
+
+    def pressed(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Call `told` at each Ctrl-C and each polite request to end, from now on until what is given back is called."""
+        import signal
+        import threading
+
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None  # only a main thread hears signals
+        before = {number: signal.signal(number, lambda *_: told()) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def over() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        return over
+
+    def acting(self) -> World:
+        """The world for what changes it: the same, but for one that remembers what it is asked."""
+        return self
 
     def each(self, work: Callable[[Subject], Result], subjects: Sequence[Subject], *, width: int = 8) -> Sequence[Result]:
         """The results of `work` in order, side by side: hashing and waiting for the disk leave the interpreter free."""
@@ -434,6 +473,10 @@ class World:
         """Seconds since some moment; never goes back."""
         return time.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
     def environ(self) -> Mapping[str, str]:
         """The environment that zyc was started with."""
         return dict(os.environ)
@@ -444,6 +487,10 @@ class World:
 
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return max(1, min((usable, *processors(self))))
+
+    def cores(self) -> tuple[int, ...]:
+        """The numbers of the processors that this process may use; none where they have no numbers."""
+        return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
 
     def memory_total(self) -> int:
         """How many bytes of memory this process may use."""
@@ -459,6 +506,27 @@ class World:
             folder = os.path.dirname(folder)
         free = os.statvfs(folder)
         return free.f_bavail * free.f_frsize
+
+
+def _redacted(log: int, secrets: Sequence[str]) -> tuple[int, Popen[bytes]]:
+    """Where a step may write so that its secrets stay out of its log: a pipe to a program that outlives us."""
+    import subprocess
+    import sys
+
+    from zyc.world import redact
+
+    reader, writer = os.pipe()
+    try:
+        command = (sys.executable, "-I", "-S", redact.__file__)
+        program = subprocess.Popen(  # noqa: S603  (a list, no shell)
+            command, stdin=reader, stdout=log, stderr=log, env=redact.variable(secrets), start_new_session=True
+        )
+    except BaseException:
+        os.close(writer)
+        raise
+    finally:
+        os.close(reader)
+    return writer, program
 
 
 def frozen(seen: Stat) -> int:

@@ -1,4 +1,4 @@
-"""What the control groups of Linux leave of a machine to the processes in them; nothing where there are none."""
+"""What a machine says of itself: its start, its processes, and what the control groups of Linux leave to those in them."""
 
 from __future__ import annotations
 
@@ -38,3 +38,31 @@ def _limits(world: World, controller: str, *, first: str | None, second: str) ->
             if path in ("", "/"):
                 break
             path = path.rpartition("/")[0]  # a limit binds all below it; in a container only the top shows
+
+
+def boot(world: World) -> str:
+    """What tells one start of this machine from the next; empty where that cannot be told."""
+    told = "/proc/sys/kernel/random/boot_id"
+    if world.exists(told):
+        return world.read_text(told).strip()
+    try:
+        code, text = world.output(("sysctl", "-n", "kern.bootsessionuuid"))
+    except OSError:
+        return ""
+    return text.strip() if code == 0 else ""
+
+
+def born(world: World, pid: int) -> str:
+    """When a process was started; empty when there is none, or a zombie."""
+    if world.exists("/proc/self/stat"):
+        try:
+            text = world.read_text(f"/proc/{pid}/stat")
+        except OSError:
+            return ""
+        state, *rest = text.rpartition(")")[2].split()  # the name of a program may hold anything
+        return "" if state in "ZX" else rest[18]
+    try:
+        code, text = world.output(("ps", "-o", "lstart=", "-p", str(pid)))
+    except OSError:
+        return ""
+    return text.strip() if code == 0 else ""

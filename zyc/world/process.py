@@ -1,30 +1,31 @@
-"""A command that runs: its group, its output without the secrets, and how it ended."""
+"""A command that runs in a session of its own: what it takes, and how it ended."""
 
 # contextlib is slow to import
 # ruff: noqa: SIM105
 
 from __future__ import annotations
 
-import errno
 import os
+import select
 import sys
+import threading
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from subprocess import Popen
     from typing import Final
 
     from zyc.world import AnyPath
 
-_CHUNK = 1 << 20
-_STARS = b"***"
+_FIRST_LOOK, _LONGEST_BREAK = 0.02, 1.0  # seconds between two looks at what a group holds
 
 
 class Exit:
     """How a command ended; a negative code is the signal that ended it.
 
-    `peak_memory` is the largest process in bytes; 0 for one that stayed smaller than zyc, whose own size hides it.
+    `peak_memory` is what its processes held together, in bytes, as far as it was seen; 0 for what ended too soon.
     """
 
     __slots__ = ("code", "peak_memory", "seconds")
@@ -38,203 +39,172 @@ class Exit:
         return f"Exit({self.code}, seconds={self.seconds:.3f}, peak_memory={self.peak_memory})"
 
 
-class Redactor:
-    """Replaces secrets in a stream of bytes: the same result however the stream is cut."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        import re
-
-        known = sorted({each.encode("utf-8", "surrogateescape") for each in secrets if each}, key=len, reverse=True)
-        self._secrets = known  # longest first: of two that begin alike the longer one is hidden whole
-        self._pattern = re.compile(b"|".join(re.escape(each) for each in known)) if known else None
-        self._held = b""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """What may be shown now; an end that could be the start of a secret is held back."""
-        if self._pattern is None:
-            return chunk
-        text = self._held + chunk
-        safe = self._safe(text)
-        shown, at = [], 0
-        for match in self._pattern.finditer(text):
-            if match.start() >= safe:
-                break
-            shown += [text[at : match.start()], _STARS]
-            at = match.end()
-        end = max(at, safe)
-        shown.append(text[at:end])
-        self._held = text[end:]
-        return b"".join(shown)
-
-    def flush(self) -> bytes:
-        """The rest, when nothing can follow."""
-        rest, self._held = self._held, b""
-        return self._pattern.sub(_STARS, rest) if self._pattern else rest
-
-    def _safe(self, text: bytes) -> int:
-        for at in range(max(0, len(text) - len(self._secrets[0]) + 1), len(text)):
-            tail = text[at:]
-            if any(len(each) > len(tail) and each.startswith(tail) for each in self._secrets):
-                return at
-        return len(text)
-
-
-class Log:
-    """Takes what a command says and passes it on without the secrets, as bytes and line by line."""
-
-    def __init__(
-        self, keep: Callable[[bytes], None], *, secrets: Iterable[str] = (), on_line: Callable[[str], None] | None = None
-    ) -> None:
-        self._keep = keep
-        self._redactor = Redactor(secrets)
-        self._on_line = on_line
-        self._line = b""
-
-    def feed(self, chunk: bytes) -> None:
-        """The next piece, cut anywhere."""
-        self._take(self._redactor.feed(chunk))
-
-    def close(self) -> None:
-        """Nothing follows: pass on what was held back."""
-        self._take(self._redactor.flush())
-        self._tell([self._line])
-        self._line = b""
-
-    def _take(self, shown: bytes) -> None:
-        self._keep(shown)
-        if self._on_line is not None:
-            # a progress bar redraws its line with a bare \r: each state of it is a line to a listener
-            *lines, self._line = (self._line + shown).replace(b"\r", b"\n").split(b"\n")
-            if len(self._line) > _CHUNK:
-                lines, self._line = [*lines, self._line], b""
-            self._tell(lines)
-
-    def _tell(self, lines: Iterable[bytes]) -> None:
-        if self._on_line is not None:
-            for line in lines:
-                if line:
-                    self._on_line(line.decode("utf-8", "replace"))
-
-
 class Process:
-    """A running command in a process group of its own; whoever starts one calls `finish`."""
+    """A running command; whoever starts one waits for it, and may end it from any thread."""
 
     def __init__(
         self,
         command: Sequence[str],
         *,
+        output: int,
         cwd: AnyPath | None,
         env: Mapping[str, str] | None,
-        pass_descriptors: Sequence[int],
-        sink: Callable[[bytes], None],
+        pass_descriptors: Sequence[int] = (),
+        cores: Sequence[int] = (),
+        reader: Popen[bytes] | None = None,
     ) -> None:
         import subprocess
 
         self._began = time.monotonic()
-        self._popen = subprocess.Popen(  # noqa: S603  (a list, no shell)
-            command,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            pass_fds=tuple(pass_descriptors),
-            start_new_session=True,  # not only a group: a step that could open the terminal would stop and wait there
-        )
-        self._sink = sink
+        before = _confine(cores)  # this thread, for a moment: a child takes after the thread that starts it
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603  (a list, no shell)
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=tuple(pass_descriptors),
+                start_new_session=True,  # not only a group: a step that could open the terminal would stop and wait there
+            )
+        finally:
+            _confine(before)
+        self.pid: Final = self._popen.pid
+        self._reader = reader  # who writes its log, where that is not the command itself
+        self._gate = threading.Lock()
         self._exit: Exit | None = None
+        self._peak = 0
+        self.memory = 0  # bytes, when it was last looked at
+        self._look_at = self._began + _FIRST_LOOK
+        self._descriptor = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else -1
 
     def interrupt(self) -> None:
-        """Ask the group to stop, as Ctrl-C in a terminal would; safe from any thread."""
+        """Ask the group to stop, as Ctrl-C in a terminal would."""
         import signal
 
         self._signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End the group at once; safe from any thread."""
+        """End the group at once."""
         import signal
 
         self._signal(signal.SIGKILL)
 
-    def finish(self, *, seconds: float | None = None) -> Exit:
-        """Pass on all output until the command ends, and leave nobody of its group behind.
-
-        The first KeyboardInterrupt is passed on, the second kills; it is raised again once the command has ended.
-        After `seconds` it is killed, and TimeoutError raised.
-        """
-        until = None if seconds is None else self._began + seconds
-        presses = 0
-        try:
-            while True:
-                try:
-                    if presses:
-                        (self.interrupt if presses == 1 else self.kill)()
-                    self._pump(until)
-                    break
-                except KeyboardInterrupt:
-                    presses += 1
-        finally:
-            self.close()
-        assert self._exit is not None
-        if presses:
-            raise KeyboardInterrupt
+    def wait(self, *, seconds: float | None = None) -> Exit | None:
+        """How it ended; nothing when it still runs after so many seconds. Nobody of its group outlives it."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while self._exit is None and not self._reaped():
+            now = time.monotonic()
+            if until is not None and now >= until:
+                return None
+            if now >= self._look_at:
+                self._look(now)
+            self._rest(min(self._look_at, until or self._look_at) - now)
+        self._read_out()
         return self._exit
 
     def close(self) -> None:
         """End it if it lives still, and let go of it; harmless when done."""
         self.kill()
-        self._wait(block=True)
-        assert self._popen.stdout is not None
-        self._popen.stdout.close()
+        self.wait()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
-    def _pump(self, until: float | None) -> None:
-        import select
+    def _read_out(self) -> None:
+        """The log is whole once its reader has ended; somebody who left the group may hold the pipe open for ever."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            import subprocess
 
-        assert self._popen.stdout is not None
-        pipe = self._popen.stdout.fileno()
-        poll = select.poll()
-        poll.register(pipe, select.POLLIN)
-        talking = True
-        # the exit counts, not the end of the pipe: somebody who left the group may hold that open for ever
-        while not self._wait(block=not talking and until is None):
-            if until is not None and time.monotonic() > until:
-                raise TimeoutError(errno.ETIMEDOUT, "a command took too long", str(self._popen.args))
-            if not talking:
-                time.sleep(0.01)
-            elif poll.poll(100):
-                talking = self._pass_on(pipe)
-        for _ in range(16):  # a full pipe and no more, for the same reason
-            if not (talking and poll.poll(0)):
-                break
-            talking = self._pass_on(pipe)
+            try:
+                reader.wait(2)
+            except subprocess.TimeoutExpired:
+                reader.kill()
+                reader.wait()
 
-    def _pass_on(self, pipe: int) -> bool:
-        chunk = os.read(pipe, 1 << 16)
-        if chunk:
-            self._sink(chunk)
-        return bool(chunk)
+    def _rest(self, seconds: float) -> None:
+        if self._descriptor >= 0:
+            poll = select.poll()
+            poll.register(self._descriptor, select.POLLIN)
+            poll.poll(max(0.0, seconds) * 1000 + 1)
+        else:
+            time.sleep(min(0.005, max(0.0, seconds)))  # where a process is no descriptor, we look again and again
 
-    def _wait(self, *, block: bool) -> bool:
-        import resource
+    def _look(self, now: float) -> None:
+        self.memory = held(self.pid)
+        self._peak = max(self._peak, self.memory)
+        self._look_at = now + min(_LONGEST_BREAK, max(_FIRST_LOOK, (now - self._began) / 4))
 
-        if self._exit is None:
-            pid, status, usage = os.wait4(self._popen.pid, 0 if block else os.WNOHANG)
-            if pid:
-                self.kill()  # a leftover must not write into an output that is about to be published
-                code = os.waitstatus_to_exitcode(status)
-                self._popen.returncode = code  # reaped here: subprocess must not look for it
-                unit = 1 if sys.platform == "darwin" else 1024
-                # Linux counts what we held when we started it: a process that stayed below that cannot be told from us
-                hidden = usage.ru_maxrss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-                memory = 0 if hidden else usage.ru_maxrss * unit
-                self._exit = Exit(code, seconds=time.monotonic() - self._began, peak_memory=memory)
-        return self._exit is not None
+    def _reaped(self) -> bool:
+        with self._gate:
+            if self._exit is not None:
+                return True
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return False
+            self._end_group()  # before it is reaped: until then its number is nobody else's
+            _, status, usage = os.wait4(self.pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+            self._popen.returncode = code  # reaped here: subprocess must not look for it
+            self._exit = Exit(
+                code, seconds=time.monotonic() - self._began, peak_memory=max(self._peak, _largest(usage.ru_maxrss))
+            )
+            return True
 
-    def _signal(self, number: int) -> None:
-        if self._exit is not None:
-            return  # the number may be somebody else's by now
+    def _end_group(self) -> None:
+        import signal
+
         try:
-            os.killpg(self._popen.pid, number)
+            os.killpg(self.pid, signal.SIGKILL)  # a leftover must not write into an output that is about to be published
         except (ProcessLookupError, PermissionError):
             pass  # nobody left; macOS says EPERM of a group of zombies
+
+    def _signal(self, number: int) -> None:
+        with self._gate:
+            if self._exit is not None:
+                return  # the number may be somebody else's by now
+            try:
+                os.killpg(self.pid, number)
+            except (ProcessLookupError, PermissionError):
+                pass
+
+
+def _confine(cores: Sequence[int]) -> Sequence[int]:
+    """Let this thread run on these cores only; the ones that it had."""
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        return ()
+    before = tuple(os.sched_getaffinity(0))
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:
+        return ()  # a core that was taken away since: the step runs wherever it may
+    return before
+
+
+def _largest(told: int) -> int:
+    """The largest process that ended, in bytes; 0 where it cannot be told from us.
+
+    Linux counts what we held when we started it, so that a process that stayed below that is hidden.
+    """
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return 0 if told <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else told * unit
+
+
+def held(pid: int) -> int:
+    """What a process and its children hold together, shared pages counted once; 0 where it cannot be told."""
+    own, shared, pending = 0, 0, [pid]
+    while pending:
+        each = pending.pop()
+        try:
+            with open(f"/proc/{each}/statm", "rb") as file:  # noqa: PTH123  # pathlib is slow to import
+                _, resident, common, *_ = map(int, file.read().split())
+            with open(f"/proc/{each}/task/{each}/children", "rb") as file:  # noqa: PTH123
+                pending += map(int, file.read().split())
+        except (OSError, ValueError):
+            continue  # gone meanwhile, or no Linux
+        own += resident - common
+        shared = max(shared, common)
+    return (own + shared) * os.sysconf("SC_PAGE_SIZE") if own else 0

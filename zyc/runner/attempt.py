@@ -1,0 +1,416 @@
+"""One attempt at a step, from an empty folder to a trace: what it leaves is published whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from zyc import __version__, folder
+from zyc.digest import Manifest
+from zyc.errors import ZycError, problem
+from zyc.files import Disk, find
+from zyc.graph import Node
+from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Host, Job, Phase, Report, earlier_logs, has_state, log_name
+from zyc.hosts.local import environment
+from zyc.kept import Kept
+from zyc.kind import EnvironmentNeed, FileNeed, Found
+from zyc.known import Known
+from zyc.project import Project
+from zyc.render import Rendered
+from zyc.runner.fates import Event, Fate, Progress, Started
+from zyc.runner.schedule import Share
+from zyc.store import Store
+from zyc.traces import Trace, Traces
+from zyc.why import files_of, recipe_fields
+from zyc.world import Lock, World
+
+_GRACE = 15.0  # seconds that a step which took too long has to keep a state
+_MOST_LOST = 10
+_MOST_LOGS = 5
+_NOTICE = 0.2  # seconds between two looks at what a step says of itself
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Everything that is decided of a step before it starts."""
+
+    node: Node
+    key: str
+    manifest: Manifest
+    rendered: Rendered
+    inputs: Mapping[str, str]  # place below in/ -> tree
+    lineage: Mapping[str, tuple[str, str]]
+    givers: Mapping[str, str]  # tree that the step can read -> the node that gave it
+    goes_on: bool  # a state that is there is this step's own, and can be gone on from
+    share: Share
+    limit: float | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended."""
+
+    fate: Fate  # ran, resumed, kept (somebody else made it), failed, interrupted
+    trace: Trace | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every attempt of a build works with."""
+
+    world: World
+    project: Project
+    store: Store
+    traces: Traces
+    known: Known
+    kept: Kept
+    host: Host
+    say: Callable[[Event], None]
+    held: tuple[int, ...] = ()  # descriptors that a step holds besides its key's lock: while it lives, its inputs stay
+
+
+class Attempt:
+    """A step being made; `stop` may be called from another thread."""
+
+    def __init__(self, bench: Bench, task: Task, *, freed: Callable[[], None]) -> None:
+        self.bench = bench
+        self.task = task
+        self.world = bench.world
+        self.home = bench.project.step(task.key)
+        self.number = 1
+        self._freed = freed  # the step has ended: its share of the machine is free
+        self._job: Job | None = None
+        self._resumed = False
+        self._presses = 0
+        self._timed_out = False
+        self._gate = threading.Lock()
+        self._heard = 0  # bytes of events.jsonl
+        self._facts: Mapping[str, float] = {}
+
+    def stop(self, *, hard: bool) -> None:
+        """Ask the step to keep a state and end; hard: end it."""
+        with self._gate:
+            self._presses = max(self._presses, 2 if hard else 1)
+            if self._job is not None:
+                with suppress(OSError):
+                    self.bench.host.cancel(self._job, hard=hard)
+
+    def run(self, lock: Lock) -> Result:
+        """Make it, or take what another zyc made meanwhile. Problems are results; a bug is not."""
+        with lock:
+            try:
+                there = self.bench.traces.read(self.task.key)
+                if there is not None and self.bench.store.has(there.tree):
+                    return Result(Fate.KEPT, there)
+                return self._made(lock)
+            except ZycError as error:
+                return self._given_up("; ".join(each.message for each in error.problems))
+            except OSError as error:
+                name = os.path.basename(str(error.filename or ""))  # noqa: PTH119
+                return self._given_up(f"`{name}`: {error.strerror or error}")
+
+    def _given_up(self, reason: str) -> Result:
+        """What we cannot go on with must not go on without us."""
+        job = self._job
+        if job is not None:
+            with suppress(OSError):
+                while self.bench.host.poll(job, seconds=_NOTICE).phase not in (Phase.ENDED, Phase.LOST):
+                    self.bench.host.cancel(job, hard=True)
+                self.bench.host.fetch(job)
+        return self._failed(reason)
+
+    # --- from start to end of the step ---
+
+    def _made(self, lock: Lock) -> Result:
+        stamps: Mapping[str, object] | None = None
+        report = self._found(lock)
+        for _ in range(_MOST_LOST):
+            if report is not None:
+                break
+            if self._presses:
+                return Result(Fate.INTERRUPTED)
+            stamps = self._stamps()
+            report = self._submitted(lock)
+        self._freed()
+        if report is None:
+            return self._failed("its host took it away again and again")
+        return self._judged(report, stamps)
+
+    def _judged(self, report: Report, stamps: Mapping[str, object] | None) -> Result:
+        node = self.task.node
+        if self._timed_out and report.code != 0:
+            return self._failed(f"it took longer than its timeout of {self.task.limit:g} s", report.seconds)
+        if self._presses and report.code != 0:
+            self._forget()
+            return Result(Fate.INTERRUPTED, seconds=report.seconds, log=self._log())
+        if report.code != 0:
+            return self._failed(exit_words(report.code), report.seconds)
+        for tree, giver in self.task.givers.items():
+            if (stamps is None or stamps[tree] != self._stamp(tree)) and not self.bench.store.recheck(tree):
+                self.bench.store.quarantine(tree)
+                raise ZycError(problem("input-changed", node=node.name, input=giver))
+        flaw = self._flaw()
+        if flaw:
+            return self._failed(flaw, report.seconds)
+        return self._published(report)
+
+    def _failed(self, reason: str, seconds: float = 0.0) -> Result:
+        """Noted in the step's folder, too: the next plan says so."""
+        self._freed()
+        with suppress(OSError):
+            self._forget()
+            if self.world.exists(self.home):
+                self.world.write(self.home / FAILED, json.dumps({"reason": reason, "attempt": self.number}))
+        return Result(Fate.FAILED, reason=reason, seconds=seconds, log=self._log())
+
+    def _log(self) -> str:
+        log = self.home / LOG
+        return os.path.relpath(log, self.bench.project.root) if self.world.exists(log) else ""
+
+    # --- a new job, or one that an earlier zyc left ---
+
+    def _submitted(self, lock: Lock) -> Report | None:
+        """How a new job ended; nothing when its host lost it."""
+        self._prepare()
+        job = self._new_job(f"{self.task.key[:24]}-{self.number}", lock)
+        self.bench.host.prepare(job)
+        card = {
+            "job": job.name,
+            "host": self.bench.host.name,
+            "attempt": self.number,
+            "boot": self.world.boot(),
+            "began": self.world.now(),
+        }
+        self.world.write(self.home / CARD, json.dumps(card))  # before it is submitted: whoever comes after us can ask for it
+        self.bench.say(Started(self.task.node.name, self.number, self._resumed, self._log()))
+        self.bench.host.submit(job)
+        report = self._followed(job)
+        if report is None:
+            self.number += 1
+        return report
+
+    def _found(self, lock: Lock) -> Report | None:
+        """How a job ended that an earlier zyc submitted and could not judge; nothing when there is none worth waiting for."""
+        try:
+            card = json.loads(self.world.read(self.home / CARD))
+            name, number = str(card["job"]), int(card["attempt"])
+            ours = name.startswith(self.task.key[:24]) and card["host"] == self.bench.host.name and self._is_as_rendered()
+            # after a power cut a step's last bytes may be missing, whatever its exit says
+            alive = ours and (not self.bench.host.local or card["boot"] == self.world.boot() != "")
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        self.number = number
+        report = None
+        if alive:
+            job = self._new_job(name, lock)
+            first = self.bench.host.poll(job, seconds=0)
+            if first.phase is not Phase.LOST:
+                self.bench.say(
+                    Started(self.task.node.name, number, why="found running: an earlier zyc started it", log=self._log())
+                )
+                report = self._followed(job)
+        whole = report is not None and report.code == 0 and bool(self.world.list(self.home / "out"))
+        if not whole:
+            self.number = number + 1
+            self._job = None
+            return None
+        return report
+
+    def _is_as_rendered(self) -> bool:
+        files = {name: text for name, text in self.task.rendered.files().items() if name.startswith("recipe/")}
+        return all(self.world.read(self.home / name) == text.encode() for name, text in files.items())
+
+    def _new_job(self, name: str, lock: Lock) -> Job:
+        share = self.task.share
+        return Job(
+            name,
+            self.home,
+            self._environment(share),
+            self._secrets(),
+            share.need.cpus,
+            share.need.memory,
+            share.need.gpus,
+            share.cores,
+            (lock.descriptor, *self.bench.held),
+        )
+
+    def _followed(self, job: Job) -> Report | None:
+        """Wait for its end, and pass on what it says of itself; nothing when its host lost it."""
+        with self._gate:
+            self._job = job
+            pressed = self._presses
+        if pressed:
+            self.bench.host.cancel(job, hard=pressed > 1)
+        began, last = self.world.monotonic(), Progress("")
+        while True:
+            report = self.bench.host.poll(job, seconds=_NOTICE)
+            if report.phase is Phase.LOST:
+                self.bench.host.fetch(job)
+                return None
+            if report.phase is Phase.ENDED:
+                break
+            told = Progress(
+                self.task.node.name, self._events(), report.memory, report.says if report.phase is Phase.QUEUED else ""
+            )
+            if told != last:
+                self.bench.say(told)
+                last = told
+            self._watch_the_clock(job, self.world.monotonic() - began)
+        while not self.bench.host.fetch(job):
+            self.world.sleep(_NOTICE)
+        return report
+
+    def _watch_the_clock(self, job: Job, seconds: float) -> None:
+        limit = self.task.limit
+        if limit is None or seconds < limit:
+            return
+        if not self._timed_out or seconds > limit + _GRACE:
+            self._timed_out = True
+            self.bench.host.cancel(job, hard=seconds > limit + _GRACE)
+
+    def _events(self) -> Mapping[str, float]:
+        """The numbers of the last line that a step wrote of itself."""
+        path = self.home / "events.jsonl"
+        seen = self.world.stat(path)
+        if seen is None or seen.kind != "file" or seen.size == self._heard:
+            return self._facts
+        self._heard = seen.size
+        for line in reversed(self.world.tail(path, most=65_536).splitlines()):
+            with suppress(ValueError, AttributeError):
+                told = json.loads(line)
+                self._facts = {str(name): float(each) for name, each in told.items() if isinstance(each, int | float)}
+                break
+        return self._facts
+
+    # --- the folder ---
+
+    def _prepare(self) -> None:
+        """The step folder, fresh but for a state that goes on and the logs of earlier attempts."""
+        world, home, task = self.world, self.home, self.task
+        self._resumed = task.goes_on and has_state(world, home)
+        logs = earlier_logs(world, home)
+        stay = {log_name(number) for number in logs[-_MOST_LOGS:]} | ({"state"} if self._resumed else set())
+        for name in world.list(home):
+            if name == LOG:
+                world.rename(home / name, to=home / log_name(max(logs, default=0) + 1))
+            elif name not in stay:
+                world.remove_tree(home / name)
+        world.make_folder(home)
+        folder.write_files(world, home, task.rendered)
+        world.write(home / "manifest.txt", "".join(f"{label}\t{digest}\n" for label, digest in task.manifest))
+        for name in ("out", "state", "in"):
+            world.make_folder(home / name)
+        world.write(home / "state" / PLACEMENT, json.dumps(dict(task.node.shape.placement), sort_keys=True))
+        for place, tree in task.inputs.items():
+            self.bench.store.expose(home / "in" / place, tree)
+        for place, path in folder.user_files(task.node, self.bench.known):
+            folder.link_file(world, home / "in" / place, self.bench.project.root / path)
+        self._heard, self._facts = 0, {}
+
+    def _environment(self, share: Share) -> dict[str, str]:
+        environ = self.world.environ()
+        names = [need.name for need in self.task.node.shape.needs if isinstance(need, EnvironmentNeed)]
+        passed = {name: environ[name] for name in names if name in environ}
+        # threads are counted out like cores: steps side by side do not take each other's
+        given = {"OMP_NUM_THREADS": str(share.need.cpus)}
+        if share.gpus:
+            given["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, share.gpus))
+        return environment(self.world, {**given, **passed})
+
+    def _secrets(self) -> tuple[str, ...]:
+        environ = self.world.environ()
+        names = [need.name for need in self.task.node.shape.needs if isinstance(need, EnvironmentNeed) and need.secret]
+        return tuple(environ[name] for name in names if environ.get(name))
+
+    # --- what came out ---
+
+    def _flaw(self) -> str:
+        """Why what a step left cannot be kept, though it ended well."""
+        seen = self.world.stat(self.home / "out")
+        if seen is not None and seen.kind != "folder":
+            return "it ended well, but made `out` something else than a folder"
+        if not self.world.list(self.home / "out"):
+            return "it ended well, but left nothing in `out/`"
+        moved = self._moved_inputs()
+        if moved:
+            return f"`{moved}` changed while the step ran: build again; a step may only read `in/`"
+        leaked = folder.holds_secret(self.world, self.home, self._secrets())
+        return f"{leaked} holds a secret that the step was given: nothing of it is kept" if leaked else ""
+
+    def _moved_inputs(self) -> str:
+        """What a field names of the user's, when it is not what the key says any more."""
+        needs = [each for each in self.task.node.shape.needs if isinstance(each, FileNeed) and not each.text]
+        disk = Disk(self.world, self.bench.project.root, self.bench.kept) if needs else None
+        for need in needs:
+            assert disk is not None
+            before, now = self.bench.known.files[need.path], find(disk, need.path, text=False)
+            if not isinstance(now, Found) or now.digest != before.digest:
+                after = dict(now.files) if isinstance(now, Found) else {}
+                return min((path for path, _ in {*before.files} ^ {*after.items()}), default=need.path)
+        return ""
+
+    def _stamps(self) -> Mapping[str, object]:
+        """How the trees of its inputs look: a step can only read them, and if it changes one it must show."""
+        return {tree: self._stamp(tree) for tree in self.task.givers}
+
+    def _stamp(self, tree: str) -> object:
+        inside = self.world.walk(self.bench.store.path(tree))
+        return tuple((name, seen.size, seen.mtime_ns, seen.mode) for name, seen in inside)
+
+    def _published(self, report: Report) -> Result:
+        node, task = self.task.node, self.task
+        measures = folder.read_measures(self.world, self.home)
+        began = json.loads(self.world.read(self.home / CARD))["began"]
+        tree = self.bench.store.publish(self.home / "out")
+        trace = Trace(
+            key=task.key,
+            kind=node.kind,
+            tree=tree.digest,
+            bytes=tree.bytes,
+            manifest=task.manifest,
+            fields=tuple(sorted({**recipe_fields(node, self.bench.known), **files_of(node, self.bench.known)}.items())),
+            inputs=task.lineage,
+            measures=measures,
+            environment=_machine_words(self.bench.host.name),
+            placement={name: str(value) for name, value in node.shape.placement},
+            seconds=report.seconds,
+            peak_memory=report.peak_memory,
+            started=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
+        )
+        self.bench.traces.write(trace)
+        for name in ("state", "in", CARD):  # only now: a kill before this moment must find them again
+            self.world.remove_tree(self.home / name)
+        fate = Fate.RESUMED if self._resumed else Fate.RAN
+        return Result(fate, trace, seconds=report.seconds, log=self._log())
+
+    def _forget(self) -> None:
+        """The job is judged: nobody asks for it again."""
+        self.world.remove_tree(self.home / CARD)
+
+
+def exit_words(code: int) -> str:
+    """How a step ended, for a person."""
+    killed = -code if code < 0 else code - 128 if code in (128 + 9, 128 + 15) else 0
+    if killed == 9:
+        return "it was killed (signal 9), as a machine does that runs out of memory"
+    return f"it was ended by signal {killed}" if killed else f"it ended with exit code {code}"
+
+
+def _machine_words(host: str) -> dict[str, str]:
+    return {
+        "zyc": __version__,
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "machine": platform.machine(),
+        "host": host,
+    }

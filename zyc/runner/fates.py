@@ -1,0 +1,89 @@
+"""What can happen to a node, and what a build tells while it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from zyc.gates import Verdict
+from zyc.plan import GateOutlook
+
+
+class Fate(StrEnum):
+    """What happened to a node."""
+
+    KEPT = "kept"
+    RAN = "ran"
+    RESUMED = "resumed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended for one node."""
+
+    node: str
+    fate: Fate
+    key: str = ""
+    tree: str = ""
+    seconds: float = 0.0
+    saved: float = 0.0  # what a kept node took when it was built
+    bytes: int = 0
+    peak_memory: int = 0
+    measures: Mapping[str, float] = field(default_factory=dict)
+    gates: tuple[GateOutlook, ...] = ()
+    reason: str = ""  # in one line: why it failed or is blocked, or what else there is to say
+    log: str = ""  # where its log is, relative to the project's root
+    attempts: int = 1
+    fetched: int = 0  # bytes that came from a remote
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A step runs, or an attempt at it that failed is made again."""
+
+    node: str
+    attempt: int = 1
+    resumed: bool = False
+    log: str = ""
+    why: str = ""  # it is tried once more, or was found running
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a step that runs says of itself, and what it holds."""
+
+    node: str
+    facts: Mapping[str, float] = field(default_factory=dict)  # step, of, loss, tokens_per_second, eta, ...
+    memory: int = 0
+    queued: str = ""  # why its host has not started it yet
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A step waits for what is none of this build's."""
+
+    node: str
+    whom: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Somebody asked the build to stop: once, and twice."""
+
+    hard: bool
+    running: int
+
+
+Event = Started | Progress | Waiting | Stopping | Ending
+Told = Callable[[Event], None]
+
+
+def verdict_failed(endings: Mapping[str, Ending]) -> bool:
+    """Whether a build ends with exit code 1."""
+    fates = {each.fate for each in endings.values()}
+    bad = any(gate.verdict is Verdict.FAILS for each in endings.values() for gate in each.gates)
+    return bad or bool(fates & {Fate.FAILED, Fate.BLOCKED})

@@ -1,0 +1,83 @@
+"""`zyc logs`: what the steps of a node said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from zyc.errors import ZycError, problem
+from zyc.front import Call, Front
+from zyc.hosts import CARD, LOG, earlier_logs, log_name
+from zyc.verbs import App, on_a_graph, one_node
+
+
+@click.command("logs")
+@one_node()
+@click.option("--follow", "-f", is_flag=True, help="Go on until the step ends.")
+@click.option("--attempt", type=click.IntRange(1), metavar="N", help="The log of an earlier attempt, 1 being the oldest kept.")
+@on_a_graph
+def command(app: App, call: Call, *, follow: bool, attempt: int | None) -> int:
+    """Print the log of a node's step: of the key that it has now, else of the last one that it had.
+
+    \b
+    zyc logs philo-lora
+    zyc logs philo-lora --follow
+    zyc logs philo-lora --attempt 1
+    """
+    front = app.open(call)
+    app.acted = True  # a log grows
+    names = [each.name for each in front.plan.graph.nodes() if each.name in front.selection.names]
+    told = []
+    for name in names:
+        home, logs = _logs(front, name)
+        if attempt is not None and attempt > len(logs):
+            raise ZycError(problem("no-attempt", node=name, attempt=attempt, logs=len(logs)))
+        path = home / logs[-1 if attempt is None else attempt - 1]
+        text = front.world.read(path)
+        where = os.path.relpath(path, front.project.root)
+        told.append({"node": name, "log": where, "attempts": len(logs), "text": text.decode("utf-8", "replace")})
+        if app.json:
+            continue
+        if len(names) > 1:
+            app.console.print(app.console.paint(f"{name}  {where}", "cyan"))
+        _print(app, text)
+        if follow and path.name == LOG:
+            _follow(app, front, home, len(text))
+    if app.json:
+        app.console.json(told if len(told) > 1 else told[0])
+    app.close()
+    return 0
+
+
+def _print(app: App, text: bytes) -> None:
+    if text.strip():
+        app.console.exact(text.decode("utf-8", "replace").rstrip("\n"))
+
+
+def _logs(front: Front, name: str) -> tuple[Path, list[str]]:
+    """The folder of the newest step of a node that left a log, and its logs, oldest first."""
+    keys = [front.plan.decisions[name].key, front.history.last.get(name)]
+    for key in dict.fromkeys(each for each in keys if each):
+        home = front.project.step(key)
+        logs = [log_name(number) for number in earlier_logs(front.world, home)]
+        logs += [LOG] if front.world.exists(home / LOG) else []
+        if logs:
+            return home, logs
+    raise ZycError(problem("no-log", node=name))
+
+
+def _follow(app: App, front: Front, home: Path, at: int) -> None:
+    """What is added, until nobody adds any more."""
+    world = front.world.acting()
+    living = True
+    while living:
+        living = world.exists(home / CARD)
+        seen = world.stat(home / LOG)
+        if seen is not None and seen.size > at:
+            text = world.tail(home / LOG, most=seen.size - at)
+            at = seen.size
+            _print(app, text)
+        elif living:
+            world.sleep(0.2)

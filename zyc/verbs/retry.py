@@ -1,0 +1,41 @@
+"""`zyc retry`: go on with what the last build left undone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from zyc import past
+from zyc.errors import ZycError, problem
+from zyc.project import find
+from zyc.verbs import App
+from zyc.verbs.build import Work, build, build_options
+
+
+@click.command("retry")
+@click.argument("select", nargs=-1, metavar="[NODES]...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@build_options
+@click.pass_obj
+def command(app: App, *, select: tuple[str, ...], as_json: bool, work: Work) -> int:
+    """Build again what failed, was interrupted or not started in the last build, with the same --set, --profile and --twin.
+
+    A step goes on from its `state/` where it can; `--fresh` starts it from the beginning.
+
+    \b
+    zyc retry
+    zyc retry philo-lora --fresh
+    zyc retry --keep-going --retries 3
+    """
+    app.json = as_json
+    project = find(app.world, app.here)
+    app.acted = True  # what is left to do is not what the specs say alone
+    last = past.last(app.world, project)
+    if last is None:
+        raise ZycError(problem("no-last-build"))
+    if not last.undone:
+        app.console.print("nothing to try again: all of the last build came to its end")
+        return 0
+    call = replace(last.call, select=select) if select else replace(last.call, select=last.undone, exclude=())
+    return build(app, replace(call, frozen=False), work)
