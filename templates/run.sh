@@ -6,7 +6,8 @@ here=${BASH_SOURCE[0]%/*}
 : > exit
 [ -d out ] && [ -d state ] && [ -d tmp ] || mkdir -p out state tmp || exit
 trap : HUP INT TERM # what a signal means is for the step to say: it is waited for, and its end is written down
-bash placement/launch.sh
+exec 3>&2 2> /dev/null # this shell has nothing to say of how its child ended
+bash placement/launch.sh 2>&3 3>&-
 code=$?
 echo "ended $code" > exit
 exit "$code"

@@ -179,13 +179,14 @@ WORDING: dict[str, Says] = {
     ),
     "cannot-here": Says("`{node}` cannot run on this machine: {lacks}", "run it elsewhere, or correct its `placement`"),
     "plan-moved": Says("`{node}` {what}", "look again: `zyc plan --out FILE`, then `zyc build --plan FILE`"),
-    "not-a-plan": Says("`{file}` is not a plan that this zyc wrote", "write one: `zyc plan --out {file}`"),
+    "not-a-plan": Says("`{file}` is not a plan that this zyc wrote", "`zyc plan --out FILE` writes one"),
     "plan-and-nodes": Says(
         "`--plan {file}` says what to build; the call names nodes, fields or a profile as well", "keep one of them"
     ),
     "no-last-build": Says("nothing was built here yet", "`zyc build` builds all of specs/"),
-    "no-log": Says("no step of `{node}` has run here", "`zyc plan {node}` says whether it would"),
-    "no-attempt": Says("`{node}` has {logs} logs, and no number {attempt}", "1 is the oldest that was kept; without it the last"),
+    "no-log": Says(
+        "there is no log{which} of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"
+    ),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- the call ---
     "no-specs": Says("there is no spec below `specs/`", "a spec is a YAML file that starts with `zyc: 1`; `zyc init` writes one"),

@@ -25,6 +25,8 @@ CALLS = {  # a call of each verb in the project of `zyc init`
     "graph": ["graph"],
     "check": ["check"],
     "build": ["build"],
+    "retry": ["retry"],
+    "logs": ["logs", "page"],
     "render": ["render"],
     "lock": ["lock"],
     "init": ["init", "other"],
@@ -159,7 +161,7 @@ def test_a_build_answers_with_a_stream(hello):
     assert [each["event"] for each in events] == ["start", "end"] * 3 + ["done"]
     assert [each["node"] for each in events[:-1]] == ["greeting"] * 2 + ["count"] * 2 + ["page"] * 2
     assert events[-1]["counts"] == {"kept": 0, "ran": 3, "resumed": 0, "failed": 0, "blocked": 0, "interrupted": 0}
-    keys = "bytes event fate gates key log measures node reason seconds tree"
+    keys = "attempts bytes event fate fetched gates key log measures node peak_memory reason seconds tree"
     assert " ".join(sorted(events[1])) == keys
 
 
@@ -215,6 +217,7 @@ LACKS = ("tool:pandoc", "| dot", "origin/main", "train@", "fish | source")  # wh
 def test_the_examples_of_help_run(hello, verb, tmp_path):
     """Each line that a help text shows can be typed in a project, in the order in which it is shown."""
     ran = 0
+    hello.zyc("plan", "--out", "agreed.json")
     hello.zyc("build")
     for line in examples(hello, verb):
         if any(word in line for word in LACKS):

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 
-from zyc import kinds
 from zyc.digest import Manifest, key_of
 from zyc.errors import ZycError, problem
 from zyc.front import Front
-from zyc.graph import Choice, Cluster, Graph, Node, Vertex
+from zyc.graph import Choice, Cluster, Node, Vertex
 from zyc.hosts import Host
 from zyc.hosts.local import Local
-from zyc.journal import Journal, Summary
-from zyc.known import History
+from zyc.journal import Summary
 from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
-from zyc.runner.attempt import Attempt, Bench, Result, Task
+from zyc.runner.attempt import Attempt, Bench, Result
 from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, verdict_failed
-from zyc.runner.schedule import Need, Room, Share, Ways, seconds_of, ways
+from zyc.runner.inputs import Inputs, Options, still_searching
+from zyc.runner.records import Records
+from zyc.runner.schedule import Room, Share, Ways, seconds_of, ways
 from zyc.store import Store
-from zyc.traces import Roots, Trace, Traces
 from zyc.world import Lock, World
 
 __all__ = [
@@ -50,16 +48,7 @@ _PATIENCE = 30.0  # seconds for which smaller steps may go before one that does 
 _RETRY_LOCK = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a build goes about its work; nothing of it is part of a key."""
-
-    keep_going: bool = False  # a step that failed stops only what stands on it
-    retries: int = 0
-    timeout: float | None = None  # seconds; a step's own placement comes first
-    jobs: int | None = None
-    lacking: Mapping[str, str] = field(default_factory=dict)  # node -> why it cannot run here: it is left out
-    fresh: bool = False  # no step goes on from its state
+_PLAIN = Options()
 
 
 @dataclass(slots=True)
@@ -79,30 +68,28 @@ class Build:
         plan: Plan,
         told: Told,
         *,
-        options: Options = Options(),  # frozen
+        options: Options = _PLAIN,
         host: Host | None = None,
         crew: Crew | None = None,
     ) -> None:
         self.front, self.plan, self.options, self.told = front, plan, options, told
         self.world: World = front.world.acting()
         self.store = Store.open(self.world, front.project.store)
-        self.traces = Traces(self.store, told=front.warnings.append)
-        self.roots = Roots(self.store, front.project.root, twin=front.call.twin)
-        self.journal = Journal.open(self.store, told=front.warnings.append)
-        history = plan.history
-        self.history = History(dict(history.traces), dict(history.last), history.present, history.unfinished)
+        self.records = Records.open(self.store, front, plan.history)
+        self.history = self.records.history
         self.forward = Forward(plan.settlement, self.history)
+        self.inputs = Inputs(plan, self.forward, self.store, self.history, options)
         self.endings: dict[str, Ending] = {}
         self.left: list[str] = []  # could have started, had nothing failed before
-        self.held = set(_still_searching(plan))  # vertices that wait for the end of a search
+        self.held = set(still_searching(plan))  # vertices that wait for the end of a search
         self.events: SimpleQueue[Event | tuple[str, Result | BaseException | None]] = SimpleQueue()
         self.host: Host = host or Local.here(self.world)
-        self.crew: Crew = crew or Threads(256 if not self.host.local else _PUBLISHING + (options.jobs or 64))
+        self.crew: Crew = crew or Threads(_PUBLISHING + self._width())
         self.bench = Bench(
             self.world,
             front.project,
             self.store,
-            self.traces,
+            self.records.traces,
             plan.settlement.known,
             front.kept,
             self.host,
@@ -111,7 +98,7 @@ class Build:
         self.room = self._whole_room()
         self.ways = ways(plan.graph, plan.decisions)
         self._readers = plan.graph.readers()
-        self._pending = {name: len({edge.source for edge in each.edges}) for name, each in plan.graph.vertices.items()}
+        self._pending = {name: len(each.edges) for name, each in plan.graph.vertices.items()}
         self._order = {name: at for at, name in enumerate(plan.graph.vertices)}
         self._todo: deque[str] = deque(name for name, count in self._pending.items() if count == 0)
         self._settled: set[str] = set()
@@ -144,7 +131,7 @@ class Build:
             raise
         finally:
             self.crew.close()
-            self.journal.close()
+            self.records.close()
             quiet()
         for node in self.plan.graph.nodes():
             if node.name not in self.endings and node.name not in self.held:
@@ -241,7 +228,7 @@ class Build:
         if self._halted or self._presses:
             return  # it is told at the end that it was not started
         try:
-            lacking = set(self._absent(edge.source for edge in node.edges if not edge.order))
+            lacking = set(self.inputs.absent(edge.source for edge in node.edges if not edge.order))
         except ZycError as error:
             self._fail(node, key, error.problems[0].message)
             return
@@ -268,27 +255,6 @@ class Build:
         decision = self.plan.decisions[node.name]
         return decision.cause.why is Why.MISSING and decision.state is State.RUN
 
-    def _absent(self, names: Iterable[str]) -> Iterable[str]:
-        """The nodes whose trees a step is about to read and that are gone; groups of what is here are put together."""
-        for name in names:
-            vertex, tree = self.plan.graph.vertices[name], self.forward.trees[name]
-            if tree is None:
-                raise ZycError(problem("not-made-again", node=self.forward.roots.get(name, name)))
-            if self.store.has(tree):
-                continue
-            if isinstance(vertex, Choice):
-                winner = self.forward.winners[name] or ""
-                self.forward.trees[name] = self.forward.trees[winner]
-                yield from self._absent([winner])
-            elif isinstance(vertex, Cluster):
-                gone = list(self._absent(edge.source for edge in vertex.members))
-                yield from gone
-                if not gone:
-                    self.forward.cluster(vertex)
-                    self.store.group({edge.field: self.forward.trees[edge.source] or "" for edge in vertex.members})
-            else:
-                yield name
-
     # --- ready steps, as far as there is room ---
 
     def _dispatch(self) -> None:
@@ -296,7 +262,7 @@ class Build:
         while self._ready and not self.room.full and len(self._running) < _PUBLISHING + self._width():
             entry = heappop(self._ready)
             name = entry[2]
-            share = self.room.take(self._need(name))
+            share = self.room.take(self.inputs.need(self._node(name)))
             if share is None:
                 passed.append(entry)
                 since = self._refused.setdefault(name, self.world.monotonic())
@@ -316,16 +282,6 @@ class Build:
     def _width(self) -> int:
         return self.plan.settlement.known.machine.cpus if self.host.local else 240
 
-    def _need(self, name: str) -> Need:
-        decision, node = self.plan.decisions[name], self._node(name)
-        placement = dict(node.shape.placement)
-        memory = placement.get("memory") or decision.estimate.memory or 0
-        cpus, gpus = placement.get("cpus") or 1, placement.get("gpus") or 0
-        assert isinstance(memory, int)
-        assert isinstance(cpus, int)
-        assert isinstance(gpus, int)
-        return Need(cpus, memory, gpus)
-
     def _node(self, name: str) -> Node:
         vertex = self.plan.graph.vertices[name]
         assert isinstance(vertex, Node)
@@ -344,7 +300,7 @@ class Build:
 
     def _start(self, name: str, share: Share, lock: Lock) -> None:
         node = self._node(name)
-        task = self._task(node, share)
+        task = self.inputs.task(node, self._manifests[name], share)
         attempt = Attempt(self.bench, task, freed=lambda: self.events.put((name, None)))
         self._running[name] = _Run(attempt, share)
 
@@ -352,57 +308,12 @@ class Build:
             try:
                 result = attempt.run(lock)
                 if result.trace is not None:
-                    self._point(node, task.key, result.trace.tree)
+                    self.records.point(node.name, task.key, result.trace.tree)
                 self.events.put((name, result))
             except BaseException as error:  # noqa: BLE001  # a bug is raised in the loop, where it ends the call
                 self.events.put((name, error))
 
         self.crew.start(work)
-
-    def _task(self, node: Node, share: Share) -> Task:
-        manifest = self._manifests[node.name]
-        key = key_of(manifest)
-        kind = kinds.load(node.kind)
-        edges = [edge for edge in node.edges if not edge.order]
-        inputs = {kind.place(edge.field): self.forward.trees[edge.source] or "" for edge in edges}
-        lineage = {
-            f"in/{kind.place(edge.field)}": (self.forward.keys.get(edge.source) or "", inputs[kind.place(edge.field)])
-            for edge in edges
-        }
-        limit = dict(node.shape.placement).get("timeout") or self.options.timeout
-        assert limit is None or isinstance(limit, int | float)
-        return Task(
-            node,
-            key,
-            manifest,
-            self.plan.settlement.rendered(node),
-            inputs,
-            lineage,
-            {self.forward.trees[name] or "": name for name in self._read_by(node)},
-            self._goes_on(node, key),
-            share,
-            limit,
-        )
-
-    def _goes_on(self, node: Node, key: str) -> bool:
-        """Whether a state that is there may be gone on from."""
-        if not node.shape.resumes or self.options.fresh:
-            return False
-        unfinished = self.history.unfinished.get(key[:24])
-        return unfinished is None or not kinds.load(node.kind).carries(unfinished.placement, dict(node.shape.placement))
-
-    def _read_by(self, node: Node) -> Iterable[str]:
-        """The nodes whose trees a step reads, behind families and choices too."""
-        waiting = [edge.source for edge in node.edges if not edge.order]
-        while waiting:
-            name = waiting.pop()
-            vertex = self.plan.graph.vertices[name]
-            if isinstance(vertex, Cluster):
-                waiting += [edge.source for edge in vertex.members]
-            elif isinstance(vertex, Choice):
-                waiting.append(self.forward.winners[name] or "")
-            else:
-                yield name
 
     # --- what came of a step ---
 
@@ -423,7 +334,7 @@ class Build:
             return
         same = self._making.pop(key)[1:]
         if result.trace is not None:
-            summary = self._remember(result.trace)
+            summary = self.records.remember(result.trace)
             if result.fate is Fate.KEPT:
                 self._kept(node, key, summary, reason="made by another zyc meanwhile")
             else:
@@ -455,7 +366,7 @@ class Build:
 
     def _kept(self, node: Node, key: str, summary: Summary, reason: str = "") -> None:
         self.forward.learn(node.name, key, summary)
-        self._point(node, key, summary.tree)
+        self.records.point(node.name, key, summary.tree)
         ending = Ending(
             node.name,
             Fate.KEPT,
@@ -499,19 +410,6 @@ class Build:
         self.endings[ending.node] = ending
         self.told(ending)
 
-    def _remember(self, trace: Trace) -> Summary:
-        self.journal.record(trace)
-        summary = Summary.of(trace)
-        dict.__setitem__(self.history.traces, trace.key, summary)  # type: ignore[index]
-        return summary
-
-    def _point(self, node: Node, key: str, tree: str) -> None:
-        """The readable link, and which key this node last had."""
-        if self.history.last.get(node.name) != key:
-            self.roots.set(node.name, key)
-        if self.store.has(tree):
-            self.store.expose(self.front.project.link(node.name, twin=self.front.call.twin), tree)
-
     # --- being stopped ---
 
     def _press(self) -> None:
@@ -522,23 +420,6 @@ class Build:
     def _stop(self, *, hard: bool) -> None:
         for run in list(self._running.values()):
             run.attempt.stop(hard=hard)
-
-
-def _still_searching(plan: Plan) -> Iterable[str]:
-    """Choices among the members of a search that is not over: the best so far is not worth building on."""
-    graph: Graph = plan.graph
-    going = {
-        name
-        for search in graph.searches.values()
-        if len(graph.families[search.family].rows) < search.runs
-        for name in (search.family, search.judge)
-    }
-    for vertex in graph.vertices.values():
-        if isinstance(vertex, Choice):
-            judges = [graph.vertices[name] for _, name in vertex.judges]
-            searched = any(isinstance(judge, Node) and judge.family in going for judge in judges)
-            if searched and any(plan.decisions[name].state is not State.KEEP for _, name in vertex.judges):
-                yield vertex.name
 
 
 def _blocked_by(cause: Cause) -> str:

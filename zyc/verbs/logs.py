@@ -22,9 +22,9 @@ def command(app: App, call: Call, *, follow: bool, attempt: int | None) -> int:
     """Print the log of a node's step: of the key that it has now, else of the last one that it had.
 
     \b
-    zyc logs philo-lora
-    zyc logs philo-lora --follow
-    zyc logs philo-lora --attempt 1
+    zyc logs page
+    zyc logs page --follow           while it runs, from another terminal
+    zyc logs page --attempt 1
     """
     front = app.open(call)
     app.acted = True  # a log grows
@@ -33,7 +33,7 @@ def command(app: App, call: Call, *, follow: bool, attempt: int | None) -> int:
     for name in names:
         home, logs = _logs(front, name)
         if attempt is not None and attempt > len(logs):
-            raise ZycError(problem("no-attempt", node=name, attempt=attempt, logs=len(logs)))
+            raise ZycError(problem("no-log", node=name, which=f" {attempt}, only {len(logs)},"))
         path = home / logs[-1 if attempt is None else attempt - 1]
         text = front.world.read(path)
         where = os.path.relpath(path, front.project.root)
@@ -65,7 +65,7 @@ def _logs(front: Front, name: str) -> tuple[Path, list[str]]:
         logs += [LOG] if front.world.exists(home / LOG) else []
         if logs:
             return home, logs
-    raise ZycError(problem("no-log", node=name))
+    raise ZycError(problem("no-log", node=name, which=""))
 
 
 def _follow(app: App, front: Front, home: Path, at: int) -> None:

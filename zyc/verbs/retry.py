@@ -25,7 +25,7 @@ def command(app: App, *, select: tuple[str, ...], as_json: bool, work: Work) -> 
 
     \b
     zyc retry
-    zyc retry philo-lora --fresh
+    zyc retry page --fresh
     zyc retry --keep-going --retries 3
     """
     app.json = as_json
