@@ -6,7 +6,10 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import tempfile
+import threading
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -561,3 +564,36 @@ def test_one_key_has_one_lock(store):
     with store.lock(ABSENT), pytest.raises(BlockingIOError):
         store.lock(ABSENT, wait=False)
     store.lock(ABSENT, wait=False).release()
+
+
+def test_whoever_wants_the_store_alone_waits_for_no_build(store):
+    """Builds share a store; who removes is told who is at work, and builds wait for it to end."""
+    one, other = store.sharing(), store.sharing()
+    one.release()
+    with pytest.raises(ZycError) as error:
+        store.alone()
+    assert codes(error) == ["store-busy"]
+    assert f"process {os.getpid()} " in error.value.problems[0].message
+    other.release()
+    told, got = [], []
+    with store.alone():
+        waiting = threading.Thread(target=lambda: got.append(store.sharing(told=told.append)))
+        waiting.start()
+        while not told:
+            time.sleep(0.01)
+        assert not got
+    waiting.join()
+    got[0].release()
+
+
+def test_a_step_that_outlives_its_build_keeps_the_store(store):
+    """Its inherited descriptor holds the lock; it is told as what it is."""
+    lock = store.sharing()
+    step = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor])
+    lock.release()
+    (store.root / "locks" / "store").write_text("")
+    with pytest.raises(ZycError, match="a step that outlived its build"):
+        store.alone()
+    step.kill()
+    step.wait()
+    store.alone().release()

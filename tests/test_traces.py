@@ -36,6 +36,7 @@ def trace(key: str = "a", **more) -> Trace:
         "seconds": 12.5,
         "peak_memory": 1 << 30,
         "started": "2026-01-02T03:04:05Z",
+        "accepted": digest("9"),
     }
     return Trace(key=digest(key), **{**facts, **more})
 

@@ -148,6 +148,26 @@ class Store:
         with plainly(self.root):
             return self.world.lock(self.root / "locks" / hex_digest(key), wait=wait, told=told)
 
+    def sharing(self, *, told: Callable[[str], None] | None = None) -> Lock:
+        """The lock of the whole store that all who add to it hold at once; hand its descriptor to each step.
+
+        A step that outlives its build holds it on, so nobody sweeps what it reads. Waits while somebody is `alone`.
+        """
+        with plainly(self.root):
+            return self.world.lock(self._whole, shared=True, told=told)
+
+    def alone(self) -> Lock:
+        """The lock of the whole store against everybody else, for whoever removes; an error while a build runs."""
+        with plainly(self.root):
+            try:
+                return self.world.lock(self._whole, wait=False)
+            except BlockingIOError:
+                raise ZycError(problem("store-busy", who=self.world.holder(self._whole))) from None
+
+    @property
+    def _whole(self) -> Path:
+        return self.root / "locks" / "store"
+
     def _at(self, digest: str) -> str:
         return f"{self._trees}/{hex_digest(digest)[:2]}/{digest}"
 

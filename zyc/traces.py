@@ -35,7 +35,7 @@ class Trace:
     seconds: float = 0.0
     peak_memory: int = 0
     started: str = ""  # ISO 8601, UTC
-    accepted_for: str = ""
+    accepted: str = ""  # the key whose kept output a person let stand for this one
 
 
 def digest_of(lines: Iterable[tuple[str, str]]) -> str:
@@ -179,7 +179,7 @@ def encode(trace: Trace) -> bytes:
         "seconds": _number(trace.seconds),
         "peak_memory": int(trace.peak_memory),
         "started": trace.started,
-        "accepted_for": trace.accepted_for,
+        "accepted": hex_digest(trace.accepted) if trace.accepted else "",
     }
     return _sealed(told)
 
@@ -213,7 +213,7 @@ def _decoded(told: Any) -> Trace:  # whatever JSON holds
         seconds=float(told["seconds"]),
         peak_memory=int(told["peak_memory"]),
         started=_text(told["started"]),
-        accepted_for=_text(told["accepted_for"]),
+        accepted=_text(told["accepted"]),
     )
 
 

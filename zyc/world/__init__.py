@@ -326,33 +326,43 @@ class World:
             except OSError:
                 pass  # what is being told already matters more
 
-    def lock(self, path: AnyPath, *, wait: bool = True, told: Callable[[str], None] | None = None) -> Lock:
+    def lock(self, path: AnyPath, *, wait: bool = True, shared: bool = False, told: Callable[[str], None] | None = None) -> Lock:
         """Take a lock that one process (and what inherits it) can hold; `told` hears, once, for whom one waits.
 
-        Without `wait` a lock that somebody holds is a BlockingIOError. Lock files are not removed when let go:
-        a child may still hold one. Whoever sweeps them takes each without waiting first.
+        Many may hold a `shared` one, and nobody the other while they do. Without `wait` a lock that is held is a
+        BlockingIOError. Lock files are not removed when let go: a child may still hold one. Whoever sweeps them takes
+        each without waiting first.
         """
         import fcntl
 
+        wanted = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self.effect("lock", os.fspath(path))
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(descriptor, wanted | fcntl.LOCK_NB)
                 except BlockingIOError:
                     if not wait:
                         raise
                     if told is not None:
-                        told(os.pread(descriptor, 200, 0).decode("utf-8", "replace"))
+                        told(_signed(descriptor))
                         told = None
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    fcntl.flock(descriptor, wanted)
                 if _is_at(descriptor, path):  # not swept away while we waited
-                    _sign(descriptor)
+                    _sign(descriptor, beside=shared)
                     return Lock(os.fspath(path), descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
+            os.close(descriptor)
+
+    def holder(self, path: AnyPath) -> str:
+        """Who holds a lock, in words."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _signed(descriptor)
+        finally:
             os.close(descriptor)
 
     # --- processes ---
@@ -466,12 +476,45 @@ def frozen(seen: Stat) -> int:
     return seen.mode & 0o555 | (0o500 if seen.kind == "folder" else 0o400)
 
 
-def _sign(descriptor: int) -> None:
+_SIGNATURES = 1 << 12  # bytes of a shared lock's file: those who let go leave their names behind
+
+
+def _sign(descriptor: int, *, beside: bool) -> None:
+    """Say who holds a lock; beside the others, where there may be others."""
+    name = f"process {os.getpid()} on {os.uname().nodename}"
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+        size = os.fstat(descriptor).st_size
+        if not beside or size > _SIGNATURES:
+            os.ftruncate(descriptor, 0)
+            size = 0
+        os.pwrite(descriptor, f"\n{name}".encode() if size else name.encode(), size)
     except OSError:
         pass  # a full disk must not keep anybody from a lock
+
+
+def _signed(descriptor: int) -> str:
+    """Who holds a lock, as far as the signatures of living processes tell."""
+    lines = os.pread(descriptor, 2 * _SIGNATURES, 0).decode("utf-8", "replace").splitlines()
+    there = [line for line in dict.fromkeys(lines) if _lives(line)]
+    return ", ".join(there[-3:]) or "a step that outlived its build"
+
+
+def _lives(signature: str) -> bool:
+    words = signature.split()
+    if len(words) != 4 or not words[1].isdigit() or words[3] != os.uname().nodename:
+        return bool(words)  # of another machine: nobody here can tell
+    return alive(int(words[1]))
+
+
+def alive(process: int) -> bool:
+    """Whether a process of this machine lives, as far as its number tells."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _is_at(descriptor: int, path: AnyPath) -> bool:
