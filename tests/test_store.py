@@ -71,6 +71,20 @@ def test_an_unknown_format_is_refused_with_what_to_do(tmp_path):
     assert names(tmp_path) == ["FORMAT"]
 
 
+@pytest.mark.parametrize("said", [None, "", "zyc-stord 1\n", "zyc-store 1"], ids=["gone", "empty", "flipped", "torn"])
+def test_a_store_that_lost_its_name_is_told_and_not_read_as_empty(store, tmp_path, said):
+    """What holds results is never taken for a new store; the next command is named, and nothing is written."""
+    store.publish(fill(tmp_path / "out"))
+    (store.root / "FORMAT").unlink()
+    if said is not None:
+        (store.root / "FORMAT").write_text(said)
+    for create in (True, False):
+        with pytest.raises(ZycError) as error:
+            Store.open(Crashing(0), store.root, create=create)
+        assert codes(error) == ["store-unnamed"]
+    assert "zyc verify --repair" in error.value.problems[0].help
+
+
 def test_looking_at_a_missing_store_makes_nothing(tmp_path):
     """A plan in a new project reads an empty store and leaves no trace of its look."""
     store = Store.open(World(), tmp_path / "store", create=False)

@@ -204,6 +204,14 @@ WORDING: dict[str, Says] = {
     "tree-link": Says("`{path}` leads out of the result, to `{target}`", "put the file itself there"),
     "tree-shared": Says("`{path}` shares its bytes with another file (a hard link)", "copy it: what is published is read-only"),
     "tree-changed": Says("`{path}` changed while it was read", "something still writes there: let it end, then build again"),
+    "store-unnamed": Says(
+        "`{store}/FORMAT` does not say `{known}`, and the store is not empty",
+        "`zyc verify --repair` looks at all of it, and writes that file again",
+    ),
+    "store-read-only": Says(
+        "`{path}` may not be written, so nothing can be built into it",
+        "check who owns it and how its disk is mounted; what is kept there can still be planned and read",
+    ),
     "store-busy": Says("the store is in use ({who}): nothing is removed meanwhile", "let the build end, then try again"),
     "unreadable-record": Says(
         "`{file}` is not a record that this zyc can read: {reason}", "it counts as absent: it may be removed"

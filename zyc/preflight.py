@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from zyc import lock as locks
 from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
@@ -11,6 +13,7 @@ from zyc.graph import Node
 from zyc.kind import EnvironmentNeed, PinNeed
 from zyc.lock import Lock
 from zyc.plan import Plan, State
+from zyc.store import Store
 
 
 def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Problem]:
@@ -19,6 +22,8 @@ def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Proble
     Without `probing` no program is started to tell its version, only looked for: what a plan has time for.
     """
     told: list[Problem] = []
+    if plan.changes and not Store(front.world, front.project.store).writable():
+        told.append(problem("store-read-only", path=os.path.relpath(front.project.store, front.project.root)))
     environ = front.world.environ()
     for node in plan.graph.nodes():
         decision = plan.decisions[node.name]

@@ -15,6 +15,8 @@ from zyc.errors import Problem, ZycError, problem
 from zyc.world import AnyPath, Lock, Stat, World, frozen
 
 FORMAT = "zyc-store 1\n"
+_PARTS = ("trees", "traces", "roots", "locks", "tmp")
+_ANY_FORMAT = re.compile(r"zyc-store [0-9]{1,6}\n")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MEMBER = re.compile(r"\.\./\.\./([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _SAYS = {
@@ -49,20 +51,34 @@ class Store:
     def open(cls, world: World, root: AnyPath, *, create: bool = True) -> Store:
         """The store in a folder, made when missing; without `create` a missing store reads as an empty one."""
         store = cls(world, root)
-        file = store.root / "FORMAT"
-        with plainly(file):
-            if world.exists(file):
-                found = world.read(file).decode("utf-8", "replace")
-                if found != FORMAT:
-                    raise ZycError(problem("store-format", store=root, found=found[:40].strip(), known=FORMAT.strip()))
-            elif create:
+        with plainly(store.root / "FORMAT"):
+            made = store.made()
+            if not made and create:
                 store._create()
         return store
 
+    def made(self) -> bool:
+        """Whether there is a store that this zyc reads; one of another format, or of none, is an error."""
+        file, name = self.root / "FORMAT", f"{self.root.parent.name}/{self.root.name}"
+        if self.world.exists(file):
+            found = self.world.read(file).decode("utf-8", "replace")
+            if found != FORMAT:
+                code = "store-format" if _ANY_FORMAT.fullmatch(found) else "store-unnamed"
+                raise ZycError(problem(code, store=name, found=found[:40].strip(), known=FORMAT.strip()))
+            return True
+        # what holds results is no new store, whatever became of its name; a crash while it was made leaves none
+        if any(self.world.list(self.root / part) for part in ("trees", "traces", "roots")):
+            raise ZycError(problem("store-unnamed", store=name, found="", known=FORMAT.strip()))
+        return False
+
     def _create(self) -> None:
-        for part in ("trees", "traces", "roots", "locks", "tmp"):
+        for part in _PARTS:
             self.world.make_folder(self.root / part, durable=True)
         self.world.write(self.root / "FORMAT", FORMAT, durable=True)  # last: what has it is complete
+
+    def writable(self) -> bool:
+        """Whether something may be added, as far as modes and mounts tell; a store that is missing counts as its folder."""
+        return all(self.world.may_write(self.root / part) for part in _PARTS)
 
     def path(self, digest: str) -> Path:
         """Where a tree is, or would be."""

@@ -10,6 +10,8 @@ import time
 import pytest
 from desk import Desk
 
+from zyc.world import World
+
 SLOW = """\
 steps:
   first: echo one > out/first.txt
@@ -284,3 +286,16 @@ def test_artifacts_may_be_deleted_at_any_time(built):
     assert set(built.states().values()) == {"run"}
     assert set(built.fates().values()) == {"ran"}
     assert {name: built.tree(name) for name in before} == before
+
+
+def test_a_store_that_may_not_be_written_is_planned_from_and_refuses_to_build_at_once(built, monkeypatch):
+    """What is kept there is kept; what would run is refused before anything starts, with a path of the project's own."""
+    built.edit("specs/mill.yml", "sort in/raw", "sort -r in/raw")
+    monkeypatch.setattr(World, "may_write", lambda _, path: "artifacts" not in str(path))
+    said = built.zyc("build")
+    assert said.code == 2
+    assert said.err.startswith("error: `artifacts/store` may not be written, so nothing can be built into it")
+    assert str(built.root) not in said.text
+    assert built.states() == {"grain": "run", "flour": "maybe", "label": "keep", "sack": "maybe"}
+    built.edit("specs/mill.yml", "sort -r in/raw", "sort in/raw")
+    assert set(built.states().values()) == {"keep"}

@@ -338,7 +338,7 @@ class World:
         wanted = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self.effect("lock", os.fspath(path))
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = _opened(path, shared=shared)
             try:
                 try:
                     fcntl.flock(descriptor, wanted | fcntl.LOCK_NB)
@@ -462,6 +462,13 @@ class World:
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return min((pages, *memory(self)))
 
+    def may_write(self, path: AnyPath) -> bool:
+        """Whether this user may write at a path, there already or not, as far as modes and mounts tell."""
+        place = self.real(path)
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        return os.access(place, os.W_OK)
+
     def disk_free(self, path: AnyPath) -> int:
         """How many bytes may be written at a path, there already or not."""
         folder = self.real(path)
@@ -474,6 +481,15 @@ class World:
 def frozen(seen: Stat) -> int:
     """The permission bits of a file or folder without any to write; the owner may always read."""
     return seen.mode & 0o555 | (0o500 if seen.kind == "folder" else 0o400)
+
+
+def _opened(path: AnyPath, *, shared: bool) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if not shared or error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # who may only read holds it as well, unsigned
 
 
 _SIGNATURES = 1 << 12  # bytes of a shared lock's file: those who let go leave their names behind
