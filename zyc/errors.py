@@ -194,7 +194,7 @@ WORDING: dict[str, Says] = {
     "not-allowed": Says("this machine refuses `{path}`: {reason}", "check who owns it, and whether its disk may be written"),
     "disk-failed": Says("the disk failed at `{path}`: {reason}", "check the disk; `zyc verify` tells what is still whole"),
     "other-disk": Says(
-        "`{path}` is on another file system than the store", "keep both on one: results are moved into the store, never copied"
+        "`{path}` is on another file system than the store", "keep all of the store's own folder on one file system"
     ),
     "store-format": Says(
         "the store `{store}` has the format `{found}`; this zyc reads `{known}`",

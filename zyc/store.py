@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +104,12 @@ class Store:
             if refused := [*_refused(entries), *_shared(entries)]:
                 raise ZycError(refused)
             tree = _tree(entries, self.world.each(self._sealer(top), entries))
-            self._place(top, tree.digest)
+            try:
+                self._place(top, tree.digest)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._carry_over(top, tree)
         return tree
 
     def group(self, members: Mapping[str, str]) -> str:
@@ -220,13 +225,33 @@ class Store:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process published the same one
                     raise
         if self.world.stat(top) is not None:
-            gone = self.world.fresh(self.root / "tmp")
+            gone = self.world.fresh(top.parent)
             self.world.rename(top, to=gone)  # in one piece: what a crash leaves must not look like a smaller output
             self.world.remove_tree(gone)
         seen = self.world.stat(target)
         if seen is not None and seen.mode != frozen(seen):
             self.world.chmod(target, mode=frozen(seen))
         self.world.sync(target.parent)
+
+    def _carry_over(self, top: Path, tree: Tree) -> None:
+        """Publish a folder of another file system: the one case in which bytes are copied."""
+        copy = Path(self.world.fresh(self.root / "tmp"))
+        try:
+            self.world.copy_tree(top, to=copy)
+            entries = _look(self.world, copy)
+            if _tree(entries, self.world.each(self._sealer(copy), entries)).digest != tree.digest:
+                raise ZycError(problem("tree-changed", path=_shown(top.name)))  # noqa: TRY301  # the copy goes, too
+            self._place(copy, tree.digest)
+        except BaseException:
+            self._drop(copy)
+            raise
+        gone = self.world.fresh(top.parent)
+        self.world.rename(top, to=gone)  # in one piece, as in `_place`
+        self.world.remove_tree(gone)
+
+    def _drop(self, path: Path) -> None:
+        with suppress(OSError):  # `gc` finds it; what is being told already matters more
+            self.world.remove_tree(path)
 
     def _unlock(self, top: Path) -> None:
         seen = self.world.stat(top)

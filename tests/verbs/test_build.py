@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from desk import Desk
@@ -299,3 +301,17 @@ def test_a_store_that_may_not_be_written_is_planned_from_and_refuses_to_build_at
     assert built.states() == {"grain": "run", "flour": "maybe", "label": "keep", "sack": "maybe"}
     built.edit("specs/mill.yml", "sort -r in/raw", "sort in/raw")
     assert set(built.states().values()) == {"keep"}
+
+
+def test_a_store_on_another_disk_is_built_into_and_kept_from(desk, tmp_path):
+    """`artifacts/store` may be a link to a folder of another disk: results are carried over, and kept the next time."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as there:
+        if Path(there).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("one disk only")
+        (desk.root / "artifacts").mkdir()
+        (desk.root / "artifacts/store").symlink_to(there)
+        assert set(desk.fates().values()) == {"ran"}
+        assert desk.tree("sack")["sack.txt"] == b"BARLEY\nOATS\nRYE\nfor world\n"
+        assert not (desk.root / "artifacts/nodes/sack").readlink().is_absolute()
+        assert set(desk.fates().values()) == {"kept"}
+        World().remove_tree(Path(there) / "trees")  # read-only: nobody else could

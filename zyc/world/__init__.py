@@ -216,6 +216,33 @@ class World:
         self.effect("rename", os.fspath(path), os.fspath(to))
         os.rename(path, to)
 
+    def copy_tree(self, path: AnyPath, *, to: AnyPath) -> None:
+        """A folder once more, with its modes and links, at a path that nothing has; not durable by itself."""
+        top, target = os.fspath(path), os.fspath(to)
+        self.make_folder(target)
+        for name, seen in self.walk(top):
+            old, new = f"{top}/{name}", f"{target}/{name}"
+            if seen.kind == "folder":
+                self.effect("folder", new)
+                os.mkdir(new)
+            elif seen.kind == "link":
+                self.effect("link", new, os.readlink(old))
+                os.symlink(os.readlink(old), new)
+            else:
+                self._copy(old, new, seen.mode)
+
+    def _copy(self, path: str, to: str, mode: int) -> None:
+        self.effect("create", to)
+        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            self.effect("write", to)
+            with open(path, "rb", buffering=0) as file:
+                while chunk := file.read(1 << 22):
+                    _write_all(descriptor, chunk)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
     def symlink(self, path: AnyPath, *, target: str) -> None:
         """A symbolic link, by rename: what was there leads to the old place or the new one at any moment."""
         beside = self.fresh(os.path.dirname(os.fspath(path)))
