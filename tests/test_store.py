@@ -6,7 +6,10 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import tempfile
+import threading
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +69,20 @@ def test_an_unknown_format_is_refused_with_what_to_do(tmp_path):
     assert "`zyc-store 9`" in error.value.problems[0].message
     assert "remove artifacts/store" in error.value.problems[0].help
     assert names(tmp_path) == ["FORMAT"]
+
+
+@pytest.mark.parametrize("said", [None, "", "zyc-stord 1\n", "zyc-store 1"], ids=["gone", "empty", "flipped", "torn"])
+def test_a_store_that_lost_its_name_is_told_and_not_read_as_empty(store, tmp_path, said):
+    """What holds results is never taken for a new store; the next command is named, and nothing is written."""
+    store.publish(fill(tmp_path / "out"))
+    (store.root / "FORMAT").unlink()
+    if said is not None:
+        (store.root / "FORMAT").write_text(said)
+    for create in (True, False):
+        with pytest.raises(ZycError) as error:
+            Store.open(Crashing(0), store.root, create=create)
+        assert codes(error) == ["store-unnamed"]
+    assert "zyc verify --repair" in error.value.problems[0].help
 
 
 def test_looking_at_a_missing_store_makes_nothing(tmp_path):
@@ -316,16 +333,97 @@ def test_a_disk_that_refuses_any_effect_is_told_and_harms_nothing(store, tmp_pat
     assert at > 10
 
 
-def test_another_file_system_is_told(tmp_path):
-    """A result is moved, never copied: a store elsewhere is refused in words."""
+class Elsewhere(Crashing):
+    """A store on another file system than what is published: only what lies in the store moves within it."""
+
+    def __init__(self, root: Path, at: int = -1) -> None:
+        super().__init__(at)
+        self.root = str(root)
+
+    def rename(self, path, *, to):
+        """Refused from one to the other, as the machine does."""
+        if str(to).startswith(self.root) and not str(path).startswith(self.root):
+            self.effect("rename", str(path), str(to))
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(path))
+        super().rename(path, to=to)
+
+
+def test_a_result_on_another_file_system_is_carried_over_whole_at_any_crash(store, tmp_path):
+    """The one case in which bytes are copied: absent or whole after each effect, and nothing of it stays behind."""
+    for at in itertools.count():
+        out = fill(tmp_path / str(at) / "out", f"far {at}")
+        digest = tree_of(store.world, out).digest
+        world = Elsewhere(store.root, at)
+        try:
+            assert Store(world, store.root).publish(out).digest == digest
+        except Crash:
+            assert store.has(digest) in (False, store.recheck(digest))
+            assert not out.exists() or tree_of(store.world, out).digest == digest
+            if not store.has(digest):
+                assert Store(Elsewhere(store.root), store.root).publish(out).digest == digest
+        assert store.recheck(digest)
+        if not world.dead:
+            break
+        store.world.remove_tree(store.root / "tmp")
+        (store.root / "tmp").mkdir()
+    assert at > 30
+    assert names(store.root / "tmp") == names(tmp_path / str(at)) == []
+    top = store.path(digest)
+    assert all(not path.lstat().st_mode & 0o222 for path in [top, *top.rglob("*")] if not path.is_symlink())
+
+
+def test_a_copy_that_came_out_otherwise_is_not_published(store, tmp_path):
+    """What is carried over is read once more: a disk that lies is caught before anybody reads the tree."""
+
+    class Lying(Elsewhere):
+        def copy_tree(self, path, *, to):
+            super().copy_tree(path, to=to)
+            (Path(to) / "deep" / "er" / "weights").write_bytes(b"\1" * 100)
+
+    out = fill(tmp_path / "out")
+    with pytest.raises(ZycError) as error:
+        Store(Lying(store.root), store.root).publish(out)
+    assert codes(error) == ["tree-changed"]
+    assert store.present() == frozenset()
+    assert names(store.root / "tmp") == []
+    assert (out / "file 0").exists()
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_a_full_disk_while_a_result_is_carried_over_is_told_and_harms_nothing(store, tmp_path, once):
+    """At each effect: a message, the tree absent or whole, and the result where it was."""
+
+    class Both(Refusing):
+        def rename(self, path, *, to):
+            if str(to).startswith(self.root) and not str(path).startswith(self.root):
+                self.effect("rename", str(path), str(to))
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(path))
+            super().rename(path, to=to)
+
+    for at in itertools.count():
+        out = fill(tmp_path / str(at) / "out", f"{once} {at}")
+        digest = tree_of(store.world, out).digest
+        world = Both(at, once=once)
+        world.root = str(store.root)
+        refused = refusal(Store(world, store.root).publish, out)
+        assert refused is None or [each.code for each in refused.problems] == ["disk-full"]
+        assert store.has(digest) in (False, store.recheck(digest))
+        assert store.has(digest) or tree_of(store.world, out).digest == digest
+        if not world.refused:
+            break
+    assert at > 30
+
+
+def test_a_store_whose_own_folders_lie_on_two_file_systems_is_told(tmp_path):
+    """Within the store a rename must do: where it cannot, the message says what to keep together."""
     store = Store.open(Quick(), tmp_path / "store")
 
-    class Elsewhere(Quick):
+    class Torn(Quick):
         def rename(self, path, *, to):
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(path))
 
     with pytest.raises(ZycError) as error:
-        Store(Elsewhere(), store.root).publish(fill(tmp_path / "out"))
+        Store(Torn(), store.root).publish(fill(tmp_path / "out"))
     assert codes(error) == ["other-disk"]
 
 
@@ -561,3 +659,36 @@ def test_one_key_has_one_lock(store):
     with store.lock(ABSENT), pytest.raises(BlockingIOError):
         store.lock(ABSENT, wait=False)
     store.lock(ABSENT, wait=False).release()
+
+
+def test_whoever_wants_the_store_alone_waits_for_no_build(store):
+    """Builds share a store; who removes is told who is at work, and builds wait for it to end."""
+    one, other = store.sharing(), store.sharing()
+    one.release()
+    with pytest.raises(ZycError) as error:
+        store.alone()
+    assert codes(error) == ["store-busy"]
+    assert f"process {os.getpid()} " in error.value.problems[0].message
+    other.release()
+    told, got = [], []
+    with store.alone():
+        waiting = threading.Thread(target=lambda: got.append(store.sharing(told=told.append)))
+        waiting.start()
+        while not told:
+            time.sleep(0.01)
+        assert not got
+    waiting.join()
+    got[0].release()
+
+
+def test_a_step_that_outlives_its_build_keeps_the_store(store):
+    """Its inherited descriptor holds the lock; it is told as what it is."""
+    lock = store.sharing()
+    step = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor])
+    lock.release()
+    (store.root / "locks" / "store").write_text("")
+    with pytest.raises(ZycError, match="a step that outlived its build"):
+        store.alone()
+    step.kill()
+    step.wait()
+    store.alone().release()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zyc.errors import ZycError
 from zyc.store import Store
-from zyc.traces import Roots, Trace, Traces, decode, encode, projects, slug
+from zyc.traces import Roots, Trace, Traces, decode, encode, projects, read_root, slug
 
 
 def digest(letter: str) -> str:
@@ -36,6 +36,7 @@ def trace(key: str = "a", **more) -> Trace:
         "seconds": 12.5,
         "peak_memory": 1 << 30,
         "started": "2026-01-02T03:04:05Z",
+        "accepted": digest("9"),
     }
     return Trace(key=digest(key), **{**facts, **more})
 
@@ -218,6 +219,33 @@ def test_a_project_is_registered_with_its_real_path(store, tmp_path):
     Roots(store, tmp_path / "project").set("node", digest("a"))
     assert Roots(store, tmp_path / "link").get("node") == digest("a")
     assert list(projects(store).values()) == [str((tmp_path / "project").resolve())]
+
+
+def test_the_keys_that_a_node_had_before_are_remembered(store, tmp_path):
+    """Who cleans up can say whose an old tree was: each key once, the latest first, and no more than some."""
+    roots = Roots(store, tmp_path)
+    for letter in "abab":
+        roots.set("node", digest(letter))
+    path = roots.folder / f"{slug('node')}.json"
+    assert read_root(store, path, told=print) == ("node", digest("b"), (digest("a"),))
+    for number in range(100):
+        roots.set("node", f"{number:064}")
+    assert len(read_root(store, path, told=print).former) == 64
+
+
+@pytest.mark.parametrize("damage", ["flip", "tear", "swap"])
+def test_a_damaged_card_is_told_and_its_project_counts(store, tmp_path, told, damage):
+    """A flipped bit never makes another project of one; the next build of the project writes its card again."""
+    Roots(store, tmp_path).set("node", digest("a"))
+    (name,) = projects(store)
+    path = store.root / "roots" / name / "project.json"
+    data = path.read_bytes()
+    other = data.replace(b'"path"', b'"pith"') if damage == "flip" else data[:20] if damage == "tear" else b"{}"
+    path.write_bytes(other)
+    assert projects(store) == {name: ""}
+    Roots(store, tmp_path, told=told.append).set("node", digest("a"))
+    assert [each.code for each in told] == ["unreadable-record"]
+    assert projects(store) == {name: str(tmp_path.resolve())}
 
 
 def test_looking_at_roots_writes_nothing(store, tmp_path):

@@ -206,6 +206,29 @@ def test_a_lock_is_exclusive_and_says_for_whom_one_waits(tmp_path):
         pass
 
 
+def test_a_shared_lock_is_held_by_many_and_says_by_whom(tmp_path):
+    """Many hold it side by side; who wants it alone is refused until the last has let go, and hears of the living only."""
+    path = tmp_path / "lock"
+    one, other = WORLD.lock(path, shared=True), WORLD.lock(path, shared=True, wait=False)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    path.write_text(f"{path.read_text()}\nprocess {gone.pid} on {os.uname().nodename}")
+    one.release()
+    with pytest.raises(BlockingIOError):
+        WORLD.lock(path, wait=False)
+    assert WORLD.holder(path) == f"process {os.getpid()} on {os.uname().nodename}"
+    other.release()
+    with WORLD.lock(path, wait=False), pytest.raises(BlockingIOError):
+        WORLD.lock(path, shared=True, wait=False)
+
+
+def test_the_file_of_a_shared_lock_stays_small(tmp_path):
+    """Ten thousand builds leave no long list of their names behind."""
+    for _ in range(300):
+        WORLD.lock(tmp_path / "lock", shared=True).release()
+    assert (tmp_path / "lock").stat().st_size < 5_000
+
+
 def test_a_lock_whose_file_was_swept_away_is_taken_on_the_new_one(tmp_path):
     """Two holders of one path never hold two files."""
     path, got = tmp_path / "lock", []

@@ -203,7 +203,7 @@ WORDING: dict[str, Says] = {
     "not-allowed": Says("this machine refuses `{path}`: {reason}", "check who owns it, and whether its disk may be written"),
     "disk-failed": Says("the disk failed at `{path}`: {reason}", "check the disk; `zyc verify` tells what is still whole"),
     "other-disk": Says(
-        "`{path}` is on another file system than the store", "keep both on one: results are moved into the store, never copied"
+        "`{path}` is on another file system than the store", "keep all of the store's own folder on one file system"
     ),
     "store-format": Says(
         "the store `{store}` has the format `{found}`; this zyc reads `{known}`",
@@ -213,6 +213,15 @@ WORDING: dict[str, Says] = {
     "tree-link": Says("`{path}` leads out of the result, to `{target}`", "put the file itself there"),
     "tree-shared": Says("`{path}` shares its bytes with another file (a hard link)", "copy it: what is published is read-only"),
     "tree-changed": Says("`{path}` changed while it was read", "something still writes there: let it end, then build again"),
+    "store-unnamed": Says(
+        "`{store}/FORMAT` does not say `{known}`, and the store is not empty",
+        "`zyc verify --repair` looks at all of it, and writes that file again",
+    ),
+    "store-read-only": Says(
+        "`{path}` may not be written, so nothing can be built into it",
+        "check who owns it and how its disk is mounted; what is kept there can still be planned and read",
+    ),
+    "store-busy": Says("the store is in use ({who}): nothing is removed meanwhile", "let the build end, then try again"),
     "unreadable-record": Says(
         "`{file}` is not a record that this zyc can read: {reason}", "it counts as absent: it may be removed"
     ),

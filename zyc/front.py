@@ -243,8 +243,6 @@ class Front:
 
     def read_trace(self, key: str) -> Trace | None:
         """The whole trace of a key, for people who ask why."""
-        if not self.world.exists(self.project.store / "FORMAT"):
-            return None
         return Traces(Store.open(self.world, self.project.store, create=False), told=self.warnings.append).read(key)
 
     def forget(self) -> None:

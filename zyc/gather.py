@@ -147,9 +147,9 @@ def _machine(world: World, project: Project, site: Site) -> Machine:
 
 def history(world: World, project: Project, *, twin: bool, told: Callable[[Problem], None]) -> History:
     """What was built before, as far as the store says."""
-    if not world.exists(project.store / "FORMAT"):
+    store = Store.open(world, project.store, create=False)
+    if not store.made():
         return History()
-    store = Store.open(world, project.store)
     journal = Journal.open(store, told=told)
     try:
         traces, last = journal.summaries(), journal.last_keys(project.root, twin=twin)

@@ -17,7 +17,7 @@ from zyc.world import AnyPath, Stat
 if TYPE_CHECKING:
     import sqlite3
 
-_TABLE = "folders_3"  # a new shape gets a new name: old rows are never read wrongly, only again
+_TABLE = "folders_4"  # a new shape gets a new name: old rows are never read wrongly, only again
 _HARMLESS = {3, 5, 6, 8, 13, 14, 23}  # SQLite: permission, busy, locked, read-only, full, cannot open, authorisation
 _BATCH = 64
 
@@ -35,6 +35,7 @@ class Summary(NamedTuple):
     measures: Mapping[str, float]
     own: str  # the digest of all of the manifest but its inputs
     inputs: Mapping[str, str]  # label in the manifest -> tree
+    accepted: str = ""  # the key whose kept output stands for this one
 
     @classmethod
     def of(cls, trace: Trace) -> Summary:
@@ -187,7 +188,7 @@ class Journal:
 
     def _read_root(self, path: Path) -> _Row | None:
         found = read_root(self.store, path, told=self._told)
-        return None if found is None else list(found)
+        return None if found is None else [found.node, found.key]
 
     # --- the file ---
 
@@ -264,7 +265,7 @@ def _stamp(seen: Stat) -> _Stamp:
 def _summary(trace: Trace) -> _Row:
     inputs = {label: tree for label, (_, tree) in trace.inputs.items()}
     own = digest_of((label, digest) for label, digest in trace.manifest if label not in inputs)
-    return [trace.tree, trace.bytes, trace.seconds, trace.peak_memory, dict(trace.measures), own, inputs]
+    return [trace.tree, trace.bytes, trace.seconds, trace.peak_memory, dict(trace.measures), own, inputs, trace.accepted]
 
 
 def _json(value: object) -> str:

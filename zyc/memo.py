@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zyc.world import AnyPath
 
-_MAGIC = b"zyc-memo 2\n"
+_MAGIC = b"zyc-memo 3\n"
 _RACY = 20_000_000  # ns: a file that moved this shortly before it was looked at may move again and look the same
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # a link or folder in here is only asked whether it is there, and its parent tells that
@@ -55,6 +55,7 @@ class Watching(World):
         self.asked: set[str] = set()
         self.ways: dict[str, str] = {}  # folders that may be links, and where they lead
         self.disks: dict[str, int] = {}
+        self.rights: dict[str, bool] = {}  # where it was asked whether one may write
         self.volatile = False  # something was asked that cannot be watched
         self.latest = 0
 
@@ -130,6 +131,11 @@ class Watching(World):
         free = coarse(super().disk_free(path))
         self.disks[os.fspath(path)] = free
         return free
+
+    def may_write(self, path: AnyPath) -> bool:
+        """Whether one may write at a path."""
+        may = self.rights[os.fspath(path)] = super().may_write(path)
+        return may
 
 
 def stamp(path: str) -> tuple[int, ...] | None:
@@ -235,13 +241,14 @@ def replay(argv: Sequence[str]) -> int | None:
     return int(code)
 
 
-def _stands(seen: Any, ways: Any, variables: Any, disks: Any, machine: Any) -> bool:
+def _stands(seen: Any, ways: Any, variables: Any, disks: Any, rights: Any, machine: Any) -> bool:
     """Whether everything that was looked at is as it was."""
     return (
         all(stamp(each) == was for each, was in seen)
         and all(os.path.realpath(each) == was for each, was in ways)
         and all(_variable(name) == was for name, was in variables)
         and all(_free(each) == was for each, was in disks)
+        and all(World().may_write(each) == was for each, was in rights)
         and all(getattr(World(), name)() == was for name, was in machine)
     )
 
@@ -264,6 +271,7 @@ def save(argv: Sequence[str], world: Watching, began: float, *, out: str, err: s
         tuple(world.ways.items()),
         tuple((name, _variable(name)) for name in sorted(world.asked)),
         tuple(world.disks.items()),
+        tuple(world.rights.items()),
         tuple(world.machine.items()),
     )
     whole: Any = (question, facts, out, err, code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from zyc import lock as locks
@@ -13,6 +14,7 @@ from zyc.graph import Node
 from zyc.kind import EnvironmentNeed, PinNeed
 from zyc.lock import Lock
 from zyc.plan import Plan, State
+from zyc.store import Store
 
 
 def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Problem]:
@@ -21,7 +23,14 @@ def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Proble
     Without `probing` no program is started to tell its version, only looked for: what a plan has time for.
     """
     flaws = flaws_by_node(front, plan, probing=probing)
-    return list(dict.fromkeys(each for them in flaws.values() for each in them))
+    return list(dict.fromkeys([*flaws_of_place(front, plan), *(each for them in flaws.values() for each in them)]))
+
+
+def flaws_of_place(front: Front, plan: Plan) -> list[Problem]:
+    """What keeps every result from being kept."""
+    if plan.changes and not Store(front.world, front.project.store).writable():
+        return [problem("store-read-only", path=os.path.relpath(front.project.store, front.project.root))]
+    return []
 
 
 def flaws_by_node(front: Front, plan: Plan, *, probing: bool = True) -> dict[str, list[Problem]]:

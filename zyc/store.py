@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from zyc.errors import Problem, ZycError, problem
 from zyc.world import AnyPath, Lock, Stat, World, frozen
 
 FORMAT = "zyc-store 1\n"
+_PARTS = ("trees", "traces", "roots", "locks", "tmp")
+_ANY_FORMAT = re.compile(r"zyc-store [0-9]{1,6}\n")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MEMBER = re.compile(r"\.\./\.\./([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _SAYS = {
@@ -49,20 +51,34 @@ class Store:
     def open(cls, world: World, root: AnyPath, *, create: bool = True) -> Store:
         """The store in a folder, made when missing; without `create` a missing store reads as an empty one."""
         store = cls(world, root)
-        file = store.root / "FORMAT"
-        with plainly(file):
-            if world.exists(file):
-                found = world.read(file).decode("utf-8", "replace")
-                if found != FORMAT:
-                    raise ZycError(problem("store-format", store=root, found=found[:40].strip(), known=FORMAT.strip()))
-            elif create:
+        with plainly(store.root / "FORMAT"):
+            made = store.made()
+            if not made and create:
                 store._create()
         return store
 
+    def made(self) -> bool:
+        """Whether there is a store that this zyc reads; one of another format, or of none, is an error."""
+        file, name = self.root / "FORMAT", f"{self.root.parent.name}/{self.root.name}"
+        if self.world.exists(file):
+            found = self.world.read(file).decode("utf-8", "replace")
+            if found != FORMAT:
+                code = "store-format" if _ANY_FORMAT.fullmatch(found) else "store-unnamed"
+                raise ZycError(problem(code, store=name, found=found[:40].strip(), known=FORMAT.strip()))
+            return True
+        # what holds results is no new store, whatever became of its name; a crash while it was made leaves none
+        if any(self.world.list(self.root / part) for part in ("trees", "traces", "roots")):
+            raise ZycError(problem("store-unnamed", store=name, found="", known=FORMAT.strip()))
+        return False
+
     def _create(self) -> None:
-        for part in ("trees", "traces", "roots", "locks", "tmp"):
+        for part in _PARTS:
             self.world.make_folder(self.root / part, durable=True)
         self.world.write(self.root / "FORMAT", FORMAT, durable=True)  # last: what has it is complete
+
+    def writable(self) -> bool:
+        """Whether something may be added, as far as modes and mounts tell; a store that is missing counts as its folder."""
+        return all(self.world.may_write(self.root / part) for part in _PARTS)
 
     def path(self, digest: str) -> Path:
         """Where a tree is, or would be."""
@@ -88,7 +104,12 @@ class Store:
             if refused := [*_refused(entries), *_shared(entries)]:
                 raise ZycError(refused)
             tree = _tree(entries, self.world.each(self._sealer(top), entries))
-            self._place(top, tree.digest)
+            try:
+                self._place(top, tree.digest)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._carry_over(top, tree)
         return tree
 
     def group(self, members: Mapping[str, str]) -> str:
@@ -148,6 +169,26 @@ class Store:
         with plainly(self.root):
             return self.world.lock(self.root / "locks" / hex_digest(key), wait=wait, told=told)
 
+    def sharing(self, *, told: Callable[[str], None] | None = None) -> Lock:
+        """The lock of the whole store that all who add to it hold at once; hand its descriptor to each step.
+
+        A step that outlives its build holds it on, so nobody sweeps what it reads. Waits while somebody is `alone`.
+        """
+        with plainly(self.root):
+            return self.world.lock(self._whole, shared=True, told=told)
+
+    def alone(self) -> Lock:
+        """The lock of the whole store against everybody else, for whoever removes; an error while a build runs."""
+        with plainly(self.root):
+            try:
+                return self.world.lock(self._whole, wait=False)
+            except BlockingIOError:
+                raise ZycError(problem("store-busy", who=self.world.holder(self._whole))) from None
+
+    @property
+    def _whole(self) -> Path:
+        return self.root / "locks" / "store"
+
     def _at(self, digest: str) -> str:
         return f"{self._trees}/{hex_digest(digest)[:2]}/{digest}"
 
@@ -184,13 +225,33 @@ class Store:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process published the same one
                     raise
         if self.world.stat(top) is not None:
-            gone = self.world.fresh(self.root / "tmp")
+            gone = self.world.fresh(top.parent)
             self.world.rename(top, to=gone)  # in one piece: what a crash leaves must not look like a smaller output
             self.world.remove_tree(gone)
         seen = self.world.stat(target)
         if seen is not None and seen.mode != frozen(seen):
             self.world.chmod(target, mode=frozen(seen))
         self.world.sync(target.parent)
+
+    def _carry_over(self, top: Path, tree: Tree) -> None:
+        """Publish a folder of another file system: the one case in which bytes are copied."""
+        copy = Path(self.world.fresh(self.root / "tmp"))
+        try:
+            self.world.copy_tree(top, to=copy)
+            entries = _look(self.world, copy)
+            if _tree(entries, self.world.each(self._sealer(copy), entries)).digest != tree.digest:
+                raise ZycError(problem("tree-changed", path=_shown(top.name)))  # noqa: TRY301  # the copy goes, too
+            self._place(copy, tree.digest)
+        except BaseException:
+            self._drop(copy)
+            raise
+        gone = self.world.fresh(top.parent)
+        self.world.rename(top, to=gone)  # in one piece, as in `_place`
+        self.world.remove_tree(gone)
+
+    def _drop(self, path: Path) -> None:
+        with suppress(OSError):  # `gc` finds it; what is being told already matters more
+            self.world.remove_tree(path)
 
     def _unlock(self, top: Path) -> None:
         seen = self.world.stat(top)

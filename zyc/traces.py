@@ -9,12 +9,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zyc.errors import Problem, problem
 from zyc.store import Store, hex_digest, plainly
 from zyc.world import AnyPath
 
+CARD = "project.json"  # which project the roots beside it are of
+_MOST_FORMER = 64
 _KINDS_OF_NODES = {False: "real", True: "twin"}
 
 
@@ -35,7 +37,7 @@ class Trace:
     seconds: float = 0.0
     peak_memory: int = 0
     started: str = ""  # ISO 8601, UTC
-    accepted_for: str = ""
+    accepted: str = ""  # the key whose kept output a person let stand for this one
 
 
 def digest_of(lines: Iterable[tuple[str, str]]) -> str:
@@ -83,6 +85,14 @@ class Traces:
         return frozenset(key for names in listed for name in names if (key := key_of(name)))
 
 
+class Root(NamedTuple):
+    """Which key a node last had, and those before it, the latest first."""
+
+    node: str
+    key: str
+    former: tuple[str, ...] = ()
+
+
 class Roots:
     """Which key each node of a project last had; twins apart."""
 
@@ -97,40 +107,52 @@ class Roots:
         self._registered = False
 
     def set(self, node: str, key: str) -> None:
-        """Remember the key of a node; the first one registers the project, for whoever cleans up."""
+        """Remember the key of a node, and which it had before; the first one registers the project, for whoever cleans up."""
         path = self.folder / f"{slug(node)}.json"
         world = self.store.world
         with plainly(path):
             if not self._registered:
                 world.make_folder(self.folder)
-                card = self.folder.parent / "project.json"
-                if not world.exists(card):
-                    world.write(card, _json({"path": self.project}), durable=True)
+                if read_card(self.store, self.folder.parent.name, told=self._told) != self.project:
+                    world.write(self.folder.parent / CARD, _sealed({"path": self.project}), durable=True)
                 self._registered = True
-            world.write(path, _sealed({"node": node, "key": hex_digest(key)}))
+            before = read_root(self.store, path, told=self._told)
+            former = [each for each in (before.key, *before.former) if each != key] if before is not None else []
+            world.write(path, _sealed({"node": node, "key": hex_digest(key), "former": former[:_MOST_FORMER]}))
 
     def get(self, node: str) -> str | None:
         """The key that a node last had."""
         found = read_root(self.store, self.folder / f"{slug(node)}.json", told=self._told)
-        return found[1] if found is not None and found[0] == node else None
+        return found.key if found is not None and found.node == node else None
 
     def all(self) -> Mapping[str, str]:
         """The last key of each node."""
         names = (name for name in self.store.world.list(self.folder) if name.endswith(".json"))
         found = (read_root(self.store, self.folder / name, told=self._told) for name in names)
-        return dict(each for each in found if each is not None)
+        return {each.node: each.key for each in found if each is not None}
 
 
 def projects(store: Store) -> Mapping[str, str]:
-    """The registered projects of a store: id -> the folder that it was."""
-    found = {}
-    for name in store.world.list(store.root / "roots"):
-        card = store.root / "roots" / name / "project.json"
+    """The registered projects of a store: id -> the folder that it was; nothing where its card is damaged: its roots count."""
+    return {name: read_card(store, name) for name in store.world.list(store.root / "roots")}
+
+
+def read_card(store: Store, name: str, *, told: Callable[[Problem], None] = lambda _: None) -> str:
+    """The folder of a registered project; nothing when its card is missing, and when it is damaged, which is told."""
+    path = store.root / "roots" / name / CARD
+    with plainly(path):
         try:
-            found[name] = str(json.loads(store.world.read(card))["path"])
-        except (OSError, ValueError, KeyError, TypeError):
-            found[name] = ""  # its roots count all the same
-    return found
+            data = store.world.read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+    try:
+        match json.loads(data):
+            case {"path": str(project)} if _sealed({"path": project}) == data and project_id(project) == name:
+                return project
+    except (ValueError, RecursionError):
+        pass
+    told(problem("unreadable-record", file=str(path), reason="its bytes are not those that were written"))
+    return ""
 
 
 def project_id(project: str) -> str:
@@ -149,8 +171,8 @@ def key_of(name: str) -> str:
     return name[:64] if len(name) == 69 and name.endswith(".json") else ""
 
 
-def read_root(store: Store, path: Path, *, told: Callable[[Problem], None]) -> tuple[str, str] | None:
-    """The node and the key in a file of the roots; nothing when missing, and when damaged, which is told."""
+def read_root(store: Store, path: Path, *, told: Callable[[Problem], None]) -> Root | None:
+    """What a file of the roots says; nothing when missing, and when damaged, which is told."""
     with plainly(path):
         try:
             data = store.world.read(path)
@@ -158,7 +180,7 @@ def read_root(store: Store, path: Path, *, told: Callable[[Problem], None]) -> t
             return None
     try:
         return _root(data)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         told(problem("unreadable-record", file=str(path), reason=str(error)))
         return None
 
@@ -179,7 +201,7 @@ def encode(trace: Trace) -> bytes:
         "seconds": _number(trace.seconds),
         "peak_memory": int(trace.peak_memory),
         "started": trace.started,
-        "accepted_for": trace.accepted_for,
+        "accepted": hex_digest(trace.accepted) if trace.accepted else "",
     }
     return _sealed(told)
 
@@ -213,14 +235,16 @@ def _decoded(told: Any) -> Trace:  # whatever JSON holds
         seconds=float(told["seconds"]),
         peak_memory=int(told["peak_memory"]),
         started=_text(told["started"]),
-        accepted_for=_text(told["accepted_for"]),
+        accepted=_text(told["accepted"]),
     )
 
 
-def _root(data: bytes) -> tuple[str, str]:
+def _root(data: bytes) -> Root:
     match json.loads(data):
-        case {"node": str(node), "key": str(key)} if _sealed({"node": node, "key": hex_digest(key)}) == data:
-            return node, key
+        case {"node": str(node), "key": str(key), "former": list(former)}:
+            root = Root(node, hex_digest(key), tuple(hex_digest(_text(each)) for each in former))
+            if _sealed({"node": node, "key": key, "former": former}) == data:
+                return root
     raise ValueError("its bytes are not those that were written")
 
 

@@ -5,10 +5,14 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from desk import Desk
+
+from zyc.world import World
 
 SLOW = """\
 steps:
@@ -284,3 +288,30 @@ def test_artifacts_may_be_deleted_at_any_time(built):
     assert set(built.states().values()) == {"run"}
     assert set(built.fates().values()) == {"ran"}
     assert {name: built.tree(name) for name in before} == before
+
+
+def test_a_store_that_may_not_be_written_is_planned_from_and_refuses_to_build_at_once(built, monkeypatch):
+    """What is kept there is kept; what would run is refused before anything starts, with a path of the project's own."""
+    built.edit("specs/mill.yml", "sort in/raw", "sort -r in/raw")
+    monkeypatch.setattr(World, "may_write", lambda _, path: "artifacts" not in str(path))
+    said = built.zyc("build")
+    assert said.code == 2
+    assert said.err.startswith("error: `artifacts/store` may not be written, so nothing can be built into it")
+    assert str(built.root) not in said.text
+    assert built.states() == {"grain": "run", "flour": "maybe", "label": "keep", "sack": "maybe"}
+    built.edit("specs/mill.yml", "sort -r in/raw", "sort in/raw")
+    assert set(built.states().values()) == {"keep"}
+
+
+def test_a_store_on_another_disk_is_built_into_and_kept_from(desk, tmp_path):
+    """`artifacts/store` may be a link to a folder of another disk: results are carried over, and kept the next time."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as there:
+        if Path(there).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("one disk only")
+        (desk.root / "artifacts").mkdir()
+        (desk.root / "artifacts/store").symlink_to(there)
+        assert set(desk.fates().values()) == {"ran"}
+        assert desk.tree("sack")["sack.txt"] == b"BARLEY\nOATS\nRYE\nfor world\n"
+        assert not (desk.root / "artifacts/nodes/sack").readlink().is_absolute()
+        assert set(desk.fates().values()) == {"kept"}
+        World().remove_tree(Path(there) / "trees")  # read-only: nobody else could

@@ -75,6 +75,7 @@ class Build:
         self.front, self.plan, self.options, self.told = front, plan, options, told
         self.world: World = front.world.acting()
         self.store = Store.open(self.world, front.project.store)
+        self.sharing = self.store.sharing()  # nobody sweeps what we, or a step that outlives us, may read
         self.records = Records.open(self.store, front, plan.history)
         self.history = self.records.history
         self.forward = Forward(plan.settlement, self.history)
@@ -94,6 +95,7 @@ class Build:
             front.kept,
             self.host,
             self.events.put,
+            (self.sharing.descriptor,),
         )
         self.room = self._whole_room()
         self.ways = ways(plan.graph, plan.decisions)
@@ -132,6 +134,7 @@ class Build:
         finally:
             self.crew.close()
             self.records.close()
+            self.sharing.release()
             quiet()
         for node in self.plan.graph.nodes():
             if node.name not in self.endings and node.name not in self.held:

@@ -15,7 +15,7 @@ from zyc import agreed, past
 from zyc.errors import ZycError, problem
 from zyc.fields import read_seconds
 from zyc.front import Call, Front
-from zyc.preflight import add_pins, flaws_by_node
+from zyc.preflight import add_pins, flaws_by_node, flaws_of_place
 from zyc.report import build as report
 from zyc.runner import Build, Ending, Fate, Options, verdict_failed
 from zyc.verbs import App, nodes, on_a_graph
@@ -150,8 +150,9 @@ def _once(app: App, front: Front, work: Work) -> Build:
     """Build the graph as it is now."""
     plan = front.plan
     flaws = flaws_by_node(front, plan)
-    if flaws and not work.partial:
-        raise ZycError(dict.fromkeys(each for them in flaws.values() for each in them))
+    fatal = [*flaws_of_place(front, plan), *(each for them in flaws.values() if not work.partial for each in them)]
+    if fatal:
+        raise ZycError(dict.fromkeys(fatal))
     for name in add_pins(front, plan):
         app.acted = True
         app.console.note(f"zyc.lock: pinned {name} {plan.settlement.known.pins[name]}")

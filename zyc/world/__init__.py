@@ -223,6 +223,33 @@ class World:
         self.effect("rename", os.fspath(path), os.fspath(to))
         os.rename(path, to)
 
+    def copy_tree(self, path: AnyPath, *, to: AnyPath) -> None:
+        """A folder once more, with its modes and links, at a path that nothing has; not durable by itself."""
+        top, target = os.fspath(path), os.fspath(to)
+        self.make_folder(target)
+        for name, seen in self.walk(top):
+            old, new = f"{top}/{name}", f"{target}/{name}"
+            if seen.kind == "folder":
+                self.effect("folder", new)
+                os.mkdir(new)
+            elif seen.kind == "link":
+                self.effect("link", new, os.readlink(old))
+                os.symlink(os.readlink(old), new)
+            else:
+                self._copy(old, new, seen.mode)
+
+    def _copy(self, path: str, to: str, mode: int) -> None:
+        self.effect("create", to)
+        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            self.effect("write", to)
+            with open(path, "rb", buffering=0) as file:
+                while chunk := file.read(1 << 22):
+                    _write_all(descriptor, chunk)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
     def symlink(self, path: AnyPath, *, target: str) -> None:
         """A symbolic link, by rename: what was there leads to the old place or the new one at any moment."""
         beside = self.fresh(os.path.dirname(os.fspath(path)))
@@ -333,33 +360,43 @@ class World:
             except OSError:
                 pass  # what is being told already matters more
 
-    def lock(self, path: AnyPath, *, wait: bool = True, told: Callable[[str], None] | None = None) -> Lock:
+    def lock(self, path: AnyPath, *, wait: bool = True, shared: bool = False, told: Callable[[str], None] | None = None) -> Lock:
         """Take a lock that one process (and what inherits it) can hold; `told` hears, once, for whom one waits.
 
-        Without `wait` a lock that somebody holds is a BlockingIOError. Lock files are not removed when let go:
-        a child may still hold one. Whoever sweeps them takes each without waiting first.
+        Many may hold a `shared` one, and nobody the other while they do. Without `wait` a lock that is held is a
+        BlockingIOError. Lock files are not removed when let go: a child may still hold one. Whoever sweeps them takes
+        each without waiting first.
         """
         import fcntl
 
+        wanted = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self.effect("lock", os.fspath(path))
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = _opened(path, shared=shared)
             try:
                 try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(descriptor, wanted | fcntl.LOCK_NB)
                 except BlockingIOError:
                     if told is not None:
-                        told(os.pread(descriptor, 200, 0).decode("utf-8", "replace"))
+                        told(_signed(descriptor))
                         told = None
                     if not wait:
                         raise
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    fcntl.flock(descriptor, wanted)
                 if _is_at(descriptor, path):  # not swept away while we waited
-                    _sign(descriptor)
+                    _sign(descriptor, beside=shared)
                     return Lock(os.fspath(path), descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
+            os.close(descriptor)
+
+    def holder(self, path: AnyPath) -> str:
+        """Who holds a lock, in words."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _signed(descriptor)
+        finally:
             os.close(descriptor)
 
     # --- processes ---
@@ -499,6 +536,13 @@ class World:
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return min((pages, *memory(self)))
 
+    def may_write(self, path: AnyPath) -> bool:
+        """Whether this user may write at a path, there already or not, as far as modes and mounts tell."""
+        place = self.real(path)
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        return os.access(place, os.W_OK)
+
     def disk_free(self, path: AnyPath) -> int:
         """How many bytes may be written at a path, there already or not."""
         folder = self.real(path)
@@ -534,12 +578,54 @@ def frozen(seen: Stat) -> int:
     return seen.mode & 0o555 | (0o500 if seen.kind == "folder" else 0o400)
 
 
-def _sign(descriptor: int) -> None:
+def _opened(path: AnyPath, *, shared: bool) -> int:
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if not shared or error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # who may only read holds it as well, unsigned
+
+
+_SIGNATURES = 1 << 12  # bytes of a shared lock's file: those who let go leave their names behind
+
+
+def _sign(descriptor: int, *, beside: bool) -> None:
+    """Say who holds a lock; beside the others, where there may be others."""
+    name = f"process {os.getpid()} on {os.uname().nodename}"
+    try:
+        size = os.fstat(descriptor).st_size
+        if not beside or size > _SIGNATURES:
+            os.ftruncate(descriptor, 0)
+            size = 0
+        os.pwrite(descriptor, f"\n{name}".encode() if size else name.encode(), size)
     except OSError:
         pass  # a full disk must not keep anybody from a lock
+
+
+def _signed(descriptor: int) -> str:
+    """Who holds a lock, as far as the signatures of living processes tell."""
+    lines = os.pread(descriptor, 2 * _SIGNATURES, 0).decode("utf-8", "replace").splitlines()
+    there = [line for line in dict.fromkeys(lines) if _lives(line)]
+    return ", ".join(there[-3:]) or "a step that outlived its build"
+
+
+def _lives(signature: str) -> bool:
+    words = signature.split()
+    if len(words) != 4 or not words[1].isdigit() or words[3] != os.uname().nodename:
+        return bool(words)  # of another machine: nobody here can tell
+    return alive(int(words[1]))
+
+
+def alive(process: int) -> bool:
+    """Whether a process of this machine lives, as far as its number tells."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _is_at(descriptor: int, path: AnyPath) -> bool:
