@@ -15,14 +15,14 @@ from zyc.hosts import Host
 from zyc.hosts.local import Local
 from zyc.journal import Summary
 from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
-from zyc.runner.attempt import Attempt, Bench, Result
+from zyc.runner.attempt import Attempt, Bench, Result, stop_found
 from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, verdict_failed
 from zyc.runner.inputs import Inputs, Options, still_searching
 from zyc.runner.records import Records
 from zyc.runner.schedule import Room, Share, Ways, seconds_of, ways
 from zyc.store import Store
-from zyc.world import Lock, World
+from zyc.world import LEFT, Lock, World
 
 __all__ = [
     "Alone",
@@ -106,7 +106,7 @@ class Build:
         self._settled: set[str] = set()
         self._ready: list[tuple[float, int, str]] = []
         self._later: list[str] = []  # another zyc holds their keys
-        self._told_waiting: set[str] = set()
+        self._waiting: dict[str, str] = {}  # node -> for whom, as it was last told
         self._refused: dict[str, float] = {}  # since when a step does not fit
         self._running: dict[str, _Run] = {}
         self._making: dict[str, list[str]] = {}  # key -> who makes it, and who waits for the same
@@ -296,9 +296,10 @@ class Build:
         try:
             return self.store.lock(key_of(self._manifests[name]), wait=False, told=whom.append)
         except BlockingIOError:
-            if name not in self._told_waiting:
-                self._told_waiting.add(name)
-                self.told(Waiting(name, "".join(whom).strip()))
+            said = "".join(whom)
+            if self._waiting.get(name) != said:
+                self._waiting[name] = said
+                self.told(Waiting(name, said))
             return None
 
     def _start(self, name: str, share: Share, lock: Lock) -> None:
@@ -423,6 +424,9 @@ class Build:
     def _stop(self, *, hard: bool) -> None:
         for run in list(self._running.values()):
             run.attempt.stop(hard=hard)
+        for name in self._later:
+            if self._waiting.get(name) == LEFT:
+                stop_found(self.bench, key_of(self._manifests[name]), hard=hard)
 
 
 def _blocked_by(cause: Cause) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 AnyPath = os.PathLike[str] | str
+LEFT = "a step that outlived its build"  # who holds a lock whose signers are gone
 _KINDS: dict[int, Kind] = {0o100000: "file", 0o040000: "folder", 0o120000: "link"}
 
 
@@ -607,7 +608,7 @@ def _signed(descriptor: int) -> str:
     """Who holds a lock, as far as the signatures of living processes tell."""
     lines = os.pread(descriptor, 2 * _SIGNATURES, 0).decode("utf-8", "replace").splitlines()
     there = [line for line in dict.fromkeys(lines) if _lives(line)]
-    return ", ".join(there[-3:]) or "a step that outlived its build"
+    return ", ".join(there[-3:]) or LEFT
 
 
 def _lives(signature: str) -> bool:
