@@ -139,7 +139,7 @@ def _machine(world: World, project: Project, site: Site) -> Machine:
     return Machine(
         cpus=here.cpus or world.cpu_count(),
         memory=here.memory or world.memory_total(),
-        disk=disk,
+        disk=min((each for each in (disk, here.disk) if each is not None), default=None),
         gpus=here.gpus if here.gpus is not None else len(world.list("/proc/driver/nvidia/gpus")),
         price=here.price,
     )

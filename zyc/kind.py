@@ -50,6 +50,8 @@ class Placement(Fields):
     """Memory that the node needs, such as `8 GB`; estimated when not given."""
     gpus: fields.Integer = Field(0, ge=0, le=1024)
     """Accelerators that the node needs."""
+    disk: fields.Bytes | None = None
+    """Disk space that the result needs, such as `20 GB`; estimated when not given."""
     timeout: fields.Seconds | None = None
     """The node fails when it takes longer, such as `2 h`; it is asked to keep its state first."""
 

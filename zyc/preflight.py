@@ -14,6 +14,7 @@ from zyc.graph import Node
 from zyc.kind import EnvironmentNeed, PinNeed
 from zyc.lock import Lock
 from zyc.plan import Plan, State
+from zyc.quantity import in_bytes
 from zyc.store import Store
 
 
@@ -27,7 +28,11 @@ def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Proble
 
 
 def flaws_of_place(front: Front, plan: Plan) -> list[Problem]:
-    """What keeps every result from being kept."""
+    """What keeps the results from being kept, whichever they are."""
+    acting = (each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME))
+    needed, free = sum(each.estimate.disk or 0 for each in acting), plan.settlement.known.machine.disk
+    if free is not None and needed > free:
+        return [problem("disk-short", needed=in_bytes(needed), free=in_bytes(free))]
     if plan.changes and not Store(front.world, front.project.store).writable():
         return [problem("store-read-only", path=os.path.relpath(front.project.store, front.project.root))]
     return []

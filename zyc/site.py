@@ -23,6 +23,8 @@ class HostSite(Fields):
     """Processor cores that steps may use."""
     memory: fields.Bytes | None = None
     """Memory that steps may use, such as `24 GB`."""
+    disk: fields.Bytes | None = None
+    """Disk space that results may take, such as `500 GB`, where that is less than what is free."""
     gpus: fields.Integer | None = Field(None, ge=0)
     """Accelerators that steps may use."""
     price: fields.Number = Field(0.0, ge=0)

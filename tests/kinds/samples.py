@@ -44,7 +44,7 @@ class Sample:
         return {**{path: f"{self.node}.{text}" for path, text in told.items()}, **self.change}
 
 
-PLACED = {"cpus": "2", "memory": "1 GB", "gpus": "1", "timeout": "2 h"}
+PLACED = {"cpus": "2", "memory": "1 GB", "gpus": "1", "disk": "1 GB", "timeout": "2 h"}
 
 
 def read(stem: str) -> Sample:

@@ -113,8 +113,9 @@ class Step(Kind[StepSpec]):
 
     def estimate(self, case: Case[StepSpec]) -> Estimate:
         """Only what the spec says: a command is opaque until it has run once."""
-        time, memory = case.spec.placement.time, case.spec.placement.memory
-        return Estimate(seconds=None if time is None else Interval(time, time, "placement.time"), memory=memory)
+        placed = case.spec.placement
+        seconds = None if placed.time is None else Interval(placed.time, placed.time, "placement.time")
+        return Estimate(seconds=seconds, memory=placed.memory, disk=placed.disk)
 
     def recipe(self, case: Case[StepSpec]) -> Recipe:
         """The command and scripts as they stand, and the values that they name."""

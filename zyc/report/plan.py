@@ -11,6 +11,7 @@ from zyc.graph import Node
 from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, safe
+from zyc.runner.schedule import ways
 from zyc.traces import Trace
 from zyc.why import Reason, moved, reasons
 
@@ -276,8 +277,11 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     ]
     known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
     if known:
-        total = Interval(sum(each.low for each in known), sum(each.high for each in known))
+        total = _side_by_side(plan, known)
         words.append(f"about {span_of_time(total)}")
+        work = sum(each.high for each in known)
+        if work > 1.5 * total.high and work >= 1:
+            words.append(f"{in_time(work)} of work")
         price = plan.settlement.known.machine.price * total.high / 3600
         if price >= 0.005:
             words.append(f"≈ {price:.2f} at {plan.settlement.known.machine.price:g} an hour")
@@ -286,11 +290,23 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     download = sum(each.estimate.download for each in running)
     if download:
         words.append(f"{in_bytes(download)} to download")
+    disk, free = sum(each.estimate.disk or 0 for each in running), plan.settlement.known.machine.disk
+    if free is not None and disk > free / 10:
+        words.append(f"{in_bytes(disk)} of disk ({in_bytes(free)} free)")
     console.say(" · ".join(words))
-    _notes(console, plan, running, lacks)
+    _notes(console, plan, lacks)
 
 
-def _notes(console: Console, plan: Plan, running: Sequence[Decision], lacks: Sequence[Problem]) -> None:
+def _side_by_side(plan: Plan, known: Sequence[Interval]) -> Interval:
+    """How long a build takes: its longest way, or all of its work shared out over the machine."""
+    low, high = sum(each.low for each in known), sum(each.high for each in known)
+    found = ways(plan.graph, plan.decisions, (State.RUN, State.RESUME))
+    wall = found.left(found.own, {}, width=plan.settlement.known.machine.cpus)
+    share = min(1.0, 2 * wall / (low + high)) if low + high else 1.0
+    return Interval(low * share, high * share)
+
+
+def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     """What is not in the sums: searches that go on, what this machine lacks, what is not pinned."""
     families = {node.family for node in plan.graph.nodes()}
     for search in plan.graph.searches.values():
@@ -303,9 +319,6 @@ def _notes(console: Console, plan: Plan, running: Sequence[Decision], lacks: Seq
         console.say(console.paint("a build would start nothing:", "red"))
         more = [(f"and {len(lacks) - _TOLD} more like that",)] if len(lacks) > _TOLD else []
         console.table([*((each.message,) for each in lacks[:_TOLD]), *more])
-    disk, free = sum(each.estimate.disk or 0 for each in running), plan.settlement.known.machine.disk
-    if disk and free is not None and disk > free:
-        console.say(console.paint(f"disk: {in_bytes(disk)} needed, {in_bytes(free)} free", "red"))
     if plan.settlement.known.unpinned:
         names = ", ".join(sorted(plan.settlement.known.unpinned))
         console.say(console.paint(f"unpinned: {names} (`zyc lock` or the next build pins them)", "yellow"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from zyc.graph import Graph
@@ -71,7 +71,7 @@ class Room:
 
     def give(self, share: Share) -> None:
         """A share that is free again."""
-        self._cores = sorted([*self._cores, *share.cores])
+        self._cores = [*self._cores, *share.cores]
         self._gpus = sorted([*self._gpus, *share.gpus])
         self._free_cpus += share.need.cpus
         if self._free_memory is not None:
@@ -109,9 +109,9 @@ class Ways:
         return max(work / max(1, width), max(longest, default=0.0))
 
 
-def ways(graph: Graph, decisions: Mapping[str, Decision]) -> Ways:
+def ways(graph: Graph, decisions: Mapping[str, Decision], acts: Collection[State] = _ACTS) -> Ways:
     """The ways through what would run; what is kept takes no time."""
-    acting = {name: each for name, each in decisions.items() if each.state in _ACTS}
+    acting = {name: each for name, each in decisions.items() if each.state in acts}
     own = {name: seconds_of(acting[name]) if name in acting else 0.0 for name in graph.vertices}
     behind = dict.fromkeys(graph.vertices, 0.0)
     for name in reversed(list(graph.vertices)):

@@ -527,8 +527,13 @@ class World:
         return max(1, min((usable, *processors(self))))
 
     def cores(self) -> tuple[int, ...]:
-        """The numbers of the processors that this process may use; none where they have no numbers."""
-        return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+        """The numbers of the processors that this process may use; none where they have no numbers.
+
+        Each process begins with another one: two builds side by side do not crowd the first.
+        """
+        numbers = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+        turn = os.getpid() % len(numbers)
+        return tuple(numbers[turn:] + numbers[:turn]) if hasattr(os, "sched_getaffinity") else ()
 
     def memory_total(self) -> int:
         """How many bytes of memory this process may use."""
