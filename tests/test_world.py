@@ -4,13 +4,12 @@ import errno
 import hashlib
 import itertools
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zyc.world import Stat, World
-from zyc.world.process import Log, Redactor
+from zyc.world.redact import Redactor
 
 WORLD = World()
 ENV = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
@@ -247,25 +246,28 @@ def test_a_lock_whose_file_was_swept_away_is_taken_on_the_new_one(tmp_path):
 def test_a_lock_is_held_as_long_as_a_child_that_inherited_it(tmp_path):
     """The driver lets go; the step, which still writes, does not."""
     lock = WORLD.lock(tmp_path / "lock")
-    child = WORLD.start(bash("sleep 60"), sink=lambda _: None, env=ENV, pass_descriptors=[lock.descriptor])
-    stranger = WORLD.start(bash("sleep 60"), sink=lambda _: None, env=ENV)  # inherits nothing
+    more = {"cwd": tmp_path, "env": ENV, "log_path": tmp_path / "log.txt"}
+    child = WORLD.launch(bash("sleep 60"), pass_descriptors=[lock.descriptor], **more)
+    strangers = [WORLD.launch(bash("sleep 60"), redact=redact, **more) for redact in ((), ("s3cret",))]  # inherit nothing
     lock.release()
     with pytest.raises(BlockingIOError):
         WORLD.lock(tmp_path / "lock", wait=False)
     child.close()
     WORLD.lock(tmp_path / "lock", wait=False).release()
-    stranger.close()
+    for each in strangers:
+        each.close()
 
 
 def test_a_killed_driver_leaves_no_second_writer(tmp_path):
     """Kill -9 of the driver: its step goes on, and holds the lock until it ends."""
     os.mkfifo(tmp_path / "fifo")
     code = """
-import os, sys
+import os
 from zyc.world import World
 world = World()
 lock = world.lock("lock")
-world.start(["bash", "-c", "echo $$ > pid; read < fifo"], sink=print, pass_descriptors=[lock.descriptor])
+world.launch(["bash", "-c", "read < fifo"], cwd=".", env={"PATH": os.environ["PATH"]}, log_path="log.txt",
+             pass_descriptors=[lock.descriptor])
 os.kill(os.getpid(), 9)
 """
     driver = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True)
@@ -303,23 +305,45 @@ def test_nothing_is_held_back_that_cannot_become_a_secret():
     assert longer.feed(b"ab") + longer.feed(b"ab!") == b"***!"
 
 
-def test_lines_are_told_whole_and_redacted():
-    """Also when they come in pieces, end in a bare carriage return, or never end."""
-    kept, lines = [], []
-    log = Log(kept.append, secrets=["s3cret"], on_line=lines.append)
-    for piece in (b"one\ntw", b"o\r\n 10%\r 20%\r", b"key s3", b"cret\n\nl\xc3", b"\xa4st"):
-        log.feed(piece)
-    log.close()
-    assert lines == ["one", "two", " 10%", " 20%", "key ***", "läst"]
-    assert b"".join(kept) == "one\ntwo\r\n 10%\r 20%\rkey ***\n\nläst".encode()
+def test_the_lines_of_a_long_secret_are_hidden_one_by_one():
+    """A key may be printed line by line, or with other line ends; its short lines are no secret."""
+    key = "-----BEGIN-----\nMIIEvQIBADAN\nend\n"
+    for shown in (key, key.replace("\n", "\r\n"), "a MIIEvQIBADAN b", "-----BEGIN-----: MIIEvQIBADAN"):
+        redactor = Redactor([key])
+        told = redactor.feed(shown.encode()) + redactor.flush()
+        assert b"MIIE" not in told
+        assert b"BEGIN" not in told
+    assert Redactor([key]).feed(b"the end, as it is ") == b"the end, as it is "
 
 
 # --- processes ---
 
 
+@contextmanager
+def launched(text: str, folder: Path, **more):
+    """A line of shell that runs in a folder; what is left of it is ended."""
+    process = WORLD.launch(bash(text), cwd=folder, env=ENV, log_path=folder / "log.txt", **more)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
 def run(text: str, folder: Path, **more):
-    """Run a line of shell in a folder."""
-    return WORLD.run(bash(text), cwd=folder, env=ENV, log_path=folder / "log.txt", **more)
+    """Run a line of shell in a folder, to its end."""
+    with launched(text, folder, **more) as process:
+        ended = process.wait(seconds=20)
+        assert ended is not None
+        return ended
+
+
+def said(folder: Path, *, lines: int) -> list[str]:
+    """The log of a process that runs, once it has so many lines."""
+    until, log = time.monotonic() + 10, folder / "log.txt"
+    while log.read_text().count("\n") < lines:
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.01)
+    return log.read_text().splitlines()
 
 
 def test_a_run_logs_both_streams_and_says_how_it_ended(tmp_path):
@@ -334,132 +358,270 @@ def test_a_run_logs_both_streams_and_says_how_it_ended(tmp_path):
     assert (tmp_path / "log.txt").read_text() == "out\nerr\nnone\nmore\n"
 
 
-def test_no_secret_reaches_the_log_or_a_listener(tmp_path):
-    """Not even one that is written in two pieces."""
-    lines = []
-    run("printf 'token hf_abc'; sleep 0.1; printf 'DEF end\\n'", tmp_path, redact=("hf_abcDEF",), on_line=lines.append)
+def test_who_does_not_wait_long_enough_is_told_nothing(tmp_path):
+    """A process that runs has no end yet; once it has one, it is always the same one."""
+    with launched("sleep 60", tmp_path) as process:
+        begun = time.monotonic()
+        assert process.wait(seconds=0) is None
+        assert process.wait(seconds=0.1) is None
+        assert 0.1 <= time.monotonic() - begun < 5
+        process.kill()
+        ended = process.wait()
+        assert ended.code == -signal.SIGKILL
+        assert process.wait(seconds=0) is ended
+
+
+def test_a_step_sits_in_a_session_of_its_own(tmp_path):
+    """What is typed into the terminal of a build reaches no step, and a step that opens the terminal does not stop there."""
+    told = "import os; print(os.getsid(0) == os.getpid() == os.getpgid(0), flush=True); open('/dev/tty')"
+    run(f'exec {sys.executable} -c "{told}"', tmp_path)
+    first, *_, last = (tmp_path / "log.txt").read_text().splitlines()
+    assert first == "True"
+    assert "/dev/tty" in last
+
+
+TWO_LINES = "first line of it\nsecond line of it\n"
+
+
+@pytest.mark.parametrize(
+    ("secret", "pieces"),
+    [
+        ("hf_abcDEF", ["token hf_abc", "DEF end\n"]),
+        (TWO_LINES, ["token first line of it", "\nsecond line of it\n end\n"]),
+        (TWO_LINES, ["token ", "second line", " of it end\n"]),
+        ("grün ☃", ["token gr\\xc3", "\\xbcn ☃ end\n"]),
+    ],
+    ids=["in two pieces", "many lines", "one of many lines", "in the middle of a letter"],
+)
+def test_no_secret_reaches_the_log(tmp_path, secret, pieces):
+    """However it is cut, and in whichever stream; the rest of what a step says is there."""
+    first, *rest = (f"printf '{piece}'" for piece in pieces)
+    assert run("; sleep 0.1; ".join([first, *(f"{each} >&2" for each in rest)]), tmp_path, redact=(secret,)).code == 0
     assert (tmp_path / "log.txt").read_text() == "token *** end\n"
-    assert lines == ["token *** end"]
+
+
+def test_what_follows_a_step_that_ended_finds_its_whole_log(tmp_path):
+    """Also when a reader stands between: it has written everything once the end is told."""
+    for _ in range(3):
+        run("for i in {1..2000}; do echo line $i of s3cret; done; printf 's3cre'", tmp_path, redact=("s3cret",))
+        assert (tmp_path / "log.txt").read_text().endswith("line 2000 of ***\ns3cre")
+        (tmp_path / "log.txt").unlink()
 
 
 def test_a_missing_program_is_a_plain_error(tmp_path):
-    """Callers put it into words."""
-    with pytest.raises(FileNotFoundError):
-        WORLD.run(("no-such-program",), cwd=tmp_path, env=ENV, log_path=tmp_path / "log.txt")
+    """Callers put it into words; a reader for its secrets is not left behind."""
+    for secrets in ((), ("s3cret",)):
+        with pytest.raises(FileNotFoundError):
+            WORLD.launch(("no-such-program",), cwd=tmp_path, env=ENV, log_path=tmp_path / "log.txt", redact=secrets)
+    assert not _children()
+
+
+def _children() -> list[int]:
+    """The children of this process that nobody has waited for."""
+    listed = subprocess.run(("ps", "-o", "pid=,comm=", "--ppid", str(os.getpid())), capture_output=True, text=True, check=False)
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "ps" not in line.split()]
 
 
 def test_peak_memory_is_in_bytes(tmp_path):
-    """A step that grows beyond us is measured; one that stays smaller is hidden by our own size, and told as 0."""
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    fill = own + 100_000_000
-    ended = WORLD.run((sys.executable, "-c", f"x = bytearray({fill})"), cwd=tmp_path, env=ENV, log_path=tmp_path / "log.txt")
-    assert fill < ended.peak_memory < fill + 1_000_000_000
-    small = WORLD.run(("true",), cwd=tmp_path, env=ENV, log_path=tmp_path / "log.txt")
-    assert small.peak_memory == 0
+    """What a step held at most, also when it was given back before its end."""
+    fill = 200_000_000
+    text = f"import time; x = bytearray({fill}); time.sleep(0.3); del x; time.sleep(0.1)"
+    ended = run(f"{sys.executable} -c '{text}'", tmp_path)
+    assert fill < ended.peak_memory < fill + 100_000_000
 
 
-def _press(pids: list[int], presses: list[str]):
-    """A listener that notes pids, and presses Ctrl-C at the words that ask for it."""
-
-    def on_line(line: str) -> None:
-        if line.isdigit():
-            pids.append(int(line))
-        elif line in presses:
-            raise KeyboardInterrupt
-
-    return on_line
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="what a group holds is told by Linux only")
+def test_the_memory_of_children_counts(tmp_path):
+    """Two workers that hold much side by side hold twice as much, and it can be seen while they run."""
+    each = 60_000_000
+    worker = f'{sys.executable} -c "x = bytearray({each}); print(1, flush=True); input()"'
+    os.mkfifo(tmp_path / "fifo")
+    with launched(f"exec 3<>fifo; {worker} <&3 & {worker} <&3 & wait", tmp_path) as process:
+        said(tmp_path, lines=2)
+        until = time.monotonic() + 10
+        while process.memory < 2 * each and time.monotonic() < until:
+            assert process.wait(seconds=0.05) is None
+        assert 2 * each < process.memory < 3 * each
+        process.kill()
+        assert 2 * each < process.wait().peak_memory < 3 * each
 
 
 def test_the_first_interrupt_lets_a_step_finish_its_work(tmp_path):
-    """Ctrl-C reaches the whole group; what a step still writes then is kept; nobody of the group is left."""
-    pids: list[int] = []
-    text = "trap 'touch checkpoint; echo saved; exit 7' INT; sleep 60 & echo $!; echo ready; wait"
-    with pytest.raises(KeyboardInterrupt):
-        run(text, tmp_path, on_line=_press(pids, ["ready"]))
-    assert (tmp_path / "checkpoint").exists()
-    assert (tmp_path / "log.txt").read_text().endswith("saved\n")
-    assert gone(pids[0])
+    """It reaches the whole group, as Ctrl-C does; what a step still writes then is kept; nobody of the group is left."""
+    text = "trap 'touch checkpoint; echo saved; exit 7' INT; sleep 60 & echo $!; wait"
+    with launched(text, tmp_path) as process:
+        child = int(said(tmp_path, lines=1)[0])
+        process.interrupt()
+        assert process.wait(seconds=10).code == 7
+        assert (tmp_path / "checkpoint").exists()
+        assert said(tmp_path, lines=2)[-1] == "saved"
+        assert gone(child)
 
 
-def test_the_second_interrupt_kills(tmp_path):
-    """A step that will not stop is stopped, with all its children."""
-    pids: list[int] = []
-    text = "trap 'echo again' INT; sleep 60 & echo $!; echo $$; echo ready; while :; do sleep 0.02; done"
-    with pytest.raises(KeyboardInterrupt):
-        run(text, tmp_path, on_line=_press(pids, ["ready", "again"]))
-    assert len(pids) == 2
+def test_a_step_that_will_not_stop_is_killed(tmp_path):
+    """With all its children."""
+    text = "trap 'echo again' INT; sleep 60 & echo $!; echo $$; while :; do sleep 0.02; done"
+    with launched(text, tmp_path) as process:
+        pids = [int(each) for each in said(tmp_path, lines=2)]
+        process.interrupt()
+        said(tmp_path, lines=3)
+        assert process.wait(seconds=0.05) is None
+        process.kill()
+        assert process.wait(seconds=10).code == -signal.SIGKILL
+        assert all(gone(pid) for pid in pids)
+
+
+def test_another_thread_can_end_what_one_waits_for(tmp_path):
+    """What a runner of many steps needs; once it is over that is harmless."""
+    with launched("sleep 60", tmp_path) as process:
+        threading.Timer(0.05, process.kill).start()
+        begun = time.monotonic()
+        assert process.wait(seconds=30).code == -signal.SIGKILL
+        assert time.monotonic() - begun < 10
+        process.kill()
+        process.interrupt()
+        process.close()
+
+
+def test_to_let_go_of_a_process_ends_it(tmp_path):
+    """Whoever closes one that runs leaves nobody behind, and no descriptor open."""
+    before = len(WORLD.list("/dev/fd"))
+    with launched("sleep 60 & echo $!; echo $$; wait", tmp_path):
+        pids = [int(each) for each in said(tmp_path, lines=2)]
     assert all(gone(pid) for pid in pids)
+    assert len(WORLD.list("/dev/fd")) == before
 
 
-def test_a_real_interrupt_of_the_driver_ends_the_group(tmp_path):
-    """SIGINT to the driver alone, as `kill -INT` gives it: the step stops, and the driver with it."""
-    code = """
-from zyc.world import World
-World().run(["bash", "-c", "sleep 60 & echo $!; wait"], cwd=".", env={"PATH": "/usr/bin:/bin"}, log_path="log.txt",
-            on_line=lambda line: print(line, flush=True))
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as driver:
-        pid = int(driver.stdout.readline())
-        driver.send_signal(signal.SIGINT)
-        driver.communicate(timeout=20)
-    assert driver.returncode not in (0, None)
-    assert gone(pid)
-
-
-def test_another_thread_can_stop_a_run(tmp_path):
-    """What a runner of many steps needs: the process, from outside."""
-    found = []
-    runs = threading.Thread(target=lambda: found.append(run("sleep 60", tmp_path, started=found.append)))
-    runs.start()
-    while not found:
-        time.sleep(0.01)
-    found[0].kill()
-    runs.join(5)
-    assert found[1].code == -signal.SIGKILL
-    found[0].kill()  # over: harmless
-
-
-def test_what_a_step_leaves_running_is_ended_with_it(tmp_path):
+@pytest.mark.parametrize("secrets", [(), ("s3cret",)])
+def test_what_a_step_leaves_running_is_ended_with_it(tmp_path, secrets):
     """A leftover must not write into an output that is about to be published."""
-    pids: list[int] = []
-    ended = run("sleep 60 & echo $!; exit 0", tmp_path, on_line=_press(pids, []))
-    assert ended.code == 0
-    assert gone(pids[0])
+    assert run("sleep 60 & echo $!; exit 0", tmp_path, redact=secrets).code == 0
+    assert gone(int((tmp_path / "log.txt").read_text()))
 
 
-def test_a_process_that_escaped_the_group_does_not_keep_a_run_alive(tmp_path):
-    """Nor does one that holds the pipe and writes into it without an end."""
-    escape = (
-        f'{sys.executable} -c \'import os; os.setsid(); print(os.getpid(), flush=True); os.execlp("yes", "yes")\' & sleep 0.3'
-    )
-    pids: list[int] = []
+@pytest.mark.parametrize("secrets", [(), ("s3cret",)])
+def test_a_process_that_escaped_the_group_does_not_keep_a_run_alive(tmp_path, secrets):
+    """Nor does one that holds the pipe to the reader, and writes into it without an end; that one is cut off."""
+    write = "while 1: os.write(1, b'.' * 4096); time.sleep(0.01)"
+    escape = f"import os, time; os.setsid(); os.write(1, b'%d\\n' % os.getpid())\n{write}"
+    (tmp_path / "escape.py").write_text(escape)
     begun = time.monotonic()
-    ended = run(escape, tmp_path, on_line=_press(pids, []))
+    ended = run(f"{sys.executable} escape.py & sleep 0.3", tmp_path, redact=secrets)
     assert ended.code == 0
     assert time.monotonic() - begun < 10
-    assert gone(pids[0])  # its pipe is closed
+    escaped = int((tmp_path / "log.txt").read_text().split()[0])
+    if secrets:
+        assert gone(escaped)
+    else:
+        os.kill(escaped, signal.SIGKILL)
 
 
 def test_a_step_that_closes_its_output_is_waited_for(tmp_path):
-    """The end of the pipe is not the end of the step."""
-    ended = run("exec >&- 2>&-; sleep 0.2; touch done", tmp_path)
-    assert ended.code == 0
+    """The end of its words is not the end of the step."""
+    for secrets in ((), ("s3cret",)):
+        assert run("exec >&- 2>&-; sleep 0.1; touch done", tmp_path, redact=secrets).code == 0
+        (tmp_path / "done").unlink()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_log_that_cannot_be_written_does_not_stop_its_step(tmp_path):
+    """A reader goes on reading on a full disk: a step that talks much must not stand still because of its log."""
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    assert run("for i in {1..20000}; do echo $i; done; touch done", tmp_path, redact=("s3cret",)).code == 0
     assert (tmp_path / "done").exists()
 
 
-def test_a_log_that_cannot_be_written_ends_the_step(tmp_path):
-    """A full disk is an error of the run, and no process is left behind."""
-    pids: list[int] = []
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes cannot be bound to cores here")
+def test_a_step_is_bound_to_the_cores_that_it_is_given(tmp_path):
+    """To these and no others; we ourselves stay free, and a core that is not there is no reason not to run."""
+    before = os.sched_getaffinity(0)
+    first = min(before)
+    ask = f"{sys.executable} -c 'import os; print(*os.sched_getaffinity(0))'"
+    run(ask, tmp_path, cores=(first,))
+    run(ask, tmp_path, cores=(max(before) + 1000,))
+    run(ask, tmp_path)
+    assert (tmp_path / "log.txt").read_text() == f"{first}\n" + f"{' '.join(map(str, before))}\n" * 2
+    assert os.sched_getaffinity(0) == before
 
-    def on_line(line):
-        pids.append(int(line))
-        raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
-        run("echo $$; sleep 60", tmp_path, on_line=on_line)
-    assert gone(pids[0])
+def test_a_step_outlives_a_killed_driver_and_goes_on_writing_its_log(tmp_path):
+    """Without its secrets even then: the reader in between outlives us, too."""
+    os.mkfifo(tmp_path / "fifo")
+    for secrets in ((), ("s3cret",)):
+        code = f"""
+import os, time
+from zyc.world import World
+World().launch(["bash", "-c", "echo $$; read < fifo; echo s3cret, $REPLY"], cwd=".", env={{"PATH": os.environ["PATH"]}},
+               log_path="log.txt", redact={secrets})
+while not os.path.getsize("log.txt"):
+    time.sleep(0.01)
+os.kill(os.getpid(), 9)
+"""
+        driver = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True)
+        assert driver.returncode == -signal.SIGKILL, driver.stderr
+        pid = int((tmp_path / "log.txt").read_text())
+        assert WORLD.born(pid)
+        (tmp_path / "fifo").write_text("go\n")
+        assert said(tmp_path, lines=2)[1] == f"{'***' if secrets else 's3cret'}, go"
+        assert gone(pid)
+        (tmp_path / "log.txt").unlink()
+
+
+def test_a_process_is_known_by_when_it_was_born(tmp_path):
+    """The same answer while it lives; none once it is dead, waited for or not, and none for a number that nobody has."""
+    with launched("sleep 60", tmp_path) as process:
+        born = WORLD.born(process.pid)
+        assert born
+        assert WORLD.born(process.pid) == born
+        os.kill(process.pid, signal.SIGKILL)
+        until = time.monotonic() + 5
+        while WORLD.born(process.pid) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert WORLD.born(process.pid) == ""
+        process.wait()
+        assert WORLD.born(process.pid) == ""
+    assert WORLD.born(1 << 22) == ""
+    assert WORLD.born(os.getpid()) != WORLD.born(os.getppid()) != ""
+
+
+def test_a_group_is_ended_by_its_number(tmp_path):
+    """Softly and hard, whoever started it; harmless once it is gone."""
+    with launched("trap 'echo asked; exit 5' INT; echo ready; while :; do sleep 0.02; done", tmp_path) as process:
+        said(tmp_path, lines=1)
+        WORLD.end(process.pid, hard=False)
+        assert process.wait(seconds=10).code == 5
+        WORLD.end(process.pid, hard=False)
+    with launched("sleep 60", tmp_path) as process:
+        WORLD.end(process.pid, hard=True)
+        assert process.wait(seconds=10).code == -signal.SIGKILL
+
+
+def test_a_start_of_the_machine_has_a_name():
+    """The same one all the time: a step of another one cannot have ended well unseen."""
+    assert WORLD.boot() == WORLD.boot()
+    assert WORLD.boot() or sys.platform not in ("linux", "darwin")
+
+
+def test_presses_are_told_until_nobody_listens_any_more():
+    """Ctrl-C and the polite request to end; afterwards all is as it was; only a main thread can hear them."""
+    told, before = [], (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+    over = WORLD.pressed(lambda: told.append(1))
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert len(told) == 2
+    over()
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    thread = threading.Thread(target=WORLD.pressed, args=(told.append,))
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGINT) == before[0]
+
+
+def test_the_end_of_a_file_that_grows_can_be_read(tmp_path):
+    """At most so many bytes, the last ones."""
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert WORLD.tail(tmp_path / "file", most=4) == b"6789"
+    assert WORLD.tail(tmp_path / "file", most=40) == b"0123456789"
 
 
 def test_a_probe_gives_its_words_or_runs_out_of_time(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from zyc.world.process import Process
 # a socket's path may have 104 bytes (macOS), and Python's workers put theirs some 34 below TMPDIR
 _LONGEST_TMPDIR = 68
 _PROCESS = "process.json"
+_ALIAS = re.compile(r"/tmp/zyc-\w+")  # noqa: S108  # as World.private_folder makes them: a step may write anything into its folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Local:
 
     def _clean(self, job: Job) -> None:
         alias = self._card(job).get("alias", "")
-        if alias.startswith("/tmp/zyc-"):  # noqa: S108  # made by mkdtemp
+        if _ALIAS.fullmatch(alias):
             self.world.remove_tree(alias)
         self.world.remove_tree(job.folder / "tmp")
         self.world.remove_tree(job.folder / _PROCESS)

@@ -106,6 +106,7 @@ class Build:
         self._settled: set[str] = set()
         self._ready: list[tuple[float, int, str]] = []
         self._later: list[str] = []  # another zyc holds their keys
+        self._look_again = 0.0  # when they are tried next
         self._waiting: dict[str, str] = {}  # node -> for whom, as it was last told
         self._refused: dict[str, float] = {}  # since when a step does not fit
         self._running: dict[str, _Run] = {}
@@ -159,9 +160,13 @@ class Build:
 
     def _hear(self) -> None:
         """The next event; those who wait for another zyc look again after a while."""
+        rest = max(0.0, self._look_again - self.world.monotonic()) if self._later else None
         try:
-            event = self.events.get(timeout=_RETRY_LOCK) if self._later else self.events.get()
+            # steps that run may have something to say all the time: it waits while others look again
+            event = self.events.get(timeout=rest) if rest != 0.0 else None
         except Empty:
+            event = None
+        if event is None:
             for name in self._later:
                 self._enqueue(name)
             self._later.clear()
@@ -275,6 +280,8 @@ class Build:
             lock = self._lock(name)
             if lock is None:
                 self.room.give(share)
+                if not self._later:
+                    self._look_again = self.world.monotonic() + _RETRY_LOCK
                 self._later.append(name)
                 continue
             self._refused.pop(name, None)
@@ -305,7 +312,8 @@ class Build:
     def _start(self, name: str, share: Share, lock: Lock) -> None:
         node = self._node(name)
         task = self.inputs.task(node, self._manifests[name], share)
-        attempt = Attempt(self.bench, task, freed=lambda: self.events.put((name, None)))
+        number = self._tries.get(name, 0) + 1
+        attempt = Attempt(self.bench, task, freed=lambda: self.events.put((name, None)), number=number)
         self._running[name] = _Run(attempt, share)
 
         def work() -> None:

@@ -82,12 +82,12 @@ class Bench:
 class Attempt:
     """A step being made; `stop` may be called from another thread."""
 
-    def __init__(self, bench: Bench, task: Task, *, freed: Callable[[], None]) -> None:
+    def __init__(self, bench: Bench, task: Task, *, freed: Callable[[], None], number: int = 1) -> None:
         self.bench = bench
         self.task = task
         self.world = bench.world
         self.home = bench.project.step(task.key)
-        self.number = 1
+        self.number = number
         self._freed = freed  # the step has ended: its share of the machine is free
         self._job: Job | None = None
         self._resumed = False
@@ -121,13 +121,14 @@ class Attempt:
 
     def _given_up(self, reason: str) -> Result:
         """What we cannot go on with must not go on without us."""
-        job = self._job
+        job, over = self._job, self._job is None
         if job is not None:
             with suppress(OSError):
                 while self.bench.host.poll(job, seconds=_NOTICE).phase not in (Phase.ENDED, Phase.LOST):
                     self.bench.host.cancel(job, hard=True)
+                over = True
                 self.bench.host.fetch(job)
-        return self._failed(reason)
+        return self._failed(reason, over=over)
 
     # --- from start to end of the step ---
 
@@ -148,9 +149,10 @@ class Attempt:
 
     def _judged(self, report: Report, stamps: Mapping[str, object] | None) -> Result:
         node = self.task.node
-        if self._timed_out and report.code != 0:
+        short = report.code != 0 or not self.world.list(self.home / "out")
+        if self._timed_out and short:
             return self._failed(f"it took longer than its timeout of {self.task.limit:g} s", report.seconds)
-        if self._presses and report.code != 0:
+        if self._presses and short:
             self._forget()
             return Result(Fate.INTERRUPTED, seconds=report.seconds, log=self._log())
         if report.code != 0:
@@ -164,11 +166,12 @@ class Attempt:
             return self._failed(flaw, report.seconds)
         return self._published(report)
 
-    def _failed(self, reason: str, seconds: float = 0.0) -> Result:
-        """Noted in the step's folder, too: the next plan says so."""
+    def _failed(self, reason: str, seconds: float = 0.0, *, over: bool = True) -> Result:
+        """Noted in the step's folder, too: the next plan says so. A job that may live on is not forgotten."""
         self._freed()
         with suppress(OSError):
-            self._forget()
+            if over:
+                self._forget()
             if self.world.exists(self.home):
                 self.world.write(self.home / FAILED, json.dumps({"reason": reason, "attempt": self.number}))
         return Result(Fate.FAILED, reason=reason, seconds=seconds, log=self._log())
@@ -182,17 +185,21 @@ class Attempt:
     def _submitted(self, lock: Lock) -> Report | None:
         """How a new job ended; nothing when its host lost it."""
         self._prepare()
-        job = self._new_job(f"{self.task.key[:24]}-{self.number}", lock)
+        # a host may remember what it was given long ago: no two attempts ever have one name
+        job = self._new_job(f"{self.task.key[:24]}-{self.number}-{os.urandom(4).hex()}", lock)
         self.bench.host.prepare(job)
         card = {
             "job": job.name,
             "host": self.bench.host.name,
             "attempt": self.number,
+            "resumed": self._resumed,
             "boot": self.world.boot(),
             "began": self.world.now(),
         }
         self.world.write(self.home / CARD, json.dumps(card))  # before it is submitted: whoever comes after us can ask for it
         self.bench.say(Started(self.task.node.name, self.number, self._resumed, self._log()))
+        with self._gate:
+            self._job = job  # before it is submitted: a submission that goes wrong half-way may have started it
         self.bench.host.submit(job)
         report = self._followed(job)
         if report is None:
@@ -210,21 +217,20 @@ class Attempt:
         except (OSError, ValueError, LookupError, TypeError):
             return None
         self.number = number
-        report = None
         if alive:
             job = self._new_job(name, lock)
-            first = self.bench.host.poll(job, seconds=0)
-            if first.phase is not Phase.LOST:
-                self.bench.say(
-                    Started(self.task.node.name, number, why="found running: an earlier zyc started it", log=self._log())
-                )
-                report = self._followed(job)
-        whole = report is not None and report.code == 0 and bool(self.world.list(self.home / "out"))
-        if not whole:
-            self.number = number + 1
-            self._job = None
-            return None
-        return report
+            self._resumed = bool(card.get("resumed"))
+            first = self.bench.host.poll(job, seconds=0).phase
+            lives = first in (Phase.QUEUED, Phase.RUNNING)
+            if first is not Phase.LOST:
+                why = f"found {'running' if lives else 'ended'}: an earlier zyc started it"
+                self.bench.say(Started(self.task.node.name, number, self._resumed, self._log(), why))
+            report = self._followed(job)  # of a lost one, too, the state is brought home
+            if report is not None and (lives or (report.code == 0 and self.world.list(self.home / "out"))):
+                return report
+        self.number = number + 1
+        self._job = None
+        return None
 
     def _is_as_rendered(self) -> bool:
         files = {name: text for name, text in self.task.rendered.files().items() if name.startswith("recipe/")}
@@ -254,10 +260,7 @@ class Attempt:
         began, last = self.world.monotonic(), Progress("")
         while True:
             report = self.bench.host.poll(job, seconds=_NOTICE)
-            if report.phase is Phase.LOST:
-                self.bench.host.fetch(job)
-                return None
-            if report.phase is Phase.ENDED:
+            if report.phase in (Phase.ENDED, Phase.LOST):
                 break
             told = Progress(
                 self.task.node.name, self._events(), report.memory, report.says if report.phase is Phase.QUEUED else ""
@@ -268,7 +271,7 @@ class Attempt:
             self._watch_the_clock(job, self.world.monotonic() - began)
         while not self.bench.host.fetch(job):
             self.world.sleep(_NOTICE)
-        return report
+        return report if report.phase is Phase.ENDED else None
 
     def _watch_the_clock(self, job: Job, seconds: float) -> None:
         limit = self.task.limit

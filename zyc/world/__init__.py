@@ -424,6 +424,11 @@ class World:
                 return Process(
                     command, output=output, cwd=cwd, env=env, pass_descriptors=pass_descriptors, cores=cores, reader=reader
                 )
+            except BaseException:
+                if reader is not None:
+                    reader.kill()
+                    reader.wait()
+                raise
             finally:
                 if output != log:
                     os.close(output)
