@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from threading import Lock
 
 from zyc.errors import Problem, ZycError, problem
 from zyc.remote import record as records
@@ -27,6 +28,7 @@ class Remote:
         self.name = name
         self.shelf = Steady(world, shelf, name)
         self.known: set[str] = set()  # objects that were seen or put there, so that nobody asks twice
+        self._turns: dict[str, Lock] = {}
         self._damaged: set[str] = set()  # keys whose trace there is none
         self.sent_trees: set[str] = set()  # since it was listed
         self._sent_keys: set[str] = set()
@@ -113,6 +115,10 @@ class Remote:
             return records.decode(data, digest=digest)
         except ValueError as error:
             raise ZycError(problem("remote-damaged", remote=self.name, place=place, reason=str(error))) from None
+
+    def turn(self, digest: str) -> Lock:
+        """The lock of an object in this process: two trees that hold it do not send it twice."""
+        return self._turns.setdefault(digest, Lock())
 
     def whole(self, place: str, *, most: int) -> bytes:
         """A whole small file; what is longer than that is cut, and then proves itself wrong."""

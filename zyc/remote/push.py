@@ -66,7 +66,16 @@ def _objects(remote: Remote, record: Record, digest: str, store: Store, told: Pr
     missing = [file for file, lacks in zip(each, store.world.each(lambda file: _lacks(remote, file), each), strict=True) if lacks]
     count = Count(sum(file.size for file in missing), told)
 
-    def send(file: File) -> None:
+    def send(file: File) -> bool:
+        with remote.turn(file.digest):  # another tree that is sent beside this one may hold it, too
+            sent = file.digest not in remote.known
+            if sent:
+                place(file)
+                remote.known.add(file.digest)
+            count.add(file.size)
+            return sent
+
+    def place(file: File) -> None:
         path = store.path(digest) / file.path
         before = store.world.stat(path)
         if before is not None:
@@ -74,12 +83,10 @@ def _objects(remote: Remote, record: Record, digest: str, store: Store, told: Pr
         if before is None or _facts(store.world.stat(path)) != _facts(before):
             remote.shelf.drop(object_path(file.digest))  # nobody stands on it yet
             raise ZycError(problem("tree-damaged", tree=digest))
-        count.add(file.size)
 
-    store.world.each(send, missing)
+    sent = store.world.each(send, missing)
     remote.shelf.settle()
-    remote.known.update(file.digest for file in missing)
-    return missing
+    return [file for file, was in zip(missing, sent, strict=True) if was]
 
 
 def _facts(seen: Stat | None) -> tuple[int, ...]:

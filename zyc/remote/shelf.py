@@ -6,12 +6,14 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import Protocol, TypeVar
 
 from zyc.errors import ZycError, problem
 from zyc.world import AnyPath, World
 
 _ATTEMPTS = 4
+_LONG = 10.0  # seconds after which an attempt was one of many already: the libraries of URLs try again by themselves
 _FIRST_PAUSE = 0.2  # seconds; each further one is three times as long
 # what another attempt does not mend
 _FINAL = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
@@ -59,6 +61,7 @@ class Folder:
         self._world = world
         self._root = os.fspath(root)
         self._touched: set[str] = set()
+        self._settling = Lock()
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
@@ -98,9 +101,11 @@ class Folder:
 
     def settle(self) -> None:
         """Sync each folder that has a new name in it."""
-        touched = sorted(self._touched)
-        self._world.each(self._world.sync, touched)
-        self._touched.difference_update(touched)
+        with self._settling:  # whoever comes second waits for what the first one took
+            touched = []
+            while self._touched:
+                touched.append(self._touched.pop())
+            self._world.each(self._world.sync, sorted(touched))
 
     def is_empty(self) -> bool:
         """Whether the folder is empty or missing."""
@@ -129,11 +134,11 @@ class Steady:
 
     def put(self, path: str, data: bytes) -> None:
         """A small file, whole or not at all; it lasts once this returns."""
-        self._tried(path, lambda: self._shelf.put(path, data))
+        self._written(path, lambda: self._shelf.put(path, data))
 
     def send(self, path: str, source: AnyPath) -> None:
         """A file of this machine, whole or not at all; it lasts once all is settled."""
-        self._tried(path, lambda: self._shelf.send(path, source))
+        self._written(path, lambda: self._shelf.send(path, source))
 
     def drop(self, path: str) -> None:
         """Take back a file that was just sent."""
@@ -147,14 +152,22 @@ class Steady:
         """Whether nothing at all is there."""
         return self._tried(".", self._shelf.is_empty)
 
+    def _written(self, path: str, act: Callable[[], None]) -> None:
+        try:
+            self._tried(path, act)
+        except Absent:
+            raise ZycError(problem("remote-failed", remote=self.name, place=path, reason="there is no such place")) from None
+
     def _tried(self, path: str, act: Callable[[], Result]) -> Result:
         for attempt in range(_ATTEMPTS):
+            began = self._world.monotonic()
             try:
                 return act()
             except FileNotFoundError:
                 raise Absent(path) from None
             except OSError as error:
-                if error.errno in _FINAL or attempt == _ATTEMPTS - 1:
+                late = self._world.monotonic() - began > _LONG
+                if error.errno in _FINAL or late or attempt == _ATTEMPTS - 1:
                     reason = error.strerror or str(error) or type(error).__name__
                     raise ZycError(problem("remote-failed", remote=self.name, place=path, reason=reason)) from error
             self._world.pause(_FIRST_PAUSE * 3**attempt)
