@@ -17,6 +17,7 @@ _LONG = 10.0  # seconds after which an attempt was one of many already: the libr
 _FIRST_PAUSE = 0.2  # seconds; each further one is three times as long
 # what another attempt does not mend
 _FINAL = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+_SHARD = re.compile(r"[0-9a-f]{2}")
 _STEM = re.compile(r"([0-9a-f]{64})\.json")
 
 Result = TypeVar("Result")
@@ -69,8 +70,8 @@ class Folder:
     def stems(self, folder: str) -> frozenset[str]:
         """The digests that name the files below a folder."""
         top = self._at(folder)
-        found = ((shard, name) for shard in self._world.list(top) for name in self._world.list(f"{top}/{shard}"))
-        return stems_of(f"{shard}/{name}" for shard, name in found)
+        shards = [name for name in self._world.list(top) if _SHARD.fullmatch(name)]
+        return stems_of(f"{shard}/{name}" for shard in shards for name in self._world.list(f"{top}/{shard}"))
 
     def size(self, path: str) -> int | None:
         """The bytes of a file."""
@@ -108,8 +109,8 @@ class Folder:
             self._world.each(self._world.sync, sorted(touched))
 
     def is_empty(self) -> bool:
-        """Whether the folder is empty or missing."""
-        return not self._world.list(self._root)
+        """Whether the folder is empty or missing, but for what a kill left of the first file."""
+        return all(name.startswith(".zyc-") for name in self._world.list(self._root))
 
 
 class Steady:

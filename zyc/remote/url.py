@@ -15,7 +15,7 @@ from zyc.world import AnyPath
 
 # here an upload is there whole or not at all; elsewhere it goes to a name of its own first
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az", "oci", "oss", "memory"}
-_USER = re.compile(r"(?<=://)[^/?#]*@")
+_USER = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#:]*:.*)@")  # a secret key may hold slashes
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 Result = TypeVar("Result")
