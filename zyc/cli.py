@@ -33,6 +33,10 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "render": ("write the graph as folders with scripts that run without zyc", False),
         "lock": ("pin what can move, or move a pin", False),
     },
+    "share": {
+        "push": ("send what is kept here to a remote, for others", False),
+        "pull": ("bring what others built, from a remote", False),
+    },
     "set up": {
         "init": ("start a project that plans and builds", False),
         "doctor": ("what this machine has and lacks, and the command that mends it", False),

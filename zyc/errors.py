@@ -226,10 +226,39 @@ WORDING: dict[str, Says] = {
         "check who owns it and how its disk is mounted; what is kept there can still be planned and read",
     ),
     "store-busy": Says("the store is in use ({who}): nothing is removed meanwhile", "let the build end, then try again"),
+    "tree-differs": Says(
+        "what should be the tree `{tree}` came out as `{found}`", "this disk keeps other names or bytes than it is given"
+    ),
+    "tree-damaged": Says("the tree `{tree}` is not what its name says", "`zyc verify` tells what is still whole"),
+    "tree-absent": Says("the tree `{tree}` is not in this store", "build what it comes from"),
     "unreadable-record": Says(
         "`{file}` is not a record that this zyc can read: {reason}", "it counts as absent: it may be removed"
     ),
     "index-rebuilt": Says("the index `{file}` was damaged: {reason}", "nothing is lost: it is made again from the traces"),
+    # --- remotes ---
+    "no-remote": Says("`{verb}` wants a remote", "say `--remote` with {hint}"),
+    "unknown-remote": Says("no remote `{name}`", "{hint}"),
+    "bad-remote": Says("`{remote}` cannot be a remote: {reason}", "give a folder, or a URL such as `s3://bucket/store`"),
+    "no-remote-library": Says(
+        "`{remote}` needs a library: {reason}", "`pip install 'zyc[remote]'`, or what your kind of URL needs"
+    ),
+    "remote-missing": Says(
+        "`{remote}` holds no results of zyc's", "correct its address; or `zyc push` makes a remote of an empty place"
+    ),
+    "remote-not-empty": Says("`{remote}` holds something else already", "push to an empty place"),
+    "remote-format": Says(
+        "the remote `{remote}` has the format `{found}`; this zyc reads `{known}`", "use the zyc that made it, or another place"
+    ),
+    "remote-failed": Says("`{remote}` failed at `{place}`: {reason}", "try again: what has arrived is not sent twice"),
+    "remote-lacks": Says("`{remote}` has no `{place}`", "push it again from where it is whole: `zyc push --again`"),
+    "remote-damaged": Says(
+        "`{place}` of `{remote}` is not what its name says: {reason}",
+        "remove it there, then push it again from where it is whole: `zyc push --again`",
+    ),
+    "remote-unreadable": Says(
+        "`{place}` of `{remote}` is no trace: {reason}", "it counts as absent; `zyc push --again` from where it is whole mends it"
+    ),
+    "remote-too-large": Says("the tree `{tree}` needs {needed} bytes here; {free} are free", "free some space, and try again"),
 }
 
 

@@ -19,11 +19,14 @@ from zyc.errors import Problem, ZycError
 from zyc.files import Disk, Files, read_own, read_profile, read_specs
 from zyc.gather import gather, history
 from zyc.graph import Graph, Search
+from zyc.journal import Summary
 from zyc.kept import Kept
 from zyc.known import History, Known
 from zyc.lock import Lock
 from zyc.plan import Plan, State, Why, make_plan
 from zyc.project import Project
+from zyc.remote import Remote
+from zyc.remote.url import shown
 from zyc.render import template_problems
 from zyc.selection import Selection, Selector, closure
 from zyc.settle import Settlement, settle
@@ -45,6 +48,7 @@ class Call:
     sets: tuple[str, ...] = ()
     twin: bool = False
     frozen: bool = False
+    remote: str = ""  # a name of the site, a URL or a folder: where results of others are looked for
 
 
 @dataclass
@@ -59,6 +63,7 @@ class Front:
     files: Files | None = None
     glance: bool = False  # the specs are checked and nothing is planned: data files are looked at, not read
     warnings: list[Problem] = field(default_factory=list)
+    hits: dict[str, Trace] = field(default_factory=dict)  # traces of the remote that this store has none of, by key
 
     @cached_property
     def reading(self) -> Files:
@@ -95,8 +100,33 @@ class Front:
 
     @cached_property
     def history(self) -> History:
-        """What was built before."""
-        return history(self.world, self.project, twin=self.call.twin, told=self.warnings.append)
+        """What was built before, here or where the call looks for it."""
+        here = history(self.world, self.project, twin=self.call.twin, told=self.warnings.append)
+        if self.remote is None:
+            return here
+        self.remote.look()
+        found = {key: Summary.of(trace) for key, trace in self.hits.items()}
+        traces = {**found, **here.traces}
+        return replace(here, traces=traces, remote=self.remote.trees(), remote_name=self.remote.name)
+
+    @cached_property
+    def remote(self) -> Remote | None:
+        """Where the call looks for results of others."""
+        return self.remote_at(self.call.remote) if self.call.remote else None
+
+    def remote_at(self, text: str, *, create: bool = False) -> Remote:
+        """The remote that a name of the site, a URL or a folder means."""
+        url, name = sites.remote_of(self.site, text)
+        base = self.project.root if name else self.project.root / self.here
+        if "://" not in url:
+            url = os.path.normpath(base / Path(url).expanduser())
+        return Remote.open(self.world, url, name=name or shown(text), create=create, told=self.warnings.append)
+
+    def keep_hits(self, traces: Traces) -> None:
+        """Write the traces that came from the remote into the store: from then on this machine knows them, too."""
+        if self.remote is not None:
+            for key, trace in self.hits.items():
+                self.remote.keep(key, traces, trace=trace)
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -239,10 +269,26 @@ class Front:
         names = self.selection.names if check_it else frozenset(graph.vertices)
         sinks = {name for name in names if name in graph.vertices and not readers[name]}
         explicit = self.selection.explicit if check_it else frozenset()
-        return make_plan(settlement, self.history, sinks | explicit)
+        plan = make_plan(settlement, self.history, sinks | explicit)
+        while self._finds(plan):  # what was found tells the keys of what stands on it
+            plan = make_plan(settlement, self.history, sinks | explicit)
+        return plan
+
+    def _finds(self, plan: Plan) -> bool:
+        """Whether the remote has traces of keys that this store has none of; history has them then."""
+        if self.remote is None:
+            return False
+        asked = {each.key for each in plan.decisions.values() if each.key is not None} - self.history.traces.keys()
+        found = self.remote.traces(asked)
+        self.hits |= found
+        summaries = {key: Summary.of(trace) for key, trace in found.items()}
+        self.history = replace(self.history, traces={**self.history.traces, **summaries})
+        return bool(found)
 
     def read_trace(self, key: str) -> Trace | None:
         """The whole trace of a key, for people who ask why."""
+        if key in self.hits:
+            return self.hits[key]
         return Traces(Store.open(self.world, self.project.store, create=False), told=self.warnings.append).read(key)
 
     def forget(self) -> None:

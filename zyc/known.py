@@ -76,3 +76,5 @@ class History:
     last: Mapping[str, str] = field(default_factory=dict)
     present: frozenset[str] = frozenset()  # trees that the store holds
     unfinished: Mapping[str, Unfinished] = field(default_factory=dict)
+    remote: frozenset[str] = frozenset()  # trees that the remote of the call holds
+    remote_name: str = ""

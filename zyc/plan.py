@@ -43,6 +43,7 @@ class Why(StrEnum):
     INPUT = "input"  # an input is another tree now
     WAITS = "waits"  # an input may become another tree
     MISSING = "missing"  # its tree is gone, and needed
+    FETCH = "fetch"  # its tree is gone, and needed, and the remote holds it
     GATE = "gate"  # something it stands on failed a gate, or cannot hold it
     UPSTREAM = "upstream"  # something it stands on is blocked
     NO_WINNER = "no winner"  # no member of a family passed its gates
@@ -105,6 +106,11 @@ class Plan:
     def count(self, *states: State) -> int:
         """How many nodes are in one of these states."""
         return sum(1 for each in self.decisions.values() if each.state in states)
+
+    @property
+    def fetches(self) -> tuple[Decision, ...]:
+        """The nodes whose trees would come from the remote."""
+        return tuple(each for each in self.decisions.values() if each.cause.why is Why.FETCH)
 
     @property
     def changes(self) -> bool:
@@ -353,7 +359,9 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
         if isinstance(vertex, Node):
             here = decisions[name]
             if here.state is State.KEEP and need is not None and here.tree not in history.present:
-                decisions[name] = here = here._replace(state=need, cause=Cause(Why.MISSING))
+                there = here.tree in history.remote  # then it is kept, and nothing upstream of it is needed
+                told = here._replace(cause=_from(history, need)) if there else here._replace(state=need, cause=Cause(Why.MISSING))
+                decisions[name] = here = told
             passes = {State.RUN: State.RUN, State.RESUME: State.RUN, State.MAYBE: State.MAYBE}.get(here.state)
         else:
             passes = need
@@ -365,3 +373,8 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
                 continue
             if wanted.get(edge.source) is not State.RUN:
                 wanted[edge.source] = passes
+
+
+def _from(history: History, need: State) -> Cause:
+    sure = "" if need is State.RUN else ", if it is needed"
+    return Cause(Why.FETCH, text=f"from {history.remote_name}{sure}")

@@ -9,7 +9,7 @@ from zyc.compile.expand import Places
 from zyc.compile.mistakes import Subject
 from zyc.compile.outline import merge_marks
 from zyc.compile.validate import read_fields
-from zyc.errors import Problem, ZycError
+from zyc.errors import Problem, ZycError, listing, nearest, problem
 from zyc.kind import Fields
 from zyc.source import parse
 
@@ -31,11 +31,20 @@ class HostSite(Fields):
     """What an hour costs, in your currency."""
 
 
+class RemoteSite(Fields):
+    """Where others share what they built."""
+
+    url: fields.Text
+    """A folder, or a URL such as `s3://bucket/store`; credentials are those of its library, from the environment."""
+
+
 class Site(Fields):
     """The settings of this place."""
 
     hosts: dict[fields.Name, HostSite] = Field(default_factory=dict)
     """The hosts by name; `local` is this machine."""
+    remotes: dict[fields.Name, RemoteSite] = Field(default_factory=dict)
+    """The remotes by name, for `--remote NAME`."""
 
     @property
     def here(self) -> HostSite:
@@ -46,6 +55,7 @@ class Site(Fields):
 def read(texts: dict[str, bytes]) -> Site:
     """The shared settings, and those of this machine over them; all that is wrong with either."""
     hosts: dict[str, dict[str, object]] = {}
+    remotes: dict[str, RemoteSite] = {}
     problems: list[Problem] = []
     for file, text in texts.items():
         document = parse(text, file)
@@ -54,8 +64,28 @@ def read(texts: dict[str, bytes]) -> Site:
             continue
         site, found = read_fields(Subject(Site, "the site", Places(file)), document.root)
         problems += found
+        remotes |= site.remotes if site is not None else {}
         for name, host in site.hosts.items() if site is not None else ():
             hosts.setdefault(name, {}).update({each: getattr(host, each) for each in host.model_fields_set})
     if problems:
         raise ZycError(problems)
-    return Site(hosts={name: HostSite.model_validate(values) for name, values in hosts.items()})
+    return Site(hosts={name: HostSite.model_validate(values) for name, values in hosts.items()}, remotes=remotes)
+
+
+def only_remote(site: Site) -> str:
+    """The name of the one remote of a site; with none or more than one, nothing."""
+    return next(iter(site.remotes)) if len(site.remotes) == 1 else ""
+
+
+def remote_of(site: Site, text: str) -> tuple[str, str]:
+    """The folder or URL that `--remote` means, and its name when the site gives it one."""
+    if text in site.remotes:
+        return site.remotes[text].url, text
+    if "://" in text or "/" in text or text.startswith((".", "~")):
+        return text, ""
+    hint = (
+        listing(site.remotes, "the site has")
+        or "a folder is written `./NAME`; the site can name one: `remotes: {NAME: {url: ...}}`"
+    )
+    close = nearest(text, site.remotes)
+    raise ZycError(problem("unknown-remote", name=text, hint=f"did you mean `{close}`?" if close else hint))

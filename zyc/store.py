@@ -30,6 +30,9 @@ _SAYS = {
 }
 
 
+TreeRecord = tuple[bytes, ...]  # a path and what is there: file (runs, size, digest), link (target), member (digest), folder
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """What a published folder is: its digest, and how much it holds."""
@@ -93,10 +96,11 @@ class Store:
         listed = (self.world.list(f"{self._trees}/{shard}") for shard in self.world.list(self._trees))
         return frozenset(name for names in listed for name in names if len(name) == 64)
 
-    def publish(self, folder: AnyPath) -> Tree:
+    def publish(self, folder: AnyPath, *, expected: str = "") -> Tree:
         """Make a folder a tree of the store, in place: the folder is gone from where it was.
 
-        When this returns, the tree outlives a power cut; when it does not, the tree is absent or whole.
+        When this returns, the tree outlives a power cut; when it does not, the tree is absent or whole. One that is
+        not the expected one is refused.
         """
         top = Path(folder)
         with plainly(top):
@@ -104,6 +108,8 @@ class Store:
             if refused := [*_refused(entries), *_shared(entries)]:
                 raise ZycError(refused)
             tree = _tree(entries, self.world.each(self._sealer(top), entries))
+            if expected and tree.digest != expected:
+                raise ZycError(problem("tree-differs", tree=expected, found=tree.digest))
             try:
                 self._place(top, tree.digest)
             except OSError as error:
@@ -152,6 +158,16 @@ class Store:
                 raise
             return False
         return _tree(entries, digests).digest == digest
+
+    def records(self, digest: str) -> list[TreeRecord]:
+        """What a tree holds, its files read anew; an error when its bytes are not what its name says."""
+        top = self.path(digest)
+        with plainly(top):
+            entries = _look(self.world, top)
+            records = sorted(_records(entries, self.world.each(lambda entry: _file_digest(self.world, top, entry), entries)))
+        if digest_of_records(records) != digest:
+            raise ZycError(problem("tree-damaged", tree=digest))
+        return records
 
     def quarantine(self, digest: str) -> Path:
         """Move a tree out of the way, so that its digest is absent; says where it is now."""
@@ -273,7 +289,7 @@ def group_digest(members: Mapping[str, str]) -> str:
     for label in members:
         if label in ("", ".", "..") or "/" in label or "\0" in label or len(os.fsencode(label)) > 255:
             raise ValueError(f"`{label}` cannot label a member of a group")
-    return _digest((os.fsencode(label), b"member", hex_digest(member).encode()) for label, member in members.items())
+    return digest_of_records((os.fsencode(label), b"member", hex_digest(member).encode()) for label, member in members.items())
 
 
 def tree_of(world: World, folder: AnyPath) -> Tree:
@@ -318,7 +334,7 @@ def _refused(entries: Iterable[_Entry]) -> Iterator[Problem]:
     for entry in entries:
         if entry.seen.kind == "other":
             yield problem("tree-special", path=_shown(entry.path))
-        elif entry.seen.kind == "link" and not _stays_inside(entry):
+        elif entry.seen.kind == "link" and not stays_inside(entry.path, entry.target):
             yield problem("tree-link", path=_shown(entry.path), target=_shown(entry.target))
 
 
@@ -329,11 +345,14 @@ def _shared(entries: Iterable[_Entry]) -> Iterator[Problem]:
     )
 
 
-def _stays_inside(link: _Entry) -> bool:
-    """Leading `..` no more than there are folders above, then names: so it holds whatever the names lead to."""
-    parts = [part for part in link.target.split("/") if part not in ("", ".")]
+def stays_inside(path: str, target: str) -> bool:
+    """Whether a link stays in the tree that it stands in, whatever the names in its target lead to.
+
+    Leading `..` no more than there are folders above, then names.
+    """
+    parts = [part for part in target.split("/") if part not in ("", ".")]
     rise = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
-    return not link.target.startswith("/") and ".." not in parts[rise:] and rise <= link.path.count("/")
+    return not target.startswith("/") and ".." not in parts[rise:] and rise <= path.count("/")
 
 
 def _file_digest(world: World, top: Path, entry: _Entry) -> str:
@@ -342,10 +361,10 @@ def _file_digest(world: World, top: Path, entry: _Entry) -> str:
 
 def _tree(entries: Sequence[_Entry], digests: Sequence[str]) -> Tree:
     sizes = [entry.seen.size for entry in entries if entry.seen.kind == "file"]
-    return Tree(_digest(_records(entries, digests)), bytes=sum(sizes), files=len(sizes))
+    return Tree(digest_of_records(_records(entries, digests)), bytes=sum(sizes), files=len(sizes))
 
 
-def _records(entries: Sequence[_Entry], digests: Sequence[str]) -> Iterator[tuple[bytes, ...]]:
+def _records(entries: Sequence[_Entry], digests: Sequence[str]) -> Iterator[TreeRecord]:
     """What counts of a tree: no times, no owners, of the modes only whether it runs."""
     filled = {entry.path.rpartition("/")[0] for entry in entries}
     for entry, digest in zip(entries, digests, strict=True):
@@ -361,7 +380,8 @@ def _records(entries: Sequence[_Entry], digests: Sequence[str]) -> Iterator[tupl
             yield name, b"folder"
 
 
-def _digest(records: Iterable[tuple[bytes, ...]]) -> str:
+def digest_of_records(records: Iterable[TreeRecord]) -> str:
+    """The digest of the tree that holds this, in any order."""
     whole = hashlib.sha256(b"zyc-tree 1\0")
     for record in sorted(records):
         whole.update(b"\0".join(record) + b"\0")  # no name holds a NUL, so no two trees read alike

@@ -16,7 +16,7 @@ from desk import Desk
 from zyc.cli import VERBS
 
 EVERY = [verb for group in VERBS.values() for verb in group]
-ON_A_GRAPH = ["plan", "why", "ls", "show", "graph", "check", "build", "render"]
+ON_A_GRAPH = ["plan", "why", "ls", "show", "graph", "check", "build", "render", "push", "pull"]
 CALLS = {  # a call of each verb in the project of `zyc init`
     "plan": ["plan"],
     "why": ["why", "page"],
@@ -29,6 +29,8 @@ CALLS = {  # a call of each verb in the project of `zyc init`
     "logs": ["logs", "page"],
     "render": ["render"],
     "lock": ["lock"],
+    "push": ["push", "--remote", "./shared"],
+    "pull": ["pull", "--remote", "./shared"],
     "init": ["init", "other"],
     "doctor": ["doctor"],
     "schema": ["schema"],
@@ -131,7 +133,7 @@ def test_a_version_is_a_version(hello):
 # --- data ---
 
 KEYS = {  # the keys of what each verb says as data: a program may rely on them
-    "plan": "counts lacks nodes searches seconds twin unpinned",
+    "plan": "counts fetch lacks nodes searches seconds twin unpinned",
     "why": "chain key manifest node plan reasons unknown why",
     "ls": "about coordinates family file kind line name owner plan tags",
     "show": "about fields file files gates inputs key kind line measures name placement plan readers tree",
@@ -139,6 +141,8 @@ KEYS = {  # the keys of what each verb says as data: a program may rely on them
     "check": "errors files nodes warnings",
     "render": "folder steps",
     "lock": "changes pins",
+    "push": "bytes counts dry_run nodes remote unsent",
+    "pull": "bytes counts dry_run nodes remote unsent",
     "init": "files folder",
     "doctor": "fine group mend name needed says",
     "schema": "$defs $schema additionalProperties properties required title type",
@@ -149,6 +153,8 @@ KEYS = {  # the keys of what each verb says as data: a program may rely on them
 @pytest.mark.parametrize("verb", sorted(KEYS))
 def test_each_verb_answers_with_data(hello, verb):
     """`--json` is one JSON document on standard output, nothing else, with keys that stay."""
+    if verb == "pull":
+        hello.zyc(*CALLS["push"])
     said = hello.zyc(*CALLS[verb], "--json")
     assert (said.code, said.err) == (0, "")
     told = said.data[0] if isinstance(said.data, list) else said.data

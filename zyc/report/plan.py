@@ -40,10 +40,10 @@ class Row:
 
 def table(console: Console, plan: Plan, read: Read, lacks: Sequence[Problem], *, title: str, every: bool = False) -> None:
     """What would happen, on a screen."""
-    shown = [each for each in plan.decisions.values() if every or each.state is not State.KEEP]
+    shown = [each for each in plan.decisions.values() if every or not _is_quiet_keep(each)]
     console.say(heading(console, plan, title))
     rows = list(_rows(plan, shown, read, every=every))
-    kept = [each for each in plan.decisions.values() if each.state is State.KEEP]
+    kept = [each for each in plan.decisions.values() if _is_quiet_keep(each)]
     if rows:
         console.print()
         body = [
@@ -57,6 +57,11 @@ def table(console: Console, plan: Plan, read: Read, lacks: Sequence[Problem], *,
         console.print(console.paint("  " + _folded(console, "unchanged", [each.name for each in kept]), "dim"))
     _gates(console, plan, every=every)
     _footer(console, plan, lacks)
+
+
+def _is_quiet_keep(decision: Decision) -> bool:
+    """Whether nothing at all happens to a node, not even that its tree is fetched."""
+    return decision.state is State.KEEP and decision.cause.why is not Why.FETCH
 
 
 def heading(console: Console, plan: Plan, title: str) -> str:
@@ -135,6 +140,9 @@ def _row(plan: Plan, group: Sequence[Decision], read: Read) -> Row:
     result = estimate.result if len(group) == 1 else ""
     if not result and len(group) == 1 and first.measured and estimate.disk:
         result = in_bytes(estimate.disk)
+    if first.cause.why is Why.FETCH:
+        weight = in_bytes(sum(each.estimate.disk or 0 for each in group))
+        return Row(_label(plan, group), tuple(each.name for each in group), first.state, because, f"{weight} ↓")
     memory = max((each.estimate.memory or 0 for each in group), default=0)
     label, names = _label(plan, group), tuple(each.name for each in group)
     if first.state is State.BLOCKED:
@@ -267,7 +275,7 @@ def _marked(console: Console, verdict: Verdict | Outlook) -> str:
 def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
     console.print()
-    if not running and not plan.count(State.MAYBE, State.BLOCKED):
+    if not running and not plan.fetches and not plan.count(State.MAYBE, State.BLOCKED):
         console.print("nothing to do")
         return
     words = [
@@ -275,6 +283,8 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         for state in (State.RUN, State.RESUME, State.MAYBE, State.BLOCKED)
         if plan.count(state)
     ]
+    if plan.fetches:
+        words.append(f"{len(plan.fetches):,} from {safe(plan.history.remote_name)}, {in_bytes(_weight(plan))} ↓")
     known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
     if known:
         total = _side_by_side(plan, known)
@@ -290,7 +300,7 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     download = sum(each.estimate.download for each in running)
     if download:
         words.append(f"{in_bytes(download)} to download")
-    disk, free = sum(each.estimate.disk or 0 for each in running), plan.settlement.known.machine.disk
+    disk, free = sum(each.estimate.disk or 0 for each in running) + _weight(plan), plan.settlement.known.machine.disk
     if free is not None and disk > free / 10:
         words.append(f"{in_bytes(disk)} of disk ({in_bytes(free)} free)")
     console.say(" · ".join(words))
@@ -304,6 +314,11 @@ def _side_by_side(plan: Plan, known: Sequence[Interval]) -> Interval:
     wall = found.left(found.own, {}, width=plan.settlement.known.machine.cpus)
     share = min(1.0, 2 * wall / (low + high)) if low + high else 1.0
     return Interval(low * share, high * share)
+
+
+def _weight(plan: Plan) -> int:
+    """The bytes that would be fetched; a tree that two nodes gave counts once."""
+    return sum({each.tree: each.estimate.disk or 0 for each in plan.fetches}.values())
 
 
 def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
@@ -343,6 +358,7 @@ def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, objec
             each.family: {"chosen": len(plan.graph.families[each.family].rows), "runs": each.runs}
             for each in plan.graph.searches.values()
         },
+        "fetch": {"remote": plan.history.remote_name, "nodes": len(plan.fetches), "bytes": _weight(plan)},
         "lacks": [each.message for each in lacks],
         "unpinned": sorted(plan.settlement.known.unpinned),
         "twin": plan.settlement.twin,
@@ -358,7 +374,7 @@ def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, obje
         "plan": decision.state.value,
         "why": decision.cause.why.value,
         "root": decision.cause.root,
-        "because": _because(plan, decision, read) if decision.state is not State.KEEP else "",
+        "because": "" if _is_quiet_keep(decision) else _because(plan, decision, read),
         "key": decision.key,
         "tree": decision.tree,
         "file": node.span.file,

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from zyc import memo
+from zyc import site as sites
+from zyc.errors import ZycError, listing, problem
 from zyc.front import Call, Front, open_front, save_kept
 from zyc.report.console import Console
 from zyc.world import World
@@ -76,12 +78,13 @@ def on_a_graph(function: Callable[..., int]) -> Callable[..., int]:
         select: tuple[str, ...] = (),
         node: str = "",
         frozen: bool = False,
+        remote: str = "",
         **own: object,
     ) -> int:
         app = click.get_current_context().obj
         assert isinstance(app, App)
         app.json = as_json
-        return function(app, Call((node,) if node else select, exclude, profile, sets, twin, frozen), **own)
+        return function(app, Call((node,) if node else select, exclude, profile, sets, twin, frozen, remote), **own)
 
     verb: Callable[..., int] = narrowed
     for option in (
@@ -95,3 +98,17 @@ def on_a_graph(function: Callable[..., int]) -> Callable[..., int]:
     ):
         verb = option(verb)
     return verb
+
+
+def asked(front: Front) -> frozenset[str]:
+    """The nodes that a call names, once nothing is wrong with them."""
+    return front.selection.names & front.graph.vertices.keys()
+
+
+def the_remote(front: Front, text: str, *, verb: str) -> str:
+    """The remote that a call names; when it names none, the only one of the site."""
+    name = text or sites.only_remote(front.site)
+    if not name:
+        hint = listing(front.site.remotes, "one of") or "a folder or a URL; the site can name one: `remotes: {NAME: {url: ...}}`"
+        raise ZycError(problem("no-remote", verb=verb, hint=hint))
+    return name

@@ -19,6 +19,7 @@ from zyc.verbs import App, nodes, on_a_graph
 @click.option("--against", metavar="REV", help="Compare with a revision of git: which nodes change, and why.")
 @click.option("--out", metavar="FILE", help="Write the plan down, for `zyc build --plan FILE`.")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="How to print it.")
+@click.option("--remote", default="", metavar="REMOTE", help="Look for results of others: a name of the site, a URL, a folder.")
 @on_a_graph
 def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str | None, out: str | None, form: str) -> int:
     """Say what would happen to each node: keep, run, resume, maybe or blocked.
@@ -33,6 +34,7 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
     zyc plan specs/ --against origin/main --format markdown
     zyc plan specs/ --out agreed.json
     zyc plan specs/ --exit-code      3 when something would run
+    zyc plan specs/ --remote team    what others built is kept, too
     """
     form = "json" if app.json else form
     app.json = form == "json"

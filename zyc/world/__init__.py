@@ -176,6 +176,11 @@ class World:
                 whole.update(view[:count])
         return whole.hexdigest()
 
+    def piece(self, path: AnyPath, *, start: int, most: int) -> bytes:
+        """At most so many bytes of a file, from a place on."""
+        with open(path, "rb", buffering=0) as file:
+            return os.pread(file.fileno(), most, start)
+
     # --- changing ---
 
     def fresh(self, folder: AnyPath) -> str:
@@ -190,15 +195,37 @@ class World:
 
     def write(self, path: AnyPath, data: bytes | str, *, durable: bool = False) -> None:
         """A whole file or none, by rename; durable: it outlives a power cut once this returns."""
-        target = os.fspath(path)
+        self.save(path, (data.encode("utf-8") if isinstance(data, str) else data,), durable=durable)
+
+    def save(self, path: AnyPath, pieces: Iterable[bytes], *, durable: bool = False) -> None:
+        """A whole file or none, from pieces that need not fit into memory together."""
+
+        def fill(descriptor: int, beside: str) -> None:
+            for piece in pieces:
+                self.effect("write", beside)
+                _write_all(descriptor, piece)
+
+        self._whole(os.fspath(path), fill, synced=durable)
+        if durable:
+            self.sync(os.path.dirname(os.fspath(path)) or ".")
+
+    def copy(self, path: AnyPath, *, to: AnyPath) -> None:
+        """A whole copy of a file or none; it outlives a power cut once the folder that it is in is synced."""
+
+        def fill(descriptor: int, beside: str) -> None:
+            self.effect("write", beside)
+            _copy_all(os.fspath(path), descriptor)
+
+        self._whole(os.fspath(to), fill, synced=True)
+
+    def _whole(self, target: str, fill: Callable[[int, str], None], *, synced: bool) -> None:
         beside = self.fresh(os.path.dirname(target))
         try:
             self.effect("create", beside)
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             try:
-                self.effect("write", beside)
-                _write_all(descriptor, data.encode("utf-8") if isinstance(data, str) else data)
-                if durable:
+                fill(descriptor, beside)
+                if synced:
                     self.effect("sync", beside)
                     self.flush(descriptor)
             finally:
@@ -207,8 +234,6 @@ class World:
         except BaseException:
             self._drop(beside)
             raise
-        if durable:
-            self.sync(os.path.dirname(target) or ".")
 
     def append(self, path: AnyPath, data: bytes) -> None:
         """Add to the end of a file, in one write."""
@@ -650,3 +675,17 @@ def _write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def _copy_all(path: str, descriptor: int) -> None:
+    """All bytes of a file, by the kernel where it can; what it leaves over goes through memory."""
+    with open(path, "rb", buffering=0) as file:
+        if hasattr(os, "copy_file_range"):
+            try:
+                while os.copy_file_range(file.fileno(), descriptor, 1 << 30):
+                    pass
+            except OSError as error:
+                if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM):
+                    raise
+        while data := file.read(1 << 20):
+            _write_all(descriptor, data)

@@ -1,0 +1,157 @@
+"""What is kept here to a remote, and from there to here: node by node, each of them whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from zyc.errors import Problem, ZycError
+from zyc.front import Front
+from zyc.plan import Decision, State
+from zyc.remote import Remote
+from zyc.store import Store
+from zyc.traces import Roots, Traces
+
+_WIDTH = 4  # trees side by side, each of them up to eight objects wide
+# what is wrong with one node only; anything else ends the whole
+_OF_A_NODE = {"remote-lacks", "remote-damaged", "remote-too-large", "tree-absent", "tree-damaged", "tree-differs"}
+
+
+class Fate(StrEnum):
+    """What became of a node."""
+
+    SENT = "sent"
+    THERE = "there"  # already
+    FETCHED = "fetched"
+    HERE = "here"  # already
+    ABSENT = "absent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How it went for one node."""
+
+    node: str
+    fate: Fate
+    key: str = ""
+    tree: str = ""
+    objects: int = 0
+    bytes: int = 0
+    problem: Problem | None = None
+    reason: str = ""  # why it is absent
+
+
+Told = Callable[[Share], None]
+
+
+def push_nodes(front: Front, remote: Remote, names: Collection[str], told: Told, *, again: bool = False) -> list[Share]:
+    """Send the nodes that are kept here."""
+    store = Store.open(front.world, front.project.store, create=False)
+    traces = Traces(store, told=front.warnings.append)
+
+    def push(decision: Decision) -> Share:
+        share = _kept(front, remote, decision, again=again)
+        trace = traces.read(share.key) if share.fate is Fate.SENT else None
+        if trace is None:
+            return share if share.fate is not Fate.SENT else replace(share, fate=Fate.ABSENT, reason="its trace is not here")
+        pushed = remote.push(trace, store, again=again)
+        fate = Fate.SENT if pushed.is_new or pushed.objects else Fate.THERE
+        return replace(share, fate=fate, objects=pushed.objects, bytes=pushed.bytes)
+
+    return _each(front, names, push, told)
+
+
+def would_push(front: Front, remote: Remote | None, names: Collection[str], told: Told) -> list[Share]:
+    """What a push would send; a remote that is still to be made has nothing yet."""
+    return _each(front, names, lambda decision: _kept(front, remote, decision), told)
+
+
+def _kept(front: Front, remote: Remote | None, decision: Decision, *, again: bool = False) -> Share:
+    history, key = front.plan.history, decision.key or ""
+    summary = history.traces.get(key)
+    if summary is None:
+        return Share(decision.name, Fate.ABSENT, key, reason="it is not built")
+    share = Share(decision.name, Fate.SENT, key, summary.tree, bytes=summary.bytes)
+    if remote is not None and not again and key in remote.keys():  # noqa: SIM118  # a listing
+        return replace(share, fate=Fate.THERE, bytes=0)
+    if summary.tree not in history.present:
+        return replace(share, fate=Fate.ABSENT, bytes=0, reason="its tree is not here")
+    return share
+
+
+def unsent(front: Front, remote: Remote, names: Collection[str]) -> list[str]:
+    """What the nodes stand on and the remote lacks: without it nobody can tell their keys, and so nobody finds them."""
+    keys = remote.keys()
+    return [each.name for each in _decisions(front, front.graph.vertices.keys() - {*names}) if each.key not in keys]
+
+
+def pull_nodes(front: Front, names: Collection[str], told: Told) -> list[Share]:
+    """Bring the nodes that the remote of the call has; of what they stand on the traces alone, which make their keys known."""
+    assert front.remote is not None
+    remote, plan = front.remote, front.plan
+    store = Store.open(front.world, front.project.store)
+    traces = Traces(store, told=front.warnings.append)
+    try:
+        shares = _each(front, names, lambda decision: _pulled(front, remote, store, decision), told)
+    finally:
+        front.keep_hits(traces)  # bytes first: a trace whose tree is here needs no remote
+        _point(front, store, plan.decisions.values())
+    return shares
+
+
+def would_pull(front: Front, names: Collection[str], told: Told) -> list[Share]:
+    """What a pull would bring."""
+    return _each(front, names, lambda decision: _wanted(front, decision), told)
+
+
+def _wanted(front: Front, decision: Decision) -> Share:
+    history = front.plan.history
+    summary = history.traces.get(decision.key or "")
+    if summary is None:
+        why = "nobody has it there" if decision.key else "what it stands on is not known"
+        return Share(decision.name, Fate.ABSENT, decision.key or "", reason=why)
+    share = Share(decision.name, Fate.HERE, decision.key or "", summary.tree)
+    if summary.tree in history.present:
+        return share
+    if summary.tree in history.remote:
+        return replace(share, fate=Fate.FETCHED, bytes=summary.bytes)
+    return replace(share, fate=Fate.ABSENT, reason="its tree is not there")
+
+
+def _pulled(front: Front, remote: Remote, store: Store, decision: Decision) -> Share:
+    share = _wanted(front, decision)
+    if share.fate is Fate.FETCHED:
+        remote.fetch(share.tree, store)
+    return share
+
+
+def _point(front: Front, store: Store, decisions: Iterable[Decision]) -> None:
+    """The readable links, and which key each node last had, as a build leaves them."""
+    roots = Roots(store, front.project.root, twin=front.call.twin)
+    for each in decisions:
+        if each.state is State.KEEP and each.key and each.tree:
+            if front.history.last.get(each.name) != each.key:
+                roots.set(each.name, each.key)
+            if store.has(each.tree):
+                store.expose(front.project.link(each.name, twin=front.call.twin), each.tree)
+
+
+def _each(front: Front, names: Collection[str], share: Callable[[Decision], Share], told: Told) -> list[Share]:
+    def tried(decision: Decision) -> Share:
+        try:
+            done = share(decision)
+        except ZycError as error:
+            if any(each.code not in _OF_A_NODE for each in error.problems):
+                raise
+            done = Share(decision.name, Fate.FAILED, decision.key or "", decision.tree or "", problem=error.problems[0])
+        told(done)
+        return done
+
+    found: Sequence[Share] = front.world.each(tried, _decisions(front, names), width=_WIDTH)
+    return list(found)
+
+
+def _decisions(front: Front, names: Collection[str]) -> list[Decision]:
+    return [each for each in front.plan.decisions.values() if each.name in names]
