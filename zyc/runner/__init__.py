@@ -21,7 +21,7 @@ from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
 from zyc.runner.attempt import Attempt, Bench, Result, Task
 from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, verdict_failed
-from zyc.runner.schedule import Need, Room, Share, Ways, seconds_of, ways
+from zyc.runner.schedule import Need, Room, Share, Ways, need_of, seconds_of, ways
 from zyc.store import Store
 from zyc.traces import Roots, Trace, Traces
 from zyc.world import Lock, World
@@ -39,6 +39,7 @@ __all__ = [
     "Told",
     "Waiting",
     "Ways",
+    "need_of",
     "seconds_of",
     "verdict_failed",
     "ways",
@@ -218,7 +219,7 @@ class Build:
         if name in self._settled:
             return
         self._settled.add(name)
-        for reader in self._readers[name]:
+        for reader in dict.fromkeys(self._readers[name]):  # one may read it twice
             self._pending[reader] -= 1
             if self._pending[reader] == 0:
                 self._todo.append(reader)
@@ -317,14 +318,7 @@ class Build:
         return self.plan.settlement.known.machine.cpus if self.host.local else 240
 
     def _need(self, name: str) -> Need:
-        decision, node = self.plan.decisions[name], self._node(name)
-        placement = dict(node.shape.placement)
-        memory = placement.get("memory") or decision.estimate.memory or 0
-        cpus, gpus = placement.get("cpus") or 1, placement.get("gpus") or 0
-        assert isinstance(memory, int)
-        assert isinstance(cpus, int)
-        assert isinstance(gpus, int)
-        return Need(cpus, memory, gpus)
+        return need_of(self._node(name), self.plan.decisions[name])
 
     def _node(self, name: str) -> Node:
         vertex = self.plan.graph.vertices[name]
