@@ -170,6 +170,16 @@ def test_two_names_for_one_recipe_run_once(bare):
     assert (bare.root / "artifacts/nodes/one").resolve() == (bare.root / "artifacts/nodes/two").resolve()
 
 
+def test_an_input_that_is_read_twice_counts_once(bare):
+    """A step that reads one node in two places still waits for the slower node beside it."""
+    bare.spec(
+        "steps:\n  quick: echo a > out/x\n  slow: sleep 0.3; echo b > out/x\n"
+        "  both: {inputs: {one: quick, two: quick, three: slow}, run: cat in/*/x > out/x}\n"
+    )
+    assert bare.fates() == {"quick": "ran", "slow": "ran", "both": "ran"}
+    assert bare.tree("both") == {"x": b"a\nb\na\n"}
+
+
 def test_what_a_failed_step_left_is_no_result(bare):
     """A step that wrote half of its output and failed has no result, no link and no trace; its folder shows what it did."""
     bare.spec("steps: {flour: 'echo half > out/flour.txt; exit 3'}")

@@ -1,17 +1,21 @@
-"""A build as it happens: a line a node for people, a stream of events for programs, and what came of it."""
+"""A build as it happens: a line a node for people, a stream of events for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Self
+import math
+import re
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 from zyc.gates import Verdict
 from zyc.graph import Graph
-from zyc.plan import Plan
+from zyc.plan import Plan, State
 from zyc.quantity import in_bytes, in_time
-from zyc.report.console import Console, clipped, data, safe
-from zyc.runner import Ending, Event, Fate, Progress, Started, Stopping, Waiting
+from zyc.report.console import Console, cells, clipped, data, safe
+from zyc.runner import Ending, Event, Fate, Options, Progress, Started, Stopping, Waiting
 
 COLOURS = {
     Fate.KEPT: "dim",
@@ -21,11 +25,52 @@ COLOURS = {
     Fate.BLOCKED: "red",
     Fate.INTERRUPTED: "yellow",
 }
-_TAIL = 12
+NOT_STARTED = "not started"  # what a build that was stopped says of a node that it did not come to
+_TAIL = 12  # lines of the log of a step that failed
+_TAILS = 3  # failures of which the log is shown
 _QUIET = 60.0  # seconds between two lines of a step that runs, where no line is written over
+_LOOK = 5.0  # seconds between two looks at who was quiet for so long
+_PACE = 1.0  # seconds between two events of progress of one step, for programs
+_STATED = ("step", "of", "loss", "tokens_per_second", "eta")  # facts that have a place of their own
+_CONTROL = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)")
 
 Log = Callable[[str], str]
 Clock = Callable[[], float]
+
+
+class Teller(Protocol):
+    """Tells of a build, from before its first event to after its last one."""
+
+    def __call__(self, event: Event, /) -> None:
+        """One event."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Pulse:
+    """Does something again and again beside the build; whatever goes wrong in it, the build goes on."""
+
+    def __init__(self, work: Callable[[], None], *, seconds: float) -> None:
+        self._work = work
+        self._seconds = seconds
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+
+    def start(self) -> None:
+        """From now on; the first time after one pause."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Not once more."""
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._over.wait(self._seconds):
+            with suppress(Exception):  # a reader that is gone is noticed by the build itself
+                self._work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +84,10 @@ class Words:
     @classmethod
     def of(cls, console: Console, graph: Graph, log: Log) -> Words:
         """With a column as wide as the names need, within reason."""
-        longest = max((len(node.name) for node in graph.nodes()), default=0)
+        longest = max((cells(node.name) for node in graph.nodes()), default=0)
         return cls(console, log, min(40, max(16, console.width - 34), longest))
 
-    def ended(self, ending: Ending) -> list[str]:
+    def ended(self, ending: Ending, *, tail: bool = True) -> list[str]:
         """What became of a node; of one that failed, the end of its log."""
         console, ran = self.console, ending.fate in (Fate.RAN, Fate.RESUMED)
         took = in_time(ending.seconds) if ran or ending.seconds else ""
@@ -52,26 +97,53 @@ class Words:
             told.append(safe(ending.reason))
         if ending.attempts > 1:
             told.append(f"attempt {ending.attempts}")
-        fate = console.paint(ending.fate.value.ljust(11), COLOURS[ending.fate])
         size = in_bytes(ending.bytes) if ran else in_bytes(ending.fetched) if ending.fetched else ""
-        lines = console.said(f"{self.name(ending.node)}  {fate}  {took.rjust(6)}  {size.rjust(7)}  {' · '.join(told)}", indent=2)
+        lines = self._line(ending.node, ending.fate, took, size, " · ".join(told))
         if ending.fate is Fate.FAILED and ending.log:
-            said = [safe(line) for line in self.log(ending.log).splitlines()[-_TAIL:]]
+            said = last_lines(self.log(ending.log), _TAIL) if tail else []
             lines += [f"    {console.paint('|', 'red')} {clipped(line, console.width - 6)}" for line in said]
             lines.append(f"    {console.paint('log', 'dim')} {ending.log}")
         return lines
 
+    def blocked(self, reason: str, nodes: list[str]) -> list[str]:
+        """Those that one thing keeps from being built, in a line."""
+        if len(nodes) == 1:
+            return self._line(nodes[0], Fate.BLOCKED, "", "", safe(reason))
+        names = ", ".join(nodes[:6]) + (f" and {len(nodes) - 6:,} more" if len(nodes) > 6 else "")
+        return self._line(f"{len(nodes):,} nodes", Fate.BLOCKED, "", "", f"{safe(reason)} · {names}")
+
+    def runs(self, node: str, seconds: float, event: Progress | None) -> str:
+        """A step that is at it for a while."""
+        told = progress(event) if event is not None else ""
+        size = in_bytes(event.memory) if event is not None and event.memory else ""
+        word = self.console.paint(("queued" if event is not None and event.queued else "runs").ljust(11), "cyan")
+        line = f"  {self.name(node)}  {word}  {in_time(seconds).rjust(6)}  {size.rjust(7)}  {told}"
+        return line.rstrip()
+
+    def _line(self, node: str, fate: Fate, took: str, size: str, told: str) -> list[str]:
+        word = self.console.paint(fate.value.ljust(11), COLOURS[fate])
+        return self.console.said(f"{self.name(node)}  {word}  {took.rjust(6)}  {size.rjust(7)}  {told}", indent=2)
+
     def name(self, node: str) -> str:
         """The name of a node in its column."""
-        return clipped(node, self.width).ljust(self.width)
+        short = clipped(node, self.width)
+        return short + " " * (self.width - cells(short))
 
-    def aside(self, event: Started | Waiting | Stopping) -> str:
+    def aside(self, event: Started | Waiting | Stopping) -> list[str]:
         """What is told besides, where it is worth a line."""
-        if isinstance(event, Waiting):
-            return f"  {self.name(event.node)}  {self.console.paint('waits', 'yellow')}  {safe(event.whom)}"
-        if isinstance(event, Started):
-            return f"  {self.name(event.node)}  {self.console.paint('runs', 'cyan')}  {safe(event.why)}" if event.why else ""
-        return stopping(event)
+        if isinstance(event, Stopping):
+            return self.console.said(stopping(event))
+        word = "waits" if isinstance(event, Waiting) else "runs"
+        why = waits_for(event) if isinstance(event, Waiting) else event.why
+        if not why:
+            return []
+        colour = "yellow" if isinstance(event, Waiting) else "cyan"
+        return self.console.said(f"{self.name(event.node)}  {self.console.paint(word.ljust(11), colour)}  {safe(why)}", indent=2)
+
+
+def waits_for(event: Waiting) -> str:
+    """For whom: `for process 71 on here`."""
+    return f"for {event.whom}" if event.whom else "for another zyc"
 
 
 def stopping(event: Stopping) -> str:
@@ -82,108 +154,209 @@ def stopping(event: Stopping) -> str:
     return f"stopping: {steps} may keep a state and end; Ctrl-C again kills" if event.running else "stopping"
 
 
-class Lines:
-    """A line for each change, where no line can be written over."""
+def last_lines(text: str, most: int) -> list[str]:
+    """The end of a log as a terminal would have left it: bars that wrote over themselves are one line, colours are gone."""
+    lines = [_CONTROL.sub("", line) for line in text.rstrip().split("\n")[-most:]]
+    shown = [next((part for part in reversed(line.split("\r")) if part.strip()), "") for line in lines]
+    return [safe(line.expandtabs(4)) for line in shown] if text.strip() else []
 
-    def __init__(self, words: Words, clock: Clock, *, every: bool) -> None:
-        self._words = words
-        self._every = every
-        self._clock = clock
-        self._told: dict[str, float] = {}  # when a step that runs was last told of
+
+@dataclass(slots=True)
+class _Running:
+    """A step that runs, as it was told of."""
+
+    began: float
+    told: float  # when there was a line of it
+    progress: Progress | None = None
+
+
+@dataclass(slots=True)
+class _Failure:
+    """A step that failed, and how many lines there were when it had been told."""
+
+    ending: Ending
+    line: int
+
+
+@dataclass
+class Lines:
+    """A line for each change, where no line can be written over; a step that runs long says so once a minute."""
+
+    words: Words
+    clock: Clock
+    every: bool = False
+    beats: bool = True
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _failures: list[_Failure] = field(default_factory=list)
+    _blocked: dict[str, list[str]] = field(default_factory=dict)  # reason -> nodes
+    _printed: int = 0
+    _gate: threading.RLock = field(default_factory=threading.RLock)
+    _pulse: Pulse | None = None
 
     def __call__(self, event: Event) -> None:
         """One event."""
-        console = self._words.console
-        if isinstance(event, Ending):
-            if event.fate is not Fate.KEPT or self._every or event.fetched:
-                for line in self._words.ended(event):
-                    console.print(line)
-        elif isinstance(event, Progress):
-            last = self._told.get(event.node, 0.0)
-            if self._clock() - last >= _QUIET:
-                self._told[event.node] = self._clock()
-                console.print(f"  {self._words.name(event.node)}  {console.paint('runs', 'cyan')}  {progress(event)}".rstrip())
-        else:
-            if isinstance(event, Started):
-                self._told[event.node] = self._clock()
-            line = self._words.aside(event)
-            if line:
-                console.print(line)
+        with self._gate:
+            if isinstance(event, Ending):
+                self._running.pop(event.node, None)
+                self._ended(event)
+            elif isinstance(event, Progress):
+                self._progress(event)
+            else:
+                if isinstance(event, Started):
+                    now = self.clock()
+                    self._running[event.node] = _Running(now, now)
+                self._print(self.words.aside(event))
+
+    def _ended(self, ending: Ending) -> None:
+        if ending.fate is Fate.BLOCKED:
+            self._blocked.setdefault(ending.reason, []).append(ending.node)
+        elif ending.fate is Fate.INTERRUPTED and ending.reason == NOT_STARTED:
+            return
+        elif ending.fate is Fate.FAILED:
+            self._print(self.words.ended(ending, tail=len(self._failures) < _TAILS))
+            self._failures.append(_Failure(ending, self._printed))
+        elif ending.fate is not Fate.KEPT or self.every or ending.fetched:
+            self._print(self.words.ended(ending))
+
+    def _progress(self, event: Progress) -> None:
+        run = self._running.get(event.node)
+        if run is None:
+            return
+        queued = run.progress.queued if run.progress is not None else ""
+        run.progress = event
+        if event.queued != queued:
+            if not event.queued:
+                run.began = self.clock()  # until now it stood in a queue
+            run.told = -math.inf
+        if not event.queued or event.queued != queued:
+            self._tell(event.node, run)
+
+    def _tell(self, node: str, run: _Running) -> None:
+        now = self.clock()
+        if self.beats and now - run.told >= _QUIET:
+            run.told = now
+            self._print([self.words.runs(node, now - run.began, run.progress)])
+
+    def beat(self) -> None:
+        """Tell of those that were quiet for long."""
+        with self._gate:
+            for node, run in self._running.items():
+                self._tell(node, run)
+
+    def finish(self) -> None:
+        """What went wrong, where it has scrolled away since, and what that keeps from being built."""
+        lines = self._printed
+        for each in self._failures[:_TAILS]:
+            if lines - each.line > _TAIL:
+                self._print(self.words.ended(each.ending))
+        for reason, nodes in self._blocked.items():
+            self._print(self.words.blocked(reason, nodes))
+        self._failures.clear()
+        self._blocked.clear()
+
+    def _print(self, lines: list[str]) -> None:
+        for line in lines:
+            self.words.console.print(line)
+        self._printed += len(lines)
 
     def __enter__(self) -> Self:
+        if self.beats:
+            self._pulse = Pulse(self.beat, seconds=_LOOK)
+            self._pulse.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is left to do."""
+        if self._pulse is not None:
+            self._pulse.stop()
+        self.finish()
 
 
 class Stream:
-    """Each event as a line of JSON."""
+    """Each event as a line of JSON, the plan first."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, plan: Plan, clock: Clock) -> None:
         self._console = console
+        self._plan = plan
+        self._clock = clock
+        self._told: dict[str, float] = {}  # when there was progress of a step
+        self._queued: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
-        """One event."""
+        """One event; progress of one step at most once a second."""
+        if isinstance(event, Progress):
+            soon = self._clock() - self._told.get(event.node, -math.inf) < _PACE
+            if soon and event.queued == self._queued.get(event.node, ""):
+                return
+            self._told[event.node] = self._clock()
+            self._queued[event.node] = event.queued
         self._console.print(data(as_data(event)))
 
     def __enter__(self) -> Self:
+        self._console.print(data(plan_data(self._plan)))
         return self
 
     def __exit__(self, *_: object) -> None:
         """Nothing is left to do."""
 
 
-def teller(console: Console, plan: Plan, log: Log, *, clock: Clock, as_json: bool, every: bool) -> Stream | Lines:
+def teller(
+    console: Console,
+    plan: Plan,
+    log: Log,
+    *,
+    clock: Clock,
+    as_json: bool,
+    every: bool,
+    options: Options,
+) -> Teller:
     """Who tells of a build here."""
-    words = Words.of(console, plan.graph, log)
     if as_json:
-        return Stream(console)
-    return Lines(words, clock, every=every)
+        return Stream(console, plan, clock)
+    words = Words.of(console, plan.graph, log)
+    if not console.moves:
+        return Lines(words, clock, every)
+    from zyc.report.live import Live
+
+    return Live(Lines(words, clock, every, beats=False), plan, options)
 
 
 def progress(event: Progress) -> str:
     """`step 74/101 · loss 0.61 · 1,910 tok/s · 2 min left`, as far as a step says it."""
-    facts = dict(event.facts)
+    facts = {name: value for name, value in event.facts.items() if math.isfinite(value)}
     told = [event.queued] if event.queued else []
-    step, of = facts.pop("step", None), facts.pop("of", None)
+    step, of = facts.get("step"), facts.get("of")
     if step is not None:
         told.append(f"step {step:,.0f}/{of:,.0f}" if of else f"step {step:,.0f}")
-    eta = facts.pop("eta", None)
-    speed = facts.pop("tokens_per_second", None)
-    told += [f"{name} {value:.3g}" for name, value in list(facts.items())[:2]]
-    if speed is not None:
-        told.append(f"{speed:,.0f} tok/s")
-    if eta is not None:
-        told.append(f"{in_time(eta)} left")
+    told += [f"{name} {value:.3g}" for name, value in named_facts(event)[:2]]
+    if "tokens_per_second" in facts:
+        told.append(f"{facts['tokens_per_second']:,.0f} tok/s")
+    if "eta" in facts:
+        told.append(f"{in_time(max(0.0, facts['eta']))} left")
     return safe(" · ".join(told))
 
 
-def summary(console: Console, endings: Mapping[str, Ending], *, left: int, again: str, took: float) -> None:
-    """What came of it, what was saved, and the next command."""
-    counts = {fate: [each for each in endings.values() if each.fate is fate] for fate in Fate}
-    words = [console.paint(f"{len(them):,} {fate.value}", COLOURS[fate]) for fate, them in counts.items() if them]
-    words += [f"{left:,} not started"] if left else []
-    saved = sum(each.saved for each in counts[Fate.KEPT])
-    worked = sum(each.seconds for each in endings.values())
-    acted = any(each.seconds or each.fetched for each in endings.values())
-    console.say(
-        " · ".join(words or ["nothing to do"])
-        + (f" · {in_time(worked)} of work" if worked else "")
-        + (f" in {in_time(took)}" if acted and took else "")
-        + (f" · {in_time(saved)} saved" if saved >= 1 else "")
-    )
-    failed = [each for each in endings.values() if each.fate is Fate.FAILED]
-    gates = [each for each in endings.values() if any(gate.verdict is Verdict.FAILS for gate in each.gates)]
-    if failed:
-        done = "   what is done is kept" if counts[Fate.RAN] or counts[Fate.KEPT] else ""
-        console.say(f"next   mend `{failed[0].node}` (zyc logs {failed[0].node}), then {again}{done}")
-        if left:
-            console.say("       --keep-going builds what does not stand on it")
-    elif gates:
-        console.say(f"next   zyc show {gates[0].node}   its gates and measures; a moved bound reruns nothing")
-    elif counts[Fate.INTERRUPTED]:
-        console.say(f"next   {again}   goes on where it stopped")
+def named_facts(event: Progress) -> list[tuple[str, float]]:
+    """The facts that a step named itself, its loss first."""
+    named = [(name, value) for name, value in event.facts.items() if name not in _STATED]
+    lost = [("loss", event.facts["loss"])] if "loss" in event.facts else []
+    return [(" ".join(name.split()), value) for name, value in lost + named if math.isfinite(value)]
+
+
+def plan_data(plan: Plan) -> dict[str, object]:
+    """What is about to happen, for programs."""
+    acting = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME, State.MAYBE)]
+    known = [each.estimate.seconds for each in acting if each.estimate.seconds is not None]
+    return {
+        "event": "plan",
+        "nodes": len(plan.decisions),
+        "counts": {state.value: plan.count(state) for state in State},
+        "seconds": {
+            "low": sum(each.low for each in known),
+            "high": sum(each.high for each in known),
+            "unknown": len(acting) - len(known),
+        },
+        "twin": plan.settlement.twin,
+    }
 
 
 def as_data(event: Event) -> dict[str, object]:

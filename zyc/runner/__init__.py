@@ -20,7 +20,7 @@ from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, verdict_failed
 from zyc.runner.inputs import Inputs, Options, still_searching
 from zyc.runner.records import Records
-from zyc.runner.schedule import Room, Share, Ways, seconds_of, ways
+from zyc.runner.schedule import Room, Share, Ways, need_of, seconds_of, ways
 from zyc.store import Store
 from zyc.world import LEFT, Lock, World
 
@@ -37,6 +37,7 @@ __all__ = [
     "Told",
     "Waiting",
     "Ways",
+    "need_of",
     "seconds_of",
     "verdict_failed",
     "ways",
@@ -213,7 +214,7 @@ class Build:
         if name in self._settled:
             return
         self._settled.add(name)
-        for reader in self._readers[name]:
+        for reader in dict.fromkeys(self._readers[name]):  # one may read it twice
             self._pending[reader] -= 1
             if self._pending[reader] == 0:
                 self._todo.append(reader)
@@ -270,7 +271,7 @@ class Build:
         while self._ready and not self.room.full and len(self._running) < _PUBLISHING + self._width():
             entry = heappop(self._ready)
             name = entry[2]
-            share = self.room.take(self.inputs.need(self._node(name)))
+            share = self.room.take(need_of(self._node(name), self.plan.decisions[name]))
             if share is None:
                 passed.append(entry)
                 since = self._refused.setdefault(name, self.world.monotonic())

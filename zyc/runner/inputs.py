@@ -12,7 +12,7 @@ from zyc.graph import Choice, Cluster, Node
 from zyc.known import History
 from zyc.plan import Forward, Plan, State
 from zyc.runner.attempt import Task
-from zyc.runner.schedule import Need, Share
+from zyc.runner.schedule import Share
 from zyc.store import Store
 
 
@@ -58,17 +58,6 @@ class Inputs:
                     self.store.group({edge.field: self.forward.trees[edge.source] or "" for edge in vertex.members})
             else:
                 yield name
-
-    def need(self, node: Node) -> Need:
-        """What a step takes of the machine while it runs."""
-        decision = self.plan.decisions[node.name]
-        placement = dict(node.shape.placement)
-        memory = placement.get("memory") or decision.estimate.memory or 0
-        cpus, gpus = placement.get("cpus") or 1, placement.get("gpus") or 0
-        assert isinstance(memory, int)
-        assert isinstance(cpus, int)
-        assert isinstance(gpus, int)
-        return Need(cpus, memory, gpus)
 
     def task(self, node: Node, manifest: Manifest, share: Share) -> Task:
         """All that is decided of a step."""

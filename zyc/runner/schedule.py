@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from zyc.graph import Graph
+from zyc.graph import Graph, Node
 from zyc.plan import Decision, State
 
 UNKNOWN = 1.0  # seconds: what nobody has estimated or measured
@@ -81,6 +81,17 @@ class Room:
     def _clamped(self, need: Need) -> Need:
         memory = need.memory if self.memory is None else min(need.memory, self.memory)
         return Need(min(need.cpus, self.cpus), memory, min(need.gpus, self._all_gpus))
+
+
+def need_of(node: Node, decision: Decision) -> Need:
+    """What a step takes: what its spec says, or what it is expected to hold."""
+    placement = dict(node.shape.placement)
+    memory = placement.get("memory") or decision.estimate.memory or 0
+    cpus, gpus = placement.get("cpus") or 1, placement.get("gpus") or 0
+    assert isinstance(memory, int)
+    assert isinstance(cpus, int)
+    assert isinstance(gpus, int)
+    return Need(cpus, memory, gpus)
 
 
 def seconds_of(decision: Decision) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,10 +14,15 @@ from zyc import agreed, past
 from zyc.errors import ZycError, problem
 from zyc.fields import read_seconds
 from zyc.front import Call, Front
+from zyc.plan import Decision
 from zyc.preflight import add_pins, flaws_by_node, flaws_of_place
 from zyc.report import build as report
+from zyc.report import ended
+from zyc.report.console import data
 from zyc.runner import Build, Ending, Fate, Options, verdict_failed
 from zyc.verbs import App, nodes, on_a_graph
+
+_END_OF_A_LOG = 65_536  # bytes: a log may be larger than what there is of memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def command(app: App, call: Call, *, plan_file: str | None, work: Work) -> int:
     return build(app, call, work, promise=promise)
 
 
-def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = None) -> int:
+def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = None, again: str = "") -> int:
     """Build until nothing is left: a search chooses its next member once it knows more."""
     front = app.open(call)
     if promise is not None:
@@ -110,8 +114,10 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
             raise ZycError(moved)
     began = front.world.monotonic()
     endings: dict[str, Ending] = {}
+    decisions: dict[str, Decision] = {}  # as they were when each node was first planned
     left: list[str] = []
     while True:
+        decisions = {**front.plan.decisions, **decisions}
         done = _once(app, front, work)
         left = done.left
         # what ran for a search's last member is kept by now, and ran all the same
@@ -128,9 +134,11 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
     took = front.world.monotonic() - began
     if app.json:
         counts = {fate.value: sum(1 for each in endings.values() if each.fate is fate) for fate in Fate}
-        app.console.print(json.dumps({"event": "done", "counts": counts, "left": len(left), "seconds": round(took, 3)}))
+        saved = round(ended.saved_seconds(endings), 3)
+        done_event = {"event": "done", "counts": counts, "left": len(left), "seconds": round(took, 3), "saved": saved}
+        app.console.print(data(done_event))
     else:
-        report.summary(app.console, endings, left=len(left), again=words_of(call), took=took)
+        ended.summary(app.console, endings, decisions, left=len(left), again=again or words_of(call), took=took)
     app.close()
     if any(each.fate is Fate.INTERRUPTED for each in endings.values()):
         return 130
@@ -158,10 +166,10 @@ def _once(app: App, front: Front, work: Work) -> Build:
         app.console.note(f"zyc.lock: pinned {name} {plan.settlement.known.pins[name]}")
 
     def log(path: str) -> str:
-        return front.world.read(front.project.root / path).decode("utf-8", "replace")
+        return front.world.tail(front.project.root / path, most=_END_OF_A_LOG).decode("utf-8", "replace")
 
-    told = report.teller(app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every)
     options = replace(work.options, lacking={name: them[0].message for name, them in flaws.items()})
+    told = report.teller(app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options)
     made = Build(front, plan, told, options=options)
     remembered = None
     if plan.changes:

@@ -38,4 +38,4 @@ def command(app: App, *, select: tuple[str, ...], as_json: bool, work: Work) -> 
         app.console.print("nothing to try again: all of the last build came to its end")
         return 0
     call = replace(last.call, select=select) if select else replace(last.call, select=last.undone, exclude=())
-    return build(app, replace(call, frozen=False), work)
+    return build(app, replace(call, frozen=False), work, again="zyc retry")
