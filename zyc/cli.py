@@ -31,6 +31,9 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "render": ("write the graph as folders with scripts that run without zyc", False),
         "lock": ("pin what can move, or move a pin", False),
     },
+    "look after": {
+        "gc": ("free what no project needs, and say what that is", False),
+    },
     "set up": {
         "init": ("start a project that plans and builds", False),
         "doctor": ("what this machine has and lacks, and the command that mends it", False),

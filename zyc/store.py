@@ -74,6 +74,7 @@ class Store:
     def _create(self) -> None:
         for part in _PARTS:
             self.world.make_folder(self.root / part, durable=True)
+        self.world.lock(self._whole, shared=True).release()  # its file is there for those who may only read
         self.world.write(self.root / "FORMAT", FORMAT, durable=True)  # last: what has it is complete
 
     def writable(self) -> bool:
@@ -92,6 +93,17 @@ class Store:
         """The digests of all trees that are here."""
         listed = (self.world.list(f"{self._trees}/{shard}") for shard in self.world.list(self._trees))
         return frozenset(name for names in listed for name in names if len(name) == 64)
+
+    def members(self, digest: str) -> tuple[str, ...]:
+        """The trees that a group leads to; none for any other tree."""
+        top = self._at(digest)
+        try:
+            names = self.world.list(top)
+            links = [self.world.read_link(f"{top}/{name}") for name in names]
+        except OSError:
+            return ()  # the first that is no link ends it: a group holds nothing else
+        found = [_MEMBER.fullmatch(link) for link in links]
+        return tuple(each[2] for each in found if each is not None) if all(found) else ()
 
     def publish(self, folder: AnyPath) -> Tree:
         """Make a folder a tree of the store, in place: the folder is gone from where it was.
