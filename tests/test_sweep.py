@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from faulty import Crash, Crashing, Quick, Refusing, refusal
+from house import House as Bare
+from house import digest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,45 +19,18 @@ from zyc.errors import ZycError
 from zyc.graph import Graph
 from zyc.known import History, Known
 from zyc.plan import Plan
-from zyc.project import Project
 from zyc.settle import Settlement
 from zyc.store import Store, tree_of
 from zyc.sweep import Item, Survey, Wish, carry_out
-from zyc.traces import Roots, Trace, Traces, projects
+from zyc.traces import Roots, Trace, projects
 
 EMPTY = Plan(Settlement(Graph({}), Known(), {}), History(), {})
 NOTHING = {False: EMPTY, True: EMPTY}  # no spec declares anything: only roots count
 BROKEN = {False: None, True: None}
 
 
-def digest(number: int) -> str:
-    """A key that is easy to see."""
-    return f"{number:064x}"
-
-
-class House:
-    """A store with results in it, and a project that has some of them."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "specs").mkdir(parents=True)
-        self.world = Quick()
-        self.project = Project(root)
-        self.store = Store.open(self.world, self.project.store)
-        self.traces = Traces(self.store)
-
-    def result(self, number: int, *inputs: str, node: str = "", seconds: float = 1.0, where: Path | None = None) -> str:
-        """A result, its trace, and the node that has it as its last one."""
-        out = self.root / f"out{number}"
-        out.mkdir()
-        (out / "file").write_text(f"{number}" * 5_000)
-        tree = self.store.publish(out)
-        told = {f"in/{at}": ("", each) for at, each in enumerate(inputs)}
-        trace = Trace(digest(number), "step", tree.digest, tree.bytes, inputs=told, seconds=seconds)
-        self.traces.write(trace)
-        if node:
-            Roots(self.store, where or self.root).set(node, digest(number))
-        return tree.digest
+class House(Bare):
+    """A house that is swept."""
 
     def sweep(self, *, plans=NOTHING, world=None, **wish):
         """What can go."""
@@ -66,13 +41,6 @@ class House:
         done: list[Item] = []
         carry_out(Store(world or self.world, self.store.root), self.project, sweep, done=done.append)
         return done
-
-    def whole(self) -> bool:
-        """Whether every tree is what its name says, and every group leads to trees that are here."""
-        return all(
-            self.store.recheck(tree) and all(self.store.has(each) for each in self.store.members(tree))
-            for tree in self.store.present()
-        )
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -68,9 +68,10 @@ class Holders:
         told = (traces.read(key) for key in self._keys.get(tree, ()))
         return min((each.started for each in told if each is not None and each.started), default="")
 
-    def again(self, tree: str, there: set[str]) -> float | None:
-        """What making a tree again takes, with all that is not there for it; nothing when nobody knows how."""
-        seconds, seen, waiting = 0.0, {tree}, [tree]
+    def again(self, trees: Iterable[str], there: Container[str]) -> float | None:
+        """What making these again takes, with all that is not there for it, each once; nothing when nobody knows how."""
+        seconds, seen = 0.0, set(trees)
+        waiting = sorted(seen)
         while waiting:
             each = waiting.pop()
             inside = set(self.members.get(each, ()))
@@ -81,9 +82,29 @@ class Holders:
                 quickest = min((self.summaries[key] for key in keys), key=lambda told: told.seconds)
                 seconds += quickest.seconds
                 inside = set(quickest.inputs.values())
-            waiting += inside - seen - there
+            waiting += [one for one in inside - seen if one not in there]
             seen |= inside
         return seconds
+
+    def known(self, trees: Iterable[str]) -> list[str]:
+        """Those of which somebody knows how they were made."""
+        return [each for each in trees if each in self._keys or self.members.get(each)]
+
+    def nodes_of(self, tree: str) -> list[str]:
+        """The nodes that a tree belongs to: whose last result it is, or was; of a group, those that read it."""
+        last = {each.node for each in self.holders if each.tree == tree}
+        readers = {each.node for each in self.holders if tree in self._inputs(each)} if self.members.get(tree) else set()
+        owner = self.owner(tree)
+        return sorted(last or readers or ({owner.node} if owner is not None else set()))
+
+    def bytes_of(self, tree: str) -> int:
+        """How much is in a tree, as its trace says."""
+        keys = self._keys.get(tree)
+        return self.summaries[keys[0]].bytes if keys else 0
+
+    def _inputs(self, holder: Holder) -> Collection[str]:
+        summary = self.summaries.get(holder.key)
+        return summary.inputs.values() if summary is not None else ()
 
     def repeatable(self, tree: str) -> bool:
         """Whether the recipe of a tree gives it again: somebody's word that an old one will do is no recipe."""
@@ -102,8 +123,8 @@ class Holders:
         return self._repeatable[tree]
 
 
-def read_holders(store: Store, here: AnyPath) -> Holders:
-    """Everything that is held; a record that is damaged could hold anything, so nothing is told then."""
+def read_holders(store: Store, here: AnyPath, *, told: Callable[[Problem], None] | None = None) -> Holders:
+    """Everything that is held; a record that is damaged could hold anything: told, or where nobody hears it an error."""
     damaged: list[Problem] = []
     with Journal.open(store, told=lambda each: damaged.append(each) if each.code == "unreadable-record" else None) as journal:
         summaries = journal.summaries()
@@ -120,7 +141,10 @@ def read_holders(store: Store, here: AnyPath) -> Holders:
                 holder = _holder(name, folder, root, summaries, here=name == mine, twin=kind == "twin")
                 holders.append(holder)
                 former |= {key: holder for key in (*root.former, root.key) if key not in former or holder.here}
-    if damaged:
+    if told is not None:
+        for each in damaged:
+            told(each)
+    elif damaged:
         raise ZycError(problem("sweep-damaged", count=len(damaged), file=_shown(store, damaged[0])))
     present = store.present()
     members = {tree: inside for tree in present if (inside := store.members(tree))}

@@ -185,7 +185,7 @@ class Survey:
                 project="" if owner is None or owner.here else owner.folder,
                 age=self._age(held.started(tree), path),
                 bytes=self.world.usage(path),
-                seconds=held.again(tree, keep),
+                seconds=held.again([tree], keep),
                 because=_INTERMEDIATE if tree in dropped else _GROUP if group else _because(owner, tree),
             )
 
@@ -200,16 +200,24 @@ class Survey:
 
     def _leftovers(self) -> Iterator[Item]:
         """What a killed process left; of a living one only after a day, whatever the clock did in between."""
-        for folder in (self.store.root / "tmp", self.project.artifacts / "steps"):
+        for folder in self._written():
             for name in self.world.list(folder):
                 mark = _FRESH.fullmatch(name)
                 age = self._age("", folder / name) or 0
                 if mark is not None and (not alive(int(mark[1])) or age > _DAY):
                     yield self._item("leftover", folder / name, "of a process that was killed")
 
+    def _written(self) -> Iterator[Path]:
+        """The folders in which something is made beside its place first."""
+        root, artifacts = self.store.root, self.project.artifacts
+        yield from (root, root / "tmp", root / "locks", artifacts / "steps", artifacts / "nodes", artifacts / "twin")
+        yield from (root / "traces" / shard for shard in self.world.list(root / "traces"))
+        for name in self.world.list(root / "roots"):
+            yield from (root / "roots" / name, root / "roots" / name / "real", root / "roots" / name / "twin")
+
     def _locks(self) -> Iterator[Item]:
         for name in self.world.list(self.store.root / "locks"):
-            if name != "store":
+            if name != "store" and not _FRESH.fullmatch(name):
                 yield self._item("lock", self.store.root / "locks" / name, "nobody holds it")
 
     def _steps(self, held: Holders) -> Iterator[Item]:

@@ -27,6 +27,7 @@ CALLS = {  # a call of each verb in the project of `zyc init`
     "build": ["build"],
     "render": ["render"],
     "lock": ["lock"],
+    "verify": ["verify"],
     "gc": ["gc"],
     "init": ["init", "other"],
     "doctor": ["doctor"],

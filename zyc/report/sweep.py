@@ -105,6 +105,8 @@ def _word(what: str, count: int) -> str:
 
 
 def _name(each: Item) -> str:
+    if each.what == "quarantine":
+        return safe(each.path.name[:12])
     short = {"tree": 12, "group": 12, "step": 18}.get(each.what)  # `steps/` and as much of a key
     return safe(each.name[:short])
 

@@ -131,10 +131,10 @@ class World:
         return self.stat(path, follow=True) is not None
 
     def list(self, folder: AnyPath) -> tuple[str, ...]:
-        """The sorted names in a folder; none in a missing one."""
+        """The sorted names in a folder; none in a missing one, or in a file."""
         try:
             return tuple(sorted(os.listdir(folder)))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
 
     def walk(self, folder: AnyPath) -> tuple[tuple[str, Stat], ...]:
@@ -153,7 +153,7 @@ class World:
                             found[path] = seen
                             if seen.kind == "folder":
                                 pending.append(path)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
         return tuple(sorted(found.items(), key=lambda each: each[0]))
 
