@@ -184,6 +184,7 @@ def stand_still(monkeypatch) -> None:
     monkeypatch.setattr(World, "monotonic", lambda _: 0.0)
     monkeypatch.setattr(World, "list", names)
     monkeypatch.setattr(World, "now", lambda _: 1_790_000_000.0)
+    monkeypatch.setattr(World, "usage", lambda _, path: 4096 * (1 + len([*Path(path).rglob("*")])))
     monkeypatch.setattr(World, "disk_free", lambda *_: 61_000_000_000)
     monkeypatch.setattr(World, "cpu_count", lambda _: 2)
     monkeypatch.setattr(World, "memory_total", lambda _: 16_000_000_000)

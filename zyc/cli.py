@@ -37,6 +37,10 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "push": ("send what is kept here to a remote, for others", False),
         "pull": ("bring what others built, from a remote", False),
     },
+    "look after": {
+        "verify": ("read all that is kept again; tell what is damaged, or put it aside", False),
+        "gc": ("free what no project needs, and say what that is", False),
+    },
     "set up": {
         "init": ("start a project that plans and builds", False),
         "doctor": ("what this machine has and lacks, and the command that mends it", False),

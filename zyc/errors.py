@@ -221,6 +221,12 @@ WORDING: dict[str, Says] = {
         "`{store}/FORMAT` does not say `{known}`, and the store is not empty",
         "`zyc verify --repair` looks at all of it, and writes that file again",
     ),
+    "sweep-damaged": Says(
+        "`{file}` is damaged ({count} such records), so nobody can tell what it keeps: nothing is removed",
+        "`zyc verify --repair` puts what is damaged aside; then try again",
+    ),
+    "unknown-project": Says("the store knows no project `{text}`", "{hint}"),
+    "project-still-there": Says("the project `{path}` is still there", "only one that is gone can be forgotten"),
     "store-read-only": Says(
         "`{path}` may not be written, so nothing can be built into it",
         "check who owns it and how its disk is mounted; what is kept there can still be planned and read",

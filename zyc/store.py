@@ -62,21 +62,32 @@ class Store:
 
     def made(self) -> bool:
         """Whether there is a store that this zyc reads; one of another format, or of none, is an error."""
-        file, name = self.root / "FORMAT", f"{self.root.parent.name}/{self.root.name}"
-        if self.world.exists(file):
-            found = self.world.read(file).decode("utf-8", "replace")
-            if found != FORMAT:
-                code = "store-format" if _ANY_FORMAT.fullmatch(found) else "store-unnamed"
-                raise ZycError(problem(code, store=name, found=found[:40].strip(), known=FORMAT.strip()))
-            return True
+        self.refuse_foreign()
+        found = self._says()
         # what holds results is no new store, whatever became of its name; a crash while it was made leaves none
-        if any(self.world.list(self.root / part) for part in ("trees", "traces", "roots")):
-            raise ZycError(problem("store-unnamed", store=name, found="", known=FORMAT.strip()))
-        return False
+        if found != FORMAT and (found or any(self.world.list(self.root / part) for part in ("trees", "traces", "roots"))):
+            raise ZycError(problem("store-unnamed", store=self._named, known=FORMAT.strip()))
+        return found == FORMAT
+
+    def refuse_foreign(self) -> None:
+        """An error when the store was made by a zyc with another format: nothing of it is known here."""
+        found = self._says()
+        if found != FORMAT and _ANY_FORMAT.fullmatch(found):
+            raise ZycError(problem("store-format", store=self._named, found=found.strip(), known=FORMAT.strip()))
+
+    def _says(self) -> str:
+        file = self.root / "FORMAT"
+        with plainly(file):
+            return self.world.read(file).decode("utf-8", "replace") if self.world.exists(file) else ""
+
+    @property
+    def _named(self) -> str:
+        return f"{self.root.parent.name}/{self.root.name}"
 
     def _create(self) -> None:
         for part in _PARTS:
             self.world.make_folder(self.root / part, durable=True)
+        self.world.lock(self._whole, shared=True).release()  # its file is there for those who may only read
         self.world.write(self.root / "FORMAT", FORMAT, durable=True)  # last: what has it is complete
 
     def writable(self) -> bool:
@@ -95,6 +106,17 @@ class Store:
         """The digests of all trees that are here."""
         listed = (self.world.list(f"{self._trees}/{shard}") for shard in self.world.list(self._trees))
         return frozenset(name for names in listed for name in names if len(name) == 64)
+
+    def members(self, digest: str) -> tuple[str, ...]:
+        """The trees that a group leads to; none for any other tree."""
+        top = self._at(digest)
+        try:
+            names = self.world.list(top)
+            links = [self.world.read_link(f"{top}/{name}") for name in names]
+        except OSError:
+            return ()  # the first that is no link ends it: a group holds nothing else
+        found = [_MEMBER.fullmatch(link) for link in links]
+        return tuple(each[2] for each in found if each is not None) if all(found) else ()
 
     def publish(self, folder: AnyPath, *, expected: str = "") -> Tree:
         """Make a folder a tree of the store, in place: the folder is gone from where it was.
@@ -145,19 +167,44 @@ class Store:
 
     def recheck(self, digest: str) -> bool:
         """Whether a tree is here and its bytes are what its name says; mode bits prove nothing."""
-        top = self.path(digest)
-        if not self.has(digest):
-            return False
-        try:
-            entries = _look(self.world, top)
-            if any(entry.seen.kind == "other" for entry in entries):
-                return False
-            digests = self.world.each(lambda entry: _file_digest(self.world, top, entry), entries)
-        except OSError as error:
-            if error.errno != errno.EIO:  # a sector that cannot be read is not whole either
-                raise
-            return False
-        return _tree(entries, digests).digest == digest
+        return self.has(digest) and not self.flaws([digest])
+
+    def flaws(self, digests: Iterable[str], *, told: Callable[[int], None] = lambda _: None) -> dict[str, str]:
+        """What is wrong with each of these trees that is not what its name says; `told` hears of bytes as they are read.
+
+        All their files are read side by side, the largest first: a disk and all processors are busy to the end.
+        """
+        looks: dict[str, Sequence[_Entry]] = {}
+        wrong: dict[str, str] = {}
+        for digest in digests:
+            try:
+                looks[digest] = _look(self.world, self.path(digest))
+            except OSError as error:
+                wrong[digest] = f"it cannot be read: {error.strerror}"
+        files = [(digest, at) for digest, inside in looks.items() for at, each in enumerate(inside) if each.seen.kind == "file"]
+        files.sort(key=lambda each: -looks[each[0]][each[1]].seen.size)
+
+        def read(place: tuple[str, int]) -> str:
+            digest, at = place
+            entry = looks[digest][at]
+            try:
+                found = self.world.digest(f"{self._at(digest)}/{entry.path}")
+            except OSError as error:
+                if error.errno not in (errno.EIO, errno.ENOENT):  # a sector that cannot be read is not whole either
+                    raise
+                wrong[digest] = f"`{_shown(entry.path)}` cannot be read: {error.strerror}"
+                return ""
+            told(entry.seen.size)
+            return found
+
+        with plainly(self.root):
+            found = {digest: [""] * len(inside) for digest, inside in looks.items()}
+            for (digest, at), each in zip(files, self.world.each(read, files), strict=True):
+                found[digest][at] = each
+        for digest, inside in looks.items():
+            if digest not in wrong and _tree(inside, found[digest]).digest != digest:
+                wrong[digest] = "it is not what was published"
+        return wrong
 
     def records(self, digest: str) -> list[TreeRecord]:
         """What a tree holds, its files read anew; an error when its bytes are not what its name says."""
@@ -171,13 +218,17 @@ class Store:
 
     def quarantine(self, digest: str) -> Path:
         """Move a tree out of the way, so that its digest is absent; says where it is now."""
-        top, aside = self.path(digest), self.root / "quarantine"
-        with plainly(top):
+        return self.put_aside(self.path(digest))
+
+    def put_aside(self, path: Path) -> Path:
+        """Move anything of the store's out of its way; says where it is now."""
+        aside = self.root / "quarantine"
+        with plainly(path):
             self.world.make_folder(aside)
-            self._unlock(top)
-            place = next(place for n in range(1, 10_000) if not self.world.exists(place := aside / f"{digest}.{n}"))
-            self.world.rename(top, to=place)
-            self.world.sync(top.parent)
+            self._unlock(path)
+            place = next(place for n in range(1, 10_000) if self.world.stat(place := aside / f"{path.name}.{n}") is None)
+            self.world.rename(path, to=place)
+            self.world.sync(path.parent)
         return place
 
     def lock(self, key: str, *, wait: bool = True, told: Callable[[str], None] | None = None) -> Lock:

@@ -112,13 +112,17 @@ class Roots:
         world = self.store.world
         with plainly(path):
             if not self._registered:
-                world.make_folder(self.folder)
-                if read_card(self.store, self.folder.parent.name, told=self._told) != self.project:
-                    world.write(self.folder.parent / CARD, _sealed({"path": self.project}), durable=True)
-                self._registered = True
+                self.register()
             before = read_root(self.store, path, told=self._told)
             former = [each for each in (before.key, *before.former) if each != key] if before is not None else []
             world.write(path, _sealed({"node": node, "key": hex_digest(key), "former": former[:_MOST_FORMER]}))
+
+    def register(self) -> None:
+        """Write the card that says whose roots these are, unless it is there."""
+        self.store.world.make_folder(self.folder)
+        if read_card(self.store, self.folder.parent.name, told=self._told) != self.project:
+            self.store.world.write(self.folder.parent / CARD, _sealed({"path": self.project}), durable=True)
+        self._registered = True
 
     def get(self, node: str) -> str | None:
         """The key that a node last had."""

@@ -139,6 +139,11 @@ class Console:
         """A line beside the answer."""
         self._write(self.err, f"{self._plain(text)}\n", self._noted)
 
+    def tick(self, text: str) -> None:
+        """A line beside the answer that the next one is written over; none where a line cannot be."""
+        if self.moves:
+            self._write(self.err, f"\r\x1b[K{clipped(self._plain(text), self.width)}", [])
+
     def _write(self, stream: IO[str], text: str, kept: list[str]) -> None:
         try:
             try:

@@ -214,7 +214,7 @@ class Build:
         if name in self._settled:
             return
         self._settled.add(name)
-        for reader in dict.fromkeys(self._readers[name]):  # one may read it twice
+        for reader in self._readers[name]:  # once for each edge
             self._pending[reader] -= 1
             if self._pending[reader] == 0:
                 self._todo.append(reader)

@@ -139,10 +139,10 @@ class World:
         return self.stat(path, follow=True) is not None
 
     def list(self, folder: AnyPath) -> tuple[str, ...]:
-        """The sorted names in a folder; none in a missing one."""
+        """The sorted names in a folder; none in a missing one, or in a file."""
         try:
             return tuple(sorted(os.listdir(folder)))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
 
     def walk(self, folder: AnyPath) -> tuple[tuple[str, Stat], ...]:
@@ -161,9 +161,24 @@ class World:
                             found[path] = seen
                             if seen.kind == "folder":
                                 pending.append(path)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
         return tuple(sorted(found.items(), key=lambda each: each[0]))
+
+    def usage(self, path: AnyPath) -> int:
+        """How many bytes of its disk a path takes, with all below it; links are not followed."""
+        try:
+            seen = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        whole, pending = seen.st_blocks * 512, [os.fspath(path)] if _KINDS.get(seen.st_mode & 0o170000) == "folder" else []
+        while pending:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    whole += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+        return whole
 
     def digest(self, path: AnyPath) -> str:
         """The sha256 of a file, in hex."""
@@ -417,6 +432,19 @@ class World:
                 raise
             os.close(descriptor)
 
+    def is_locked(self, path: AnyPath) -> bool:
+        """Whether somebody holds a lock at this moment."""
+        import fcntl
+
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def holder(self, path: AnyPath) -> str:
         """Who holds a lock, in words."""
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -619,6 +647,8 @@ def _opened(path: AnyPath, *, shared: bool) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         if not shared or error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        if not os.path.exists(path):
             raise
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # who may only read holds it as well, unsigned
 
