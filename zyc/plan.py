@@ -21,6 +21,7 @@ from zyc.settle import Settlement
 from zyc.store import group_digest
 
 NOTHING_KNOWN = Estimate()
+_IF = ", if it is needed"
 
 
 class State(StrEnum):
@@ -88,6 +89,11 @@ class Decision(NamedTuple):
     gates: tuple[GateOutlook, ...] = ()
     cannot: str = ""  # what this machine lacks for it
     resume: str = ""  # why a state that is there cannot go on
+
+    @property
+    def fetched(self) -> bool:
+        """Whether its bytes are brought here from the remote, whatever else happens."""
+        return self.cause.why is Why.FETCH and not self.cause.text.endswith(_IF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,5 +382,4 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
 
 
 def _from(history: History, need: State) -> Cause:
-    sure = "" if need is State.RUN else ", if it is needed"
-    return Cause(Why.FETCH, text=f"from {history.remote_name}{sure}")
+    return Cause(Why.FETCH, text=f"from {history.remote_name}{'' if need is State.RUN else _IF}")

@@ -30,7 +30,7 @@ def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Proble
 def flaws_of_place(front: Front, plan: Plan) -> list[Problem]:
     """What keeps the results from being kept, whichever they are."""
     acting = (each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME))
-    needed, free = sum(each.estimate.disk or 0 for each in acting), plan.settlement.known.machine.disk
+    needed, free = sum(each.estimate.disk or 0 for each in (*acting, *plan.fetches)), plan.settlement.known.machine.disk
     if free is not None and needed > free:
         return [problem("disk-short", needed=in_bytes(needed), free=in_bytes(free))]
     if plan.changes and not Store(front.world, front.project.store).writable():

@@ -133,8 +133,8 @@ class Words:
         """What is told besides, where it is worth a line."""
         if isinstance(event, Stopping):
             return self.console.said(stopping(event))
-        word = "waits" if isinstance(event, Waiting) else "runs"
-        why = waits_for(event) if isinstance(event, Waiting) else event.why
+        word = "waits" if isinstance(event, Waiting) else "fetched" if event.fetches else "runs"
+        why = waits_for(event) if isinstance(event, Waiting) else f"from {event.fetches}" if event.fetches else event.why
         if not why:
             return []
         colour = "yellow" if isinstance(event, Waiting) else "cyan"
@@ -362,6 +362,8 @@ def plan_data(plan: Plan) -> dict[str, object]:
 def as_data(event: Event) -> dict[str, object]:
     """An event for programs."""
     if isinstance(event, Started):
+        if event.fetches:
+            return {"event": "fetch", "node": event.node, "remote": event.fetches}
         told: dict[str, object] = {"event": "start", "node": event.node, "attempt": event.attempt}
         return {**told, **({"resumed": True} if event.resumed else {}), **({"text": event.why} if event.why else {})}
     if isinstance(event, Progress):

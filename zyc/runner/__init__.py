@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 
 from zyc.digest import Manifest, key_of
@@ -20,7 +20,7 @@ from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, verdict_failed
 from zyc.runner.inputs import Inputs, Options, still_searching
 from zyc.runner.records import Records
-from zyc.runner.schedule import Room, Share, Ways, need_of, seconds_of, ways
+from zyc.runner.schedule import Ready, Room, Share, Ways, need_of, seconds_of, ways
 from zyc.store import Store
 from zyc.world import LEFT, Lock, World
 
@@ -44,8 +44,6 @@ __all__ = [
 ]
 
 _PUBLISHING = 16  # results on their way into the store at once: the disk takes them together
-_LOOKED_AT = 64  # how many ready steps are tried for one that fits beside what runs
-_PATIENCE = 30.0  # seconds for which smaller steps may go before one that does not fit
 _RETRY_LOCK = 0.2
 
 
@@ -54,9 +52,10 @@ _PLAIN = Options()
 
 @dataclass(slots=True)
 class _Run:
-    """A step that runs."""
+    """A step that runs, or a tree that is fetched."""
 
-    attempt: Attempt
+    key: str
+    attempt: Attempt | None
     share: Share | None
 
 
@@ -102,20 +101,19 @@ class Build:
         self.ways = ways(plan.graph, plan.decisions)
         self._readers = plan.graph.readers()
         self._pending = {name: len(each.edges) for name, each in plan.graph.vertices.items()}
-        self._order = {name: at for at, name in enumerate(plan.graph.vertices)}
+        self.ready = Ready(self.ways, {name: at for at, name in enumerate(plan.graph.vertices)}, self.world.monotonic)
         self._todo: deque[str] = deque(name for name, count in self._pending.items() if count == 0)
         self._settled: set[str] = set()
-        self._ready: list[tuple[float, int, str]] = []
         self._later: list[str] = []  # another zyc holds their keys
         self._look_again = 0.0  # when they are tried next
         self._waiting: dict[str, str] = {}  # node -> for whom, as it was last told
-        self._refused: dict[str, float] = {}  # since when a step does not fit
         self._running: dict[str, _Run] = {}
         self._making: dict[str, list[str]] = {}  # key -> who makes it, and who waits for the same
         self._again: set[str] = set()  # their trees are gone, and needed
         self._lacking: dict[str, set[str]] = {}  # node -> inputs that are made again
         self._tries: dict[str, int] = {}
         self._manifests: dict[str, Manifest] = {}
+        self._unfetched: set[str] = set()  # what the remote promised and could not give
         self._halted = False
         self._presses = 0
 
@@ -155,7 +153,7 @@ class Build:
                 self._dispatch()
             if self._todo:
                 continue
-            if not self._running and (over or not (self._ready or self._later)):
+            if not self._running and (over or not (self.ready or self._later)):
                 return
             self._hear()
 
@@ -169,7 +167,7 @@ class Build:
             event = None
         if event is None:
             for name in self._later:
-                self._enqueue(name)
+                self.ready.push(name)
             self._later.clear()
             return
         if isinstance(event, Stopping):
@@ -223,9 +221,12 @@ class Build:
         """What is to be done for a node whose inputs are known."""
         manifest, _ = self.forward.manifest(node)
         key = key_of(manifest)
-        summary = self.history.traces.get(key)
+        summary = self.history.traces.get(key) or self.records.hit(key)
         if summary is not None and node.name not in self._again and (not self._is_wanted(node) or self.store.has(summary.tree)):
             self._kept(node, key, summary)
+            return
+        if summary is not None and summary.tree in self.history.remote and node.name not in self._unfetched:
+            self._fetch(node, key, summary.tree)
             return
         if node.name in self.options.lacking:
             self.forward.learn(node.name, None, None)
@@ -254,41 +255,51 @@ class Build:
             self._making[key].append(node.name)
         else:
             self._making[key] = [node.name]
-            self._enqueue(node.name)
+            self.ready.push(node.name)
 
-    def _enqueue(self, name: str) -> None:
-        heappush(self._ready, (-self.ways.tail(name), self._order[name], name))
+    # --- what a remote has ---
+
+    def _fetch(self, node: Node, key: str, tree: str) -> None:
+        """Bring a tree here, beside whatever else happens."""
+        if key in self._making:
+            self._making[key].append(node.name)
+            return
+        self._making[key] = [node.name]
+        self._running[node.name] = _Run(key, None, None)
+        self.told(Started(node.name, fetches=self.plan.history.remote_name))
+        self._begin(node.name, key, lambda: self.records.fetched(key, tree))
+
+    def _fetched(self, node: Node, key: str, result: Result) -> None:
+        """What the remote could not give is built here."""
+        same = self._making.pop(key)
+        if result.trace is None:
+            self._unfetched.update(same)
+            self.told(Started(node.name, why=f"is built here: {result.reason}"))
+        else:
+            self._kept(node, key, self.history.traces[key], fetched=result.fetched)
+            same.remove(node.name)
+        for other in same:
+            self._consider(self._node(other))
 
     def _is_wanted(self, node: Node) -> bool:
         """Whether somebody asked for the very bytes, which were gone when it was planned."""
         decision = self.plan.decisions[node.name]
-        return decision.cause.why is Why.MISSING and decision.state is State.RUN
+        return decision.fetched or (decision.cause.why is Why.MISSING and decision.state is State.RUN)
 
     # --- ready steps, as far as there is room ---
 
     def _dispatch(self) -> None:
-        passed: list[tuple[float, int, str]] = []
-        while self._ready and not self.room.full and len(self._running) < _PUBLISHING + self._width():
-            entry = heappop(self._ready)
-            name = entry[2]
-            share = self.room.take(need_of(self._node(name), self.plan.decisions[name]))
-            if share is None:
-                passed.append(entry)
-                since = self._refused.setdefault(name, self.world.monotonic())
-                if len(passed) == _LOOKED_AT or self.world.monotonic() - since > _PATIENCE:
-                    break
-                continue
+        for name, share in self.ready.fitting(self.room, lambda name: need_of(self._node(name), self.plan.decisions[name])):
             lock = self._lock(name)
-            if lock is None:
+            if lock is not None:
+                self._start(name, share, lock)
+            else:
                 self.room.give(share)
                 if not self._later:
                     self._look_again = self.world.monotonic() + _RETRY_LOCK
                 self._later.append(name)
-                continue
-            self._refused.pop(name, None)
-            self._start(name, share, lock)
-        for entry in passed:
-            heappush(self._ready, entry)
+            if len(self._running) >= _PUBLISHING + self._width():
+                break
 
     def _width(self) -> int:
         return self.plan.settlement.known.machine.cpus if self.host.local else 240
@@ -315,13 +326,17 @@ class Build:
         task = self.inputs.task(node, self._manifests[name], share)
         number = self._tries.get(name, 0) + 1
         attempt = Attempt(self.bench, task, freed=lambda: self.events.put((name, None)), number=number)
-        self._running[name] = _Run(attempt, share)
+        self._running[name] = _Run(task.key, attempt, share)
+        self._begin(name, task.key, lambda: attempt.run(lock))
+
+    def _begin(self, name: str, key: str, make: Callable[[], Result]) -> None:
+        """Have it made by the crew; what comes of it is heard in the loop."""
 
         def work() -> None:
             try:
-                result = attempt.run(lock)
+                result = make()
                 if result.trace is not None:
-                    self.records.point(node.name, task.key, result.trace.tree)
+                    self.records.point(name, key, result.trace.tree)
                 self.events.put((name, result))
             except BaseException as error:  # noqa: BLE001  # a bug is raised in the loop, where it ends the call
                 self.events.put((name, error))
@@ -339,11 +354,15 @@ class Build:
     def _done(self, name: str, result: Result) -> None:
         node = self._node(name)
         self._free(name)
-        key = self._running.pop(name).attempt.task.key
+        run = self._running.pop(name)
+        key = run.key
+        if run.attempt is None:
+            self._fetched(node, key, result)
+            return
         tries = self._tries[name] = self._tries.get(name, 0) + 1
         if result.fate is Fate.FAILED and tries <= self.options.retries and not (self._halted or self._presses):
             self.told(Started(name, tries + 1, why=f"once more, after: {result.reason}"))
-            self._enqueue(name)
+            self.ready.push(name)
             return
         same = self._making.pop(key)[1:]
         if result.trace is not None:
@@ -377,7 +396,7 @@ class Build:
         )
         self._good(node, ending)
 
-    def _kept(self, node: Node, key: str, summary: Summary, reason: str = "") -> None:
+    def _kept(self, node: Node, key: str, summary: Summary, *, reason: str = "", fetched: int = 0) -> None:
         self.forward.learn(node.name, key, summary)
         self.records.point(node.name, key, summary.tree)
         ending = Ending(
@@ -389,6 +408,7 @@ class Build:
             bytes=summary.bytes,
             measures=summary.measures,
             reason=reason,
+            fetched=fetched,
         )
         self._good(node, ending)
 
@@ -432,7 +452,8 @@ class Build:
 
     def _stop(self, *, hard: bool) -> None:
         for run in list(self._running.values()):
-            run.attempt.stop(hard=hard)
+            if run.attempt is not None:
+                run.attempt.stop(hard=hard)
         for name in self._later:
             if self._waiting.get(name) == LEFT:
                 stop_found(self.bench, key_of(self._manifests[name]), hard=hard)

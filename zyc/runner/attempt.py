@@ -62,6 +62,7 @@ class Result:
     reason: str = ""
     seconds: float = 0.0
     log: str = ""
+    fetched: int = 0  # bytes that a remote gave
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Started:
     resumed: bool = False
     log: str = ""
     why: str = ""  # it is tried once more, or was found running
+    fetches: str = ""  # no step runs: its tree comes from this remote
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from zyc.errors import ZycError
 from zyc.front import Front
 from zyc.journal import Journal, Summary
 from zyc.known import History
 from zyc.project import Project
+from zyc.runner.attempt import Result
+from zyc.runner.fates import Fate
 from zyc.store import Store
 from zyc.traces import Roots, Trace, Traces
 
@@ -16,6 +19,7 @@ from zyc.traces import Roots, Trace, Traces
 class Records:
     """One project's, in one store."""
 
+    front: Front
     store: Store
     project: Project
     twin: bool
@@ -28,9 +32,9 @@ class Records:
     def open(cls, store: Store, front: Front, history: History) -> Records:
         """Those of a call; its history is added to, in a copy."""
         told, twin = front.warnings.append, front.call.twin
-        mine = History(dict(history.traces), dict(history.last), history.present, history.unfinished)
+        mine = replace(history, traces=dict(history.traces), last=dict(history.last))
         roots = Roots(store, front.project.root, twin=twin)
-        return cls(store, front.project, twin, Traces(store, told=told), roots, Journal.open(store, told=told), mine)
+        return cls(front, store, front.project, twin, Traces(store, told=told), roots, Journal.open(store, told=told), mine)
 
     def remember(self, trace: Trace) -> Summary:
         """A trace that was just written, here or by another zyc."""
@@ -46,6 +50,27 @@ class Records:
         if self.store.has(tree):
             self.store.expose(self.project.link(node, twin=self.twin), tree)
 
+    def hit(self, key: str) -> Summary | None:
+        """What the remote knows of a key that only this build came to know."""
+        remote, hits = self.front.remote, self.front.hits
+        found = remote.traces([key]) if remote is not None and key not in hits else {}
+        hits |= found
+        if key in found:
+            dict.__setitem__(self.history.traces, key, Summary.of(found[key]))  # type: ignore[index]
+        return self.history.traces.get(key)
+
+    def fetched(self, key: str, tree: str) -> Result:
+        """A tree that the remote has, brought here; its trace follows its bytes."""
+        remote = self.front.remote
+        assert remote is not None
+        try:
+            got = remote.fetch(tree, self.store)
+            trace = remote.keep(key, self.traces, trace=self.front.hits.get(key))
+        except ZycError as error:
+            return Result(Fate.FAILED, reason=error.problems[0].message)
+        return Result(Fate.KEPT, trace, fetched=got.bytes)
+
     def close(self) -> None:
         """Write what is not yet written."""
+        self.front.keep_hits(self.traces)
         self.journal.close()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from zyc.graph import Graph, Node
 from zyc.plan import Decision, State
 
 UNKNOWN = 1.0  # seconds: what nobody has estimated or measured
+_LOOKED_AT = 64  # how many ready steps are tried for one that fits beside what runs
+_PATIENCE = 30.0  # seconds for which smaller steps may go before one that does not fit
 _ACTS = (State.RUN, State.RESUME, State.MAYBE)
 
 
@@ -129,3 +132,38 @@ def ways(graph: Graph, decisions: Mapping[str, Decision], acts: Collection[State
         for edge in graph.vertices[name].edges:
             behind[edge.source] = max(behind[edge.source], own[name] + behind[name])
     return Ways(own, behind, frozenset(name for name, each in acting.items() if each.estimate.seconds is None))
+
+
+class Ready:
+    """Steps that wait for nothing but room: longest way first; whoever fits beside what runs may overtake, for a while."""
+
+    def __init__(self, ways: Ways, order: Mapping[str, int], clock: Callable[[], float]) -> None:
+        self._ways, self._order, self._clock = ways, order, clock
+        self._heap: list[tuple[float, int, str]] = []
+        self._refused: dict[str, float] = {}  # since when a step does not fit
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, name: str) -> None:
+        """One more."""
+        heappush(self._heap, (-self._ways.tail(name), self._order[name], name))
+
+    def fitting(self, room: Room, need: Callable[[str], Need]) -> Iterator[tuple[str, Share]]:
+        """Each step that can start now, with its share; whoever stops asking leaves the others as they are."""
+        passed: list[tuple[float, int, str]] = []
+        try:
+            while self._heap and not room.full:
+                entry = heappop(self._heap)
+                share = room.take(need(entry[2]))
+                if share is not None:
+                    self._refused.pop(entry[2], None)
+                    yield entry[2], share
+                    continue
+                passed.append(entry)
+                since = self._refused.setdefault(entry[2], self._clock())
+                if len(passed) == _LOOKED_AT or self._clock() - since > _PATIENCE:
+                    return
+        finally:
+            for entry in passed:
+                heappush(self._heap, entry)

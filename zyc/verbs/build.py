@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from zyc import agreed, past
+from zyc import agreed, past, share
 from zyc.errors import ZycError, problem
 from zyc.fields import read_seconds
 from zyc.front import Call, Front
@@ -18,9 +18,10 @@ from zyc.plan import Decision
 from zyc.preflight import add_pins, flaws_by_node, flaws_of_place
 from zyc.report import build as report
 from zyc.report import ended
+from zyc.report import share as sharing
 from zyc.report.console import data
 from zyc.runner import Build, Ending, Fate, Options, verdict_failed
-from zyc.verbs import App, nodes, on_a_graph
+from zyc.verbs import App, nodes, on_a_graph, the_remote
 
 _END_OF_A_LOG = 65_536  # bytes: a log may be larger than what there is of memory
 
@@ -32,13 +33,14 @@ class Work:
     options: Options
     partial: bool = False
     every: bool = False
+    push: bool = False
 
 
 def build_options(function: Callable[..., int]) -> Callable[..., int]:
     """Give a verb everything that says how a build goes about it, as one `Work`."""
 
     @wraps(function)
-    def working(
+    def working(  # noqa: PLR0913  (one for each option)
         *args: object,
         keep_going: bool,
         retries: int,
@@ -47,14 +49,16 @@ def build_options(function: Callable[..., int]) -> Callable[..., int]:
         fresh: bool,
         partial: bool,
         every: bool,
+        push: bool,
         **own: object,
     ) -> int:
         options = Options(keep_going=keep_going, retries=retries, timeout=timeout, jobs=jobs, fresh=fresh)
-        return function(*args, work=Work(options, partial=partial, every=every), **own)
+        return function(*args, work=Work(options, partial=partial, every=every, push=push), **own)
 
     verb: Callable[..., int] = working
     for option in (
         click.option("--all", "every", is_flag=True, help="Tell of kept nodes, too."),
+        click.option("--push", is_flag=True, help="Send what is kept then to the remote; without it a remote is only read."),
         click.option("--partial", is_flag=True, help="Build what this machine can; tell of the rest."),
         click.option("--fresh", is_flag=True, help="Start from the beginning, whatever an earlier attempt left in state/."),
         click.option("--jobs", "-j", type=click.IntRange(1), metavar="N", help="At most N steps side by side."),
@@ -81,6 +85,7 @@ def _seconds(_: Any, __: Any, text: str | None) -> float | None:
 @click.option(
     "--plan", "plan_file", metavar="FILE", help="Run exactly the plan that `zyc plan --out FILE` wrote, or say what moved."
 )
+@click.option("--remote", default="", metavar="REMOTE", help="Take results of others: a name of the site, a URL, a folder.")
 @build_options
 @on_a_graph
 def command(app: App, call: Call, *, plan_file: str | None, work: Work) -> int:
@@ -94,6 +99,7 @@ def command(app: App, call: Call, *, plan_file: str | None, work: Work) -> int:
     zyc build page --set vars.name=moon
     zyc build specs/ --keep-going --retries 2 --timeout "2 h"
     zyc build --plan agreed.json
+    zyc build specs/ --remote team   what others built is fetched, and nothing behind it
     zyc build specs/ --frozen        in CI: no pin may be missing
     """
     promise = None
@@ -108,6 +114,9 @@ def command(app: App, call: Call, *, plan_file: str | None, work: Work) -> int:
 def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = None, again: str = "") -> int:
     """Build until nothing is left: a search chooses its next member once it knows more."""
     front = app.open(call)
+    if work.push:
+        front.call = replace(call, remote=the_remote(front, call.remote, verb="zyc build --push"))
+        front.remote_at(front.call.remote, create=True)
     if promise is not None:
         moved = agreed.moved(promise, front.plan)
         if moved:
@@ -139,16 +148,32 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
         app.console.print(data(done_event))
     else:
         ended.summary(app.console, endings, decisions, left=len(left), again=again or words_of(call), took=took)
+    unsent = work.push and not _push(app, front)
     app.close()
     if any(each.fate is Fate.INTERRUPTED for each in endings.values()):
         return 130
-    return 1 if verdict_failed(endings) or left else 0
+    return 1 if verdict_failed(endings) or left or unsent else 0
+
+
+def _push(app: App, front: Front) -> bool:
+    """Send all that the call is about and that is kept now, for others; whether that went well."""
+    front.forget()
+    assert front.remote is not None
+    names = {node.name for node in front.graph.nodes()}
+    shares = share.push_nodes(front, front.remote, names, lambda _: None)
+    if app.json:
+        told = sharing.as_data(shares, remote=front.remote.name, dry_run=False, unsent=[])
+        app.console.print(data({"event": "push", **told}))
+    else:
+        sharing.summary(app.console, shares, remote=front.remote.name, absent="not kept here", dry_run=False)
+    return not any(each.fate is share.Fate.FAILED for each in shares)
 
 
 def words_of(call: Call) -> str:
     """The call as one would type it again."""
     words = ["zyc", "build", *call.select]
     words += [word for each in call.exclude for word in ("--exclude", each)]
+    words += ["--remote", call.remote] if call.remote else []
     words += ["--profile", call.profile] if call.profile else []
     words += [word for each in call.sets for word in ("--set", each)]
     return shlex.join(words + ["--twin"] * call.twin)
@@ -172,7 +197,7 @@ def _once(app: App, front: Front, work: Work) -> Build:
     told = report.teller(app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options)
     made = Build(front, plan, told, options=options)
     remembered = None
-    if plan.changes:
+    if plan.changes or plan.fetches:
         remembered = past.begin(made.world, front.project, front.call, plan.decisions)
     with told:
         made.run()
