@@ -103,6 +103,7 @@ class Plan:
     settlement: Settlement
     history: History
     decisions: Mapping[str, Decision]
+    asked: frozenset[str] = frozenset()  # nodes whose bytes the caller wants
 
     @property
     def graph(self) -> Graph:
@@ -241,8 +242,9 @@ def make_plan(settlement: Settlement, history: History, asked: Iterable[str]) ->
         else:
             decisions[vertex.name] = _decide(vertex, forward)
         _block(vertex, forward, decisions)
-    _need(settlement.graph, forward, history, decisions, set(asked))
-    return Plan(settlement, history, decisions)
+    wanted = frozenset(asked)
+    _need(settlement.graph, forward, history, decisions, wanted)
+    return Plan(settlement, history, decisions, wanted)
 
 
 def _decide(node: Node, forward: Forward) -> Decision:
@@ -356,7 +358,7 @@ def hindrance(vertex: Vertex, forward: Forward) -> Cause | None:
     return None
 
 
-def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str, Decision], asked: set[str]) -> None:
+def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str, Decision], asked: frozenset[str]) -> None:
     """Bytes that are gone are made again only where something needs them."""
     wanted: dict[str, State] = dict.fromkeys(asked, State.RUN)
     for name in reversed(list(graph.vertices)):

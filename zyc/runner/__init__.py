@@ -282,9 +282,13 @@ class Build:
             self._consider(self._node(other))
 
     def _is_wanted(self, node: Node) -> bool:
-        """Whether somebody asked for the very bytes, which were gone when it was planned."""
+        """Whether somebody asks for the very bytes."""
         decision = self.plan.decisions[node.name]
-        return decision.fetched or (decision.cause.why is Why.MISSING and decision.state is State.RUN)
+        return (
+            node.name in self.plan.asked
+            or decision.fetched
+            or (decision.cause.why is Why.MISSING and decision.state is State.RUN)
+        )
 
     # --- ready steps, as far as there is room ---
 
