@@ -140,6 +140,8 @@ class Attempt:
                 break
             if self._presses:
                 return Result(Fate.INTERRUPTED)
+            if self._timed_out:
+                return self._failed(self._too_long())
             stamps = self._stamps()
             report = self._submitted(lock)
         self._freed()
@@ -151,7 +153,7 @@ class Attempt:
         node = self.task.node
         short = report.code != 0 or not self.world.list(self.home / "out")
         if self._timed_out and short:
-            return self._failed(f"it took longer than its timeout of {self.task.limit:g} s", report.seconds)
+            return self._failed(self._too_long(), report.seconds)
         if self._presses and short:
             self._forget()
             return Result(Fate.INTERRUPTED, seconds=report.seconds, log=self._log())
@@ -272,6 +274,9 @@ class Attempt:
         while not self.bench.host.fetch(job):
             self.world.sleep(_NOTICE)
         return report if report.phase is Phase.ENDED else None
+
+    def _too_long(self) -> str:
+        return f"it took longer than its timeout of {self.task.limit or 0:g} s"
 
     def _watch_the_clock(self, job: Job, seconds: float) -> None:
         limit = self.task.limit
