@@ -144,9 +144,10 @@ class Attempt:
                 return self._failed(self._too_long())
             stamps = self._stamps()
             report = self._submitted(lock)
-        self._freed()
         if report is None:
             return self._failed("its host took it away again and again")
+        if report.code == 0:
+            self._freed()  # while the disk takes what it made; a failure is told first: nothing may start after it
         return self._judged(report, stamps)
 
     def _judged(self, report: Report, stamps: Mapping[str, object] | None) -> Result:
@@ -170,7 +171,6 @@ class Attempt:
 
     def _failed(self, reason: str, seconds: float = 0.0, *, over: bool = True) -> Result:
         """Noted in the step's folder, too: the next plan says so. A job that may live on is not forgotten."""
-        self._freed()
         with suppress(OSError):
             if over:
                 self._forget()
