@@ -152,7 +152,7 @@ class Attempt:
 
     def _judged(self, report: Report, stamps: Mapping[str, object] | None) -> Result:
         node = self.task.node
-        short = report.code != 0 or not self.world.list(self.home / "out")
+        short = report.code != 0 or self._is_empty()
         if self._timed_out and short:
             return self._failed(self._too_long(), report.seconds)
         if self._presses and short:
@@ -228,7 +228,7 @@ class Attempt:
                 why = f"found {'running' if lives else 'ended'}: an earlier zyc started it"
                 self.bench.say(Started(self.task.node.name, number, self._resumed, self._log(), why))
             report = self._followed(job)  # of a lost one, too, the state is brought home
-            if report is not None and (lives or (report.code == 0 and self.world.list(self.home / "out"))):
+            if report is not None and (lives or (report.code == 0 and not self._is_empty())):
                 return report
         self.number = number + 1
         self._job = None
@@ -307,8 +307,9 @@ class Attempt:
         world, home, task = self.world, self.home, self.task
         self._resumed = task.goes_on and has_state(world, home)
         logs = earlier_logs(world, home)
-        stay = {log_name(number) for number in logs[-_MOST_LOGS:]} | ({"state"} if self._resumed else set())
-        for name in world.list(home):
+        names = world.list(home)
+        stay = {log_name(number) for number in logs[-(_MOST_LOGS - (LOG in names)) :]} | ({"state"} if self._resumed else set())
+        for name in names:
             if name == LOG:
                 world.rename(home / name, to=home / log_name(max(logs, default=0) + 1))
             elif name not in stay:
@@ -347,13 +348,17 @@ class Attempt:
         seen = self.world.stat(self.home / "out")
         if seen is not None and seen.kind != "folder":
             return "it ended well, but made `out` something else than a folder"
-        if not self.world.list(self.home / "out"):
+        if self._is_empty():
             return "it ended well, but left nothing in `out/`"
         moved = self._moved_inputs()
         if moved:
             return f"`{moved}` changed while the step ran: build again; a step may only read `in/`"
         leaked = folder.holds_secret(self.world, self.home, self._secrets())
         return f"{leaked} holds a secret that the step was given: nothing of it is kept" if leaked else ""
+
+    def _is_empty(self) -> bool:
+        seen = self.world.stat(self.home / "out")
+        return seen is None or (seen.kind == "folder" and not self.world.list(self.home / "out"))
 
     def _moved_inputs(self) -> str:
         """What a field names of the user's, when it is not what the key says any more."""
