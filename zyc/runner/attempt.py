@@ -24,7 +24,7 @@ from zyc.kind import EnvironmentNeed, FileNeed, Found
 from zyc.known import Known
 from zyc.project import Project
 from zyc.render import Rendered
-from zyc.runner.fates import Event, Fate, Progress, Started
+from zyc.runner.fates import Event, Fate, Progress, Started, exit_words
 from zyc.runner.schedule import Share
 from zyc.store import Store
 from zyc.traces import Trace, Traces
@@ -409,14 +409,6 @@ class Attempt:
     def _forget(self) -> None:
         """The job is judged: nobody asks for it again."""
         self.world.remove_tree(self.home / CARD)
-
-
-def exit_words(code: int) -> str:
-    """How a step ended, for a person."""
-    killed = -code if code < 0 else code - 128 if code in (128 + 9, 128 + 15) else 0
-    if killed == 9:
-        return "it was killed (signal 9), as a machine does that runs out of memory"
-    return f"it was ended by signal {killed}" if killed else f"it ended with exit code {code}"
 
 
 def _machine_words(host: str) -> dict[str, str]:
