@@ -24,7 +24,7 @@ from zyc.kind import EnvironmentNeed, FileNeed, Found
 from zyc.known import Known
 from zyc.project import Project
 from zyc.render import Rendered
-from zyc.runner.fates import Event, Fate, Progress, Started
+from zyc.runner.fates import Event, Fate, Progress, Started, exit_words
 from zyc.runner.schedule import Share
 from zyc.store import Store
 from zyc.traces import Trace, Traces
@@ -141,18 +141,21 @@ class Attempt:
                 break
             if self._presses:
                 return Result(Fate.INTERRUPTED)
+            if self._timed_out:
+                return self._failed(self._too_long())
             stamps = self._stamps()
             report = self._submitted(lock)
-        self._freed()
         if report is None:
             return self._failed("its host took it away again and again")
+        if report.code == 0:
+            self._freed()  # while the disk takes what it made; a failure is told first: nothing may start after it
         return self._judged(report, stamps)
 
     def _judged(self, report: Report, stamps: Mapping[str, object] | None) -> Result:
         node = self.task.node
-        short = report.code != 0 or not self.world.list(self.home / "out")
+        short = report.code != 0 or self._is_empty()
         if self._timed_out and short:
-            return self._failed(f"it took longer than its timeout of {self.task.limit:g} s", report.seconds)
+            return self._failed(self._too_long(), report.seconds)
         if self._presses and short:
             self._forget()
             return Result(Fate.INTERRUPTED, seconds=report.seconds, log=self._log())
@@ -169,7 +172,6 @@ class Attempt:
 
     def _failed(self, reason: str, seconds: float = 0.0, *, over: bool = True) -> Result:
         """Noted in the step's folder, too: the next plan says so. A job that may live on is not forgotten."""
-        self._freed()
         with suppress(OSError):
             if over:
                 self._forget()
@@ -227,7 +229,7 @@ class Attempt:
                 why = f"found {'running' if lives else 'ended'}: an earlier zyc started it"
                 self.bench.say(Started(self.task.node.name, number, self._resumed, self._log(), why))
             report = self._followed(job)  # of a lost one, too, the state is brought home
-            if report is not None and (lives or (report.code == 0 and self.world.list(self.home / "out"))):
+            if report is not None and (lives or (report.code == 0 and not self._is_empty())):
                 return report
         self.number = number + 1
         self._job = None
@@ -274,6 +276,9 @@ class Attempt:
             self.world.sleep(_NOTICE)
         return report if report.phase is Phase.ENDED else None
 
+    def _too_long(self) -> str:
+        return f"it took longer than its timeout of {self.task.limit or 0:g} s"
+
     def _watch_the_clock(self, job: Job, seconds: float) -> None:
         limit = self.task.limit
         if limit is None or seconds < limit:
@@ -303,8 +308,9 @@ class Attempt:
         world, home, task = self.world, self.home, self.task
         self._resumed = task.goes_on and has_state(world, home)
         logs = earlier_logs(world, home)
-        stay = {log_name(number) for number in logs[-_MOST_LOGS:]} | ({"state"} if self._resumed else set())
-        for name in world.list(home):
+        names = world.list(home)
+        stay = {log_name(number) for number in logs[-(_MOST_LOGS - (LOG in names)) :]} | ({"state"} if self._resumed else set())
+        for name in names:
             if name == LOG:
                 world.rename(home / name, to=home / log_name(max(logs, default=0) + 1))
             elif name not in stay:
@@ -343,13 +349,17 @@ class Attempt:
         seen = self.world.stat(self.home / "out")
         if seen is not None and seen.kind != "folder":
             return "it ended well, but made `out` something else than a folder"
-        if not self.world.list(self.home / "out"):
+        if self._is_empty():
             return "it ended well, but left nothing in `out/`"
         moved = self._moved_inputs()
         if moved:
             return f"`{moved}` changed while the step ran: build again; a step may only read `in/`"
         leaked = folder.holds_secret(self.world, self.home, self._secrets())
         return f"{leaked} holds a secret that the step was given: nothing of it is kept" if leaked else ""
+
+    def _is_empty(self) -> bool:
+        seen = self.world.stat(self.home / "out")
+        return seen is None or (seen.kind == "folder" and not self.world.list(self.home / "out"))
 
     def _moved_inputs(self) -> str:
         """What a field names of the user's, when it is not what the key says any more."""
@@ -408,14 +418,6 @@ def stop_found(bench: Bench, key: str, *, hard: bool) -> None:
     with suppress(OSError, ValueError, LookupError, TypeError):
         card = json.loads(bench.world.read(home / CARD))
         bench.host.cancel(Job(str(card["job"]), home), hard=hard)
-
-
-def exit_words(code: int) -> str:
-    """How a step ended, for a person."""
-    killed = -code if code < 0 else code - 128 if code in (128 + 9, 128 + 15) else 0
-    if killed == 9:
-        return "it was killed (signal 9), as a machine does that runs out of memory"
-    return f"it was ended by signal {killed}" if killed else f"it ended with exit code {code}"
 
 
 def _machine_words(host: str) -> dict[str, str]:

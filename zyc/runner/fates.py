@@ -88,3 +88,11 @@ def verdict_failed(endings: Mapping[str, Ending]) -> bool:
     fates = {each.fate for each in endings.values()}
     bad = any(gate.verdict is Verdict.FAILS for each in endings.values() for gate in each.gates)
     return bad or bool(fates & {Fate.FAILED, Fate.BLOCKED})
+
+
+def exit_words(code: int) -> str:
+    """How a step ended, for a person."""
+    killed = -code if code < 0 else code - 128 if code in (128 + 9, 128 + 15) else 0
+    if killed == 9:
+        return "it was killed (signal 9), as a machine does that runs out of memory"
+    return f"it was ended by signal {killed}" if killed else f"it ended with exit code {code}"
