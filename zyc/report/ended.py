@@ -80,7 +80,8 @@ def _steps(endings: Mapping[str, Ending], *, left: int, again: str, stopped: boo
     if failed:
         done = any(each.fate in (Fate.KEPT, Fate.RAN, Fate.RESUMED) for each in endings.values())
         steps = [(f"zyc logs {failed[0].node}", "all that it said")] if failed[0].log else []
-        steps.append((again, f"once `{failed[0].node}` is mended" + ("; what is done is kept" if done else "")))
+        whom = f"`{failed[0].node}` is" if len(failed) == 1 else f"the {len(failed):,} are"
+        steps.append((again, f"once {whom} mended" + ("; what is done is kept" if done else "")))
         return [*steps, (f"{again} --keep-going", "builds first what does not stand on it")] if left else steps
     if gates:
         return [(f"zyc show {gates[0].node}", "its gates and measures; a moved bound reruns nothing")]
