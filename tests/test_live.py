@@ -146,7 +146,7 @@ def test_a_narrow_terminal_leaves_out_what_matters_least(philo, tmp_path):
         "  philo-lora  step 61/101",
         "  exam        2 min 1 s",
         "  philo-q4    waits  for philo-lora",
-        "  philo-exam  waits  for exam and 1 mor…",
+        "  philo-exam  waits  for exam and 1 mo…",
         "  1 more waits",
         "  at least 4 min · 1 step unknown",
     ]

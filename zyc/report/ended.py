@@ -95,5 +95,5 @@ def _next(console: Console, steps: list[tuple[str, str]]) -> None:
         if 10 + wide + cells(what) <= console.width:
             console.print(f"{start}{' ' * (wide - cells(command) + 3)}{what}")
         else:
-            console.print(start)
+            console.say(start)
             console.say(what, indent=9)
