@@ -29,7 +29,8 @@ COLOURS = {
 NOT_STARTED = "not started"  # what a build that was stopped says of a node that it did not come to
 _TAIL = 12  # lines of the log of a step that failed
 _FAR = 20  # lines further down a failure is told of once more, at the end
-_NAMED = 6  # names of those that one thing blocks
+_FEW = 2  # nodes that one thing blocks have a line each,
+_NAMED = 6  # more share one, with so many names
 _TAILS = 3  # failures of which the log is shown
 _QUIET = 60.0  # seconds between two lines of a step that runs, where no line is written over
 _LOOK = 5.0  # seconds between two looks at who was quiet for so long
@@ -102,7 +103,7 @@ class Words:
         if ending.attempts > 1:
             told.append(f"attempt {ending.attempts}")
         size = in_bytes(ending.bytes) if ran else in_bytes(ending.fetched) if ending.fetched else ""
-        lines = self._line(ending.node, ending.fate, took, size, " · ".join(told))
+        lines = self._line(self.name(ending.node), ending.fate, took, size, " · ".join(told))
         if ending.fate is Fate.FAILED and ending.log:
             said = last_lines(self.log(ending.log), _TAIL) if tail else []
             lines += [f"    {console.paint('|', 'red')} {clipped(line, console.width - 6)}" for line in said]
@@ -110,13 +111,13 @@ class Words:
         return lines
 
     def blocked(self, reason: str, nodes: list[str]) -> list[str]:
-        """Those that one thing keeps from being built, in a line."""
-        if len(nodes) == 1:
-            return self._line(nodes[0], Fate.BLOCKED, "", "", safe(reason))
+        """Those that one thing keeps from being built: a few by name, many in a line."""
+        if len(nodes) <= _FEW:
+            return [line for name in nodes for line in self._line(self.name(name), Fate.BLOCKED, "", "", safe(reason))]
         names = self._folded(nodes)
         more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
         told = f"{safe(reason)} · {', '.join(names[:_NAMED])}{more}"
-        return self._line(f"{len(nodes):,} nodes", Fate.BLOCKED, "", "", told)
+        return self._line(f"{len(nodes):,} nodes".ljust(self.width), Fate.BLOCKED, "", "", told)
 
     def _folded(self, nodes: list[str]) -> list[str]:
         """Their names; of members of a family, how many there are."""
@@ -136,9 +137,9 @@ class Words:
         line = f"  {self.name(node)}  {word}  {whole(seconds).rjust(6)}  {size.rjust(7)}  {told}"
         return line.rstrip()
 
-    def _line(self, node: str, fate: Fate, took: str, size: str, told: str) -> list[str]:
+    def _line(self, column: str, fate: Fate, took: str, size: str, told: str) -> list[str]:
         word = self.console.paint(fate.value.ljust(11), COLOURS[fate])
-        return self.console.said(f"{self.name(node)}  {word}  {took.rjust(6)}  {size.rjust(7)}  {told}", indent=2)
+        return self.console.said(f"{column}  {word}  {took.rjust(6)}  {size.rjust(7)}  {told}", indent=2)
 
     def name(self, node: str) -> str:
         """The name of a node in its column."""
