@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from zyc.gates import Verdict
-from zyc.graph import Graph
+from zyc.graph import Graph, Node
 from zyc.plan import Plan, State
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, cells, clipped, data, safe
+from zyc.report.outlook import whole
 from zyc.runner import Ending, Event, Fate, Options, Progress, Started, Stopping, Waiting
 
 COLOURS = {
@@ -27,6 +28,9 @@ COLOURS = {
 }
 NOT_STARTED = "not started"  # what a build that was stopped says of a node that it did not come to
 _TAIL = 12  # lines of the log of a step that failed
+_FAR = 20  # lines further down a failure is told of once more, at the end
+_FEW = 2  # nodes that one thing blocks have a line each,
+_NAMED = 6  # more share one, with so many names
 _TAILS = 3  # failures of which the log is shown
 _QUIET = 60.0  # seconds between two lines of a step that runs, where no line is written over
 _LOOK = 5.0  # seconds between two looks at who was quiet for so long
@@ -80,12 +84,13 @@ class Words:
     console: Console
     log: Log
     width: int
+    graph: Graph
 
     @classmethod
     def of(cls, console: Console, graph: Graph, log: Log) -> Words:
         """With a column as wide as the names need, within reason."""
         longest = max((cells(node.name) for node in graph.nodes()), default=0)
-        return cls(console, log, min(40, max(16, console.width - 34), longest))
+        return cls(console, log, min(40, max(16, console.width - 34), longest), graph)
 
     def ended(self, ending: Ending, *, tail: bool = True) -> list[str]:
         """What became of a node; of one that failed, the end of its log."""
@@ -98,7 +103,7 @@ class Words:
         if ending.attempts > 1:
             told.append(f"attempt {ending.attempts}")
         size = in_bytes(ending.bytes) if ran else in_bytes(ending.fetched) if ending.fetched else ""
-        lines = self._line(ending.node, ending.fate, took, size, " · ".join(told))
+        lines = self._line(self.name(ending.node), ending.fate, took, size, " · ".join(told))
         if ending.fate is Fate.FAILED and ending.log:
             said = last_lines(self.log(ending.log), _TAIL) if tail else []
             lines += [f"    {console.paint('|', 'red')} {clipped(line, console.width - 6)}" for line in said]
@@ -106,23 +111,35 @@ class Words:
         return lines
 
     def blocked(self, reason: str, nodes: list[str]) -> list[str]:
-        """Those that one thing keeps from being built, in a line."""
-        if len(nodes) == 1:
-            return self._line(nodes[0], Fate.BLOCKED, "", "", safe(reason))
-        names = ", ".join(nodes[:6]) + (f" and {len(nodes) - 6:,} more" if len(nodes) > 6 else "")
-        return self._line(f"{len(nodes):,} nodes", Fate.BLOCKED, "", "", f"{safe(reason)} · {names}")
+        """Those that one thing keeps from being built: a few by name, many in a line."""
+        if len(nodes) <= _FEW:
+            return [line for name in nodes for line in self._line(self.name(name), Fate.BLOCKED, "", "", safe(reason))]
+        names = self._folded(nodes)
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        told = f"{safe(reason)} · {', '.join(names[:_NAMED])}{more}"
+        return self._line(f"{len(nodes):,} nodes".ljust(self.width), Fate.BLOCKED, "", "", told)
+
+    def _folded(self, nodes: list[str]) -> list[str]:
+        """Their names; of members of a family, how many there are."""
+        counts: dict[tuple[str, bool], int] = {}
+        for name in nodes:
+            vertex = self.graph.vertices.get(name)
+            family = vertex.family if isinstance(vertex, Node) else ""
+            label = (family or name, bool(family))
+            counts[label] = counts.get(label, 0) + 1
+        return [f"{name}[{count:,}]" if many else name for (name, many), count in counts.items()]
 
     def runs(self, node: str, seconds: float, event: Progress | None) -> str:
         """A step that is at it for a while."""
         told = progress(event) if event is not None else ""
         size = in_bytes(event.memory) if event is not None and event.memory else ""
         word = self.console.paint(("queued" if event is not None and event.queued else "runs").ljust(11), "cyan")
-        line = f"  {self.name(node)}  {word}  {in_time(seconds).rjust(6)}  {size.rjust(7)}  {told}"
+        line = f"  {self.name(node)}  {word}  {whole(seconds).rjust(6)}  {size.rjust(7)}  {told}"
         return line.rstrip()
 
-    def _line(self, node: str, fate: Fate, took: str, size: str, told: str) -> list[str]:
+    def _line(self, column: str, fate: Fate, took: str, size: str, told: str) -> list[str]:
         word = self.console.paint(fate.value.ljust(11), COLOURS[fate])
-        return self.console.said(f"{self.name(node)}  {word}  {took.rjust(6)}  {size.rjust(7)}  {told}", indent=2)
+        return self.console.said(f"{column}  {word}  {took.rjust(6)}  {size.rjust(7)}  {told}", indent=2)
 
     def name(self, node: str) -> str:
         """The name of a node in its column."""
@@ -241,13 +258,14 @@ class Lines:
         """Tell of those that were quiet for long."""
         with self._gate:
             for node, run in self._running.items():
-                self._tell(node, run)
+                if run.progress is None or not run.progress.queued:
+                    self._tell(node, run)
 
     def finish(self) -> None:
         """What went wrong, where it has scrolled away since, and what that keeps from being built."""
         lines = self._printed
         for each in self._failures[:_TAILS]:
-            if lines - each.line > _TAIL:
+            if lines - each.line > _FAR:
                 self._print(self.words.ended(each.ending))
         for reason, nodes in self._blocked.items():
             self._print(self.words.blocked(reason, nodes))

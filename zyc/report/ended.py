@@ -79,8 +79,9 @@ def _steps(endings: Mapping[str, Ending], *, left: int, again: str, stopped: boo
     gates = [each for each in endings.values() if any(gate.verdict is Verdict.FAILS for gate in each.gates)]
     if failed:
         done = any(each.fate in (Fate.KEPT, Fate.RAN, Fate.RESUMED) for each in endings.values())
-        steps = [(f"zyc logs {failed[0].node}", "all that it said")] if failed[0].log else []
-        steps.append((again, f"once `{failed[0].node}` is mended" + ("; what is done is kept" if done else "")))
+        steps = [(f"zyc logs {failed[0].node}", "its whole log")] if failed[0].log else []
+        whom = f"`{failed[0].node}` is" if len(failed) == 1 else f"the {len(failed):,} are"
+        steps.append((again, f"once {whom} mended" + ("; what is done is kept" if done else "")))
         return [*steps, (f"{again} --keep-going", "builds first what does not stand on it")] if left else steps
     if gates:
         return [(f"zyc show {gates[0].node}", "its gates and measures; a moved bound reruns nothing")]
@@ -94,5 +95,5 @@ def _next(console: Console, steps: list[tuple[str, str]]) -> None:
         if 10 + wide + cells(what) <= console.width:
             console.print(f"{start}{' ' * (wide - cells(command) + 3)}{what}")
         else:
-            console.print(start)
-            console.say(what, indent=9)
+            console.say(start)
+            console.say(what, indent=7)

@@ -13,7 +13,7 @@ from zyc.plan import Plan
 from zyc.report.build import Lines, Pulse
 from zyc.report.console import cells
 from zyc.report.standing import Line, Standing
-from zyc.runner import Event, Options
+from zyc.runner import Event, Options, Stopping
 
 if TYPE_CHECKING:
     from rich.live import Live as Screen
@@ -78,6 +78,16 @@ class _Terminal:
         return True
 
 
+@dataclass
+class _Picture:
+    """What stands in place now, asked for whenever rich draws it."""
+
+    lines: Sequence[Line] = ()
+
+    def __rich__(self) -> Text:
+        return _text(self.lines)
+
+
 class Live:
     """Tells of a build in place. A bug or a terminal that is gone ends the view, never the build."""
 
@@ -89,20 +99,23 @@ class Live:
         self._out = self._console.out
         self._size = size
         self._above = _Above(getattr(self._out, "encoding", None) or "utf-8")
-        self._standing = Standing(plan, options, lines.clock, blocks=_can_show("█░", self._out))
+        self._standing = Standing(plan, options, lines.clock, blocks=_can_show("█░↓↑", self._out))
         self._screen: Screen | None = None
         self._broken = False
-        self._drawn: Sequence[Line] = ()
+        self._picture = _Picture()
         self._columns = 0
+        self._gate = threading.Lock()
         self._pulse = Pulse(self.draw, seconds=seconds)
 
     def __call__(self, event: Event) -> None:
         """One event: noted here, drawn with the next picture."""
-        try:
-            self._standing.hear(event)
-        except Exception:  # noqa: BLE001  # whatever it is, the build is worth more
-            self._broken = True
-        self._lines(event)
+        with self._gate:  # what has ended is not shown as running, nor nowhere
+            try:
+                self._standing.hear(event)
+            except Exception:  # noqa: BLE001  # whatever it is, the build is worth more
+                self._broken = True
+            if not isinstance(event, Stopping):  # that stands in the last line
+                self._lines(event)
 
     def __enter__(self) -> Self:
         self._console.out = cast("IO[str]", self._above)
@@ -112,7 +125,7 @@ class Live:
     def __exit__(self, *_: object) -> None:
         self._pulse.stop()
         with suppress(Exception):
-            self._flush()
+            self._flush(self._above.taken())
         with suppress(Exception):
             if self._screen is not None:
                 self._screen.stop()
@@ -131,31 +144,31 @@ class Live:
         except Exception:  # noqa: BLE001  # the lines of what has ended are still told
             self._broken = True
             with suppress(Exception):
-                self._flush()
+                self._flush(self._above.taken())
 
     def _draw(self) -> None:
         columns, rows = self._size()
-        lines = [] if self._broken else self._standing.lines(columns, rows, column=self._lines.words.width)
+        with self._gate:
+            lines = [] if self._broken else self._standing.lines(columns, rows, column=self._lines.words.width)
+            above = self._above.taken()
         moved = columns != self._columns
-        if not self._above.waiting and lines == self._drawn and not moved:
+        if not above and lines == self._picture.lines and not moved:
             return
         screen = self._screen or self._started()
         self._console.width = max(columns, 30)
         screen.console.size = cast("Any", (columns, rows))
-        extra = rows_besides(self._drawn, columns) if moved and self._columns else 0
+        extra = rows_besides(self._picture.lines, columns) if moved and self._columns else 0
         if extra:
             self._out.write(f"\x1b[{extra}A")  # a terminal that became narrower broke our lines in two
-        text = _text(lines)
-        self._columns, self._drawn = columns, lines
-        screen.update(text)
-        self._flush()
+        self._columns, self._picture.lines = columns, lines
+        self._flush(above)
         if extra:
             self._out.write("\x1b[J")
             self._out.flush()
 
-    def _flush(self) -> None:
+    def _flush(self, above: str) -> None:
         """What has ended, and the picture below it, in one go."""
-        screen, above = self._screen, self._above.taken()
+        screen = self._screen
         if screen is None or (self._broken and not screen.is_started):
             _Terminal(self._out).write(above)
             self._out.flush()
@@ -184,6 +197,7 @@ class Live:
             _environ={},
         )
         self._screen = Screen(
+            self._picture,
             console=console,
             auto_refresh=False,
             transient=True,

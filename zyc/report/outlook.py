@@ -90,8 +90,8 @@ class Outlook:
     _samples: dict[str, list[float]] = field(default_factory=dict)  # kind -> how many ended, and what they took
     _end: float = 0.0
     _unknown: int = 0
-    _maybe: bool = False
-    _next: float = -math.inf
+    _next: float = -math.inf  # when what is left is looked at anew,
+    _soonest: float = -math.inf  # and when at the soonest
     _words: str = ""
 
     def starts(self, name: str, now: float) -> Step:
@@ -108,6 +108,8 @@ class Outlook:
         """A node is settled."""
         self.running.pop(ending.node, None)
         self.ended.add(ending.node)
+        if self._unknown:
+            self._next = self._soonest  # a number of steps that is too high would be wrong, not rough
         node = self.plan.graph.vertices.get(ending.node)
         if ending.fate in (Fate.RAN, Fate.RESUMED) and isinstance(node, Node):
             self.ran += 1
@@ -173,19 +175,20 @@ class Outlook:
         if now < self._next:
             return self._words
         asked = clock()
-        left, unknown, maybe = self.seconds(now)
-        self._next = now + max(1.0, _DEAR * (clock() - asked))
+        left, self._unknown, maybe = self.seconds(now)
+        self._soonest = now + _DEAR * (clock() - asked)
+        self._next = max(self._soonest, now + 1.0)
         if abs(now + left - self._end) > max(2.0, _KEPT_UP * left):
             self._end = now + left
-        self._words = words_of(max(0.0, self._end - now), unknown, maybe=maybe)
+        self._words = words_of(max(0.0, self._end - now), self._unknown, maybe=maybe)
         return self._words
 
 
 def words_of(seconds: float, unknown: int, *, maybe: bool) -> str:
     """A remaining time as one may say it."""
-    steps = f"{unknown:,} step{'s' * (unknown != 1)} unknown"
+    steps = f"{unknown:,} step{'s' * (unknown != 1)}"
     if unknown:
-        return f"at least {roughly(seconds)} · {steps}" if seconds >= 1 else f"time left unknown of {unknown:,}"
+        return f"at least {roughly(seconds)} · {steps} unknown" if seconds >= 1 else f"{steps} of unknown length"
     if seconds < 1:
         return "nearly done"
     return f"{'up to' if maybe else 'about'} {roughly(seconds)} left"

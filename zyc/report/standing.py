@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -16,6 +17,7 @@ from zyc.runner import Ending, Event, Fate, Options, Progress, Stopping, Waiting
 
 Part = tuple[str, str]  # a text and its style
 Line = tuple[Part, ...]
+Ranked = tuple[int, Part]  # the higher, the sooner it gives way; nought never does
 
 _CALM = 0.3  # seconds that a step has to run before it has a line
 _WAITING = 4  # lines of what waits
@@ -33,6 +35,7 @@ class Standing:
         self.clock = clock
         self.outlook = Outlook(plan, options)
         self.full, self.empty = ("█", "░") if blocks else ("#", "-")
+        self.arrows = {True: " ↓" if blocks else "", False: " ↑" if blocks else "", None: ""}
         self._gate = threading.Lock()
         self._readers = {name: list(dict.fromkeys(them)) for name, them in plan.graph.readers().items()}
         self._pending = {name: len({edge.source for edge in each.edges}) for name, each in plan.graph.vertices.items()}
@@ -106,13 +109,9 @@ class Standing:
         told = step.told
         if told is not None and told.queued:
             return self._named(name, column, [(f"queued {whole(now - step.began)}  ", "yellow"), (safe(told.queued), "")], width)
-        parts = self._parts(name, step, now)
-        while len(parts) > 1 and sum(cells(part[0]) + 3 for _, part in parts) - 3 > room:
-            parts.remove(max(parts, key=lambda each: each[0]))
-        used = sum(cells(part[0]) + 3 for _, part in parts)
-        line: list[Part] = []
         share = step.share()
-        bar = next((size for size in (16, 8) if used + size - 1 <= room), 0)
+        bar, parts = _fitted(self._parts(name, step, now), room, bars=share is not None)
+        line: list[Part] = []
         if share is not None and bar:
             done = round(share * bar)
             line += [(self.full * done, "cyan"), (self.empty * (bar - done), "dim"), ("  ", "")]
@@ -120,9 +119,9 @@ class Standing:
             line += ([(" · ", "dim")] if at else []) + [part]
         return self._named(name, column, line, width)
 
-    def _parts(self, name: str, step: Step, now: float) -> list[tuple[int, Part]]:
+    def _parts(self, name: str, step: Step, now: float) -> list[Ranked]:
         """What is told of a step, each with how soon it gives way."""
-        parts: list[tuple[int, Part]] = []
+        parts: list[Ranked] = []
         at, of, left, speed = step.fact("step"), step.fact("of"), step.left(now), step.fact("tokens_per_second")
         gone = whole(now - step.began)
         if at is not None:
@@ -135,7 +134,7 @@ class Standing:
         else:
             parts.append((0, (gone, "")))
         for rank, (label, value) in enumerate(named_facts(step.told)[:3] if step.told is not None else []):
-            arrow = {True: " ↓", False: " ↑", None: ""}[step.better] if label == "loss" else ""
+            arrow = self.arrows[step.better] if label == "loss" else ""
             parts.append((4 if label == "loss" else 6 + rank, (safe(f"{label} {value:.3g}{arrow}"), "")))
         if speed is not None:
             parts.append((5, (f"{speed:,.0f} tok/s", "")))
@@ -145,7 +144,7 @@ class Standing:
             parts.append((7, ("longer than last time", "yellow")))
         return parts + self._memory(name, step)
 
-    def _memory(self, name: str, step: Step) -> list[tuple[int, Part]]:
+    def _memory(self, name: str, step: Step) -> list[Ranked]:
         decision = self.plan.decisions.get(name)
         foreseen = (decision.estimate.memory or 0) if decision is not None else 0
         held = step.told.memory if step.told is not None else 0
@@ -210,7 +209,7 @@ class Standing:
     def _footer(self, now: float, width: int) -> Line:
         outlook = self.outlook
         done, everything, running = len(outlook.ended), len(self.plan.decisions), len(outlook.running)
-        parts: list[tuple[int, Part]] = [(1, (f"{done:,} of {everything:,} done", "bold"))]
+        parts: list[Ranked] = [(1, (f"{done:,} of {everything:,} done", "bold"))]
         if self._stopping is not None:
             told = Stopping(self._stopping.hard, running)
             short = "killed" if told.hard else "stopping; Ctrl-C again kills"
@@ -222,12 +221,35 @@ class Standing:
                 parts.append((0, (f"`{self._failed}` failed: nothing new is started", COLOURS[Fate.FAILED])))
             words = outlook.words(now, self.clock)
             parts += [(3 if self._failed else 0, (words, ""))] if running or self._acting else []
-        while len(parts) > 1 and sum(cells(part[0]) + 3 for _, part in parts) + 3 > width:
-            parts.remove(max(parts, key=lambda each: each[0]))
+        _, parts = _fitted(parts, width - 6, bars=False)
         line: list[Part] = [("  ", "")]
         for at, (_, part) in enumerate(parts):
             line += ([(" · ", "dim")] if at else []) + [(safe(part[0]), part[1])]
         return _cut(line, width - 4)  # Ctrl-C is echoed behind it
+
+
+def _fitted(parts: Sequence[Ranked], room: int, *, bars: bool) -> tuple[int, list[Ranked]]:
+    """How long a bar may be, and the parts that fit beside it: those of the highest rank give way first."""
+    for bar, least in ((16, math.inf), (8, 4)) if bars else ():
+        shown = _shortened(parts, room - bar - 2, least)
+        if _wide(shown) + bar + 2 <= room:
+            return bar, shown
+    return 0, _shortened(parts, room, 1)
+
+
+def _shortened(parts: Sequence[Ranked], room: int, least: float) -> list[Ranked]:
+    """Without as many of the highest ranks as it takes."""
+    shown = list(parts)
+    while _wide(shown) > room:
+        last = max(shown, key=lambda each: each[0])
+        if last[0] < least:
+            break
+        shown.remove(last)
+    return shown
+
+
+def _wide(parts: Sequence[Ranked]) -> int:
+    return sum(cells(text) + 3 for _, (text, _) in parts) - 3
 
 
 def _cut(parts: Sequence[Part], width: int) -> Line:
