@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from desk import PROGRAMS
 
@@ -56,7 +57,7 @@ class S3:
             self._process.wait()
             self._process = None
 
-    def __enter__(self) -> S3:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
