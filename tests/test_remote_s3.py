@@ -146,7 +146,7 @@ def test_an_empty_trace_on_the_server_is_none(server, heavy):
     [
         ("s3://bucket/none", {}, "holds no results of zyc's"),
         ("s3://nobody/store", {}, "holds no results of zyc's"),
-        (URL, {"AWS_SECRET_ACCESS_KEY": "not-the-secret"}, "Forbidden"),
+        (URL, {"AWS_SECRET_ACCESS_KEY": "not-the-secret"}, "signature"),
         (URL, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "failed at `FORMAT`"),
     ],
     ids=["no remote", "no bucket", "wrong secret", "no server"],

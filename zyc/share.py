@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from threading import Lock
 
 from zyc.errors import Problem, ZycError
 from zyc.front import Front
@@ -139,18 +141,25 @@ def _point(front: Front, store: Store, decisions: Iterable[Decision]) -> None:
 
 
 def _each(front: Front, names: Collection[str], share: Callable[[Decision], Share], told: Told) -> list[Share]:
-    def tried(decision: Decision) -> Share:
+    """Every node, some side by side; told in the order of the graph."""
+    decisions, done, lock = _decisions(front, names), dict[int, Share](), Lock()
+
+    def tried(at: int) -> Share:
+        each = decisions[at]
         try:
-            done = share(decision)
+            found = share(each)
         except ZycError as error:
             if any(each.code not in _OF_A_NODE for each in error.problems):
                 raise
-            done = Share(decision.name, Fate.FAILED, decision.key or "", decision.tree or "", problem=error.problems[0])
-        told(done)
-        return done
+            found = Share(each.name, Fate.FAILED, each.key or "", each.tree or "", problem=error.problems[0])
+        with lock:
+            done[at] = found
+            while waiting and waiting[0] in done:
+                told(done[waiting.popleft()])
+        return found
 
-    found: Sequence[Share] = front.world.each(tried, _decisions(front, names), width=_WIDTH)
-    return list(found)
+    waiting = deque(range(len(decisions)))
+    return list(front.world.each(tried, range(len(decisions)), width=_WIDTH))
 
 
 def _decisions(front: Front, names: Collection[str]) -> list[Decision]:

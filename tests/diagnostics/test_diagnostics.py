@@ -76,11 +76,12 @@ def check(problem: Problem, folder: Path) -> None:
 
 
 # what needs a broken disk, a tree or trace that somebody broke, or millions of values: tests/test_store.py, test_traces.py,
-# test_journal.py, test_source.py and tests/kinds say what happens then
+# test_journal.py, test_source.py, test_remote.py and tests/kinds say what happens then
 ELSEWHERE = (
     "disk-failed", "disk-full", "index-rebuilt", "not-allowed", "input-changed", "not-made-again", "other-disk",
     "store-format", "tree-changed", "tree-link", "tree-shared", "tree-special", "unreadable-record", "bad-measures",
-    "too-many-values",
+    "too-many-values", "tree-absent", "tree-damaged", "tree-differs", "remote-damaged", "remote-failed", "remote-lacks",
+    "remote-too-large", "remote-unreadable", "no-remote-library",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from zyc.errors import ZycError, problem
 from zyc.world import AnyPath, World
 
 _ATTEMPTS = 4
-_LONG = 10.0  # seconds after which an attempt was one of many already: the libraries of URLs try again by themselves
+_LONG = 5.0  # seconds after which the second attempt is the last: the libraries of URLs try again by themselves
 _FIRST_PAUSE = 0.2  # seconds; each further one is three times as long
 # what another attempt does not mend
 _FINAL = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
@@ -160,14 +160,14 @@ class Steady:
             raise ZycError(problem("remote-failed", remote=self.name, place=path, reason="there is no such place")) from None
 
     def _tried(self, path: str, act: Callable[[], Result]) -> Result:
+        began = self._world.monotonic()
         for attempt in range(_ATTEMPTS):
-            began = self._world.monotonic()
             try:
                 return act()
             except FileNotFoundError:
                 raise Absent(path) from None
             except OSError as error:
-                late = self._world.monotonic() - began > _LONG
+                late = attempt > 0 and self._world.monotonic() - began > _LONG
                 if error.errno in _FINAL or late or attempt == _ATTEMPTS - 1:
                     reason = error.strerror or str(error) or type(error).__name__
                     raise ZycError(problem("remote-failed", remote=self.name, place=path, reason=reason)) from error

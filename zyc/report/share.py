@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
 
 from zyc.quantity import in_bytes
 from zyc.report.console import Console, safe
@@ -28,7 +27,6 @@ class Lines:
         self._console = console
         self._width = min(40, max(16, width))
         self._dry = dry_run
-        self._lock = Lock()
 
     def __call__(self, share: Share) -> None:
         """One node."""
@@ -37,8 +35,7 @@ class Lines:
         word = f"would be {share.fate.value}" if self._dry else share.fate.value
         fate = self._console.paint(word.ljust(16 if self._dry else 9), _COLOURS[share.fate])
         told = share.problem.message if share.problem is not None else in_bytes(share.bytes).rjust(7)
-        with self._lock:
-            self._console.say(f"{share.node.ljust(self._width)}  {fate}  {safe(told)}", indent=2)
+        self._console.say(f"{share.node.ljust(self._width)}  {fate}  {safe(told)}", indent=2)
 
 
 def summary(console: Console, shares: Sequence[Share], *, remote: str, absent: str, dry_run: bool) -> None:
