@@ -32,6 +32,7 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "lock": ("pin what can move, or move a pin", False),
     },
     "look after": {
+        "accept": ("let the kept output of a node stand for its new key", False),
         "verify": ("read all that is kept again; tell what is damaged, or put it aside", False),
         "gc": ("free what no project needs, and say what that is", False),
     },

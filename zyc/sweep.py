@@ -222,7 +222,9 @@ class Survey:
 
     def _steps(self, held: Holders) -> Iterator[Item]:
         """Step folders of no key that anybody's specs or last results have; with broken specs all that may go on stays."""
-        last = {each.key[:24] for each in held.holders if each.here}
+        last = {each.key for each in held.holders if each.here}
+        last |= {held.summaries[key].accepted for key in last if key in held.summaries}  # the log of what stands for it
+        last = {key[:24] for key in last}
         known = {(each.key or "")[:24] for plan in self.plans.values() if plan is not None for each in plan.decisions.values()}
         known |= {key[:24] for twin, plan in self.plans.items() if plan is None for key in self._former(held, twin=twin)}
         steps = self.project.artifacts / "steps"

@@ -16,7 +16,7 @@ from desk import Desk
 from zyc.cli import VERBS
 
 EVERY = [verb for group in VERBS.values() for verb in group]
-ON_A_GRAPH = ["plan", "why", "ls", "show", "graph", "check", "build", "render"]
+ON_A_GRAPH = ["plan", "why", "ls", "show", "graph", "check", "build", "render", "accept"]
 CALLS = {  # a call of each verb in the project of `zyc init`
     "plan": ["plan"],
     "why": ["why", "page"],
@@ -27,6 +27,7 @@ CALLS = {  # a call of each verb in the project of `zyc init`
     "build": ["build"],
     "render": ["render"],
     "lock": ["lock"],
+    "accept": ["accept", "greeting", "--set", "vars.name=moon"],
     "verify": ["verify"],
     "gc": ["gc"],
     "init": ["init", "other"],
