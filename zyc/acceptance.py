@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from zyc import kinds
 from zyc.digest import Manifest, key_of
-from zyc.errors import Problem, Span, ZycError, problem
+from zyc.errors import Problem, ZycError, problem
 from zyc.front import Front
 from zyc.graph import Choice, Cluster, Node
 from zyc.journal import Journal, Summary
@@ -66,8 +66,8 @@ class Acceptance:
             return
         last = self._last(node) if key is not None else None
         if key is None:
-            source = self._waits_for(node)
-            self._refuse("accept-unknown-input", node, input=source)
+            waiting = self._waits_for(node)
+            self._refuse("accept-unknown-input", node, input=waiting[0], all=" ".join((*waiting, node.name)))
         if key is None or last is None:
             self.forward.learn(node.name, None, None)
             return
@@ -91,12 +91,14 @@ class Acceptance:
             return last
         return None
 
-    def _waits_for(self, node: Node) -> str:
-        waiting = next(edge.source for edge in node.edges if not edge.order and self.forward.trees[edge.source] is None)
-        return self.forward.roots.get(waiting, waiting)
+    def _waits_for(self, node: Node) -> list[str]:
+        """The nodes before it that have no tree, inputs first."""
+        upstream = self.plan.graph.upstream({node.name}) - {node.name}
+        nodes = (each.name for each in self.plan.graph.nodes() if each.name in upstream)
+        return [name for name in nodes if self.forward.trees[name] is None]
 
     def _refuse(self, code: str, node: Node, **facts: object) -> None:
-        self._flaws.append(problem(code, Span(node.span.file, node.span.line), node=node.name, **facts))
+        self._flaws.append(problem(code, node.span, node=node.name, **facts))
 
     def _trace(self, node: Node, key: str, manifest: Manifest, last: Trace) -> Trace:
         known, kind = self.plan.settlement.known, kinds.load(node.kind)

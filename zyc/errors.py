@@ -189,7 +189,7 @@ WORDING: dict[str, Says] = {
     ),
     "accept-unknown-input": Says(
         "the key of `{node}` is not known before `{input}` is built or accepted",
-        "`zyc accept {input} {node}`, or `zyc build {input}`",
+        "`zyc build {input}`, or `zyc accept {all}`",
     ),
     # --- the call ---
     "no-specs": Says("there is no spec below `specs/`", "a spec is a YAML file that starts with `zyc: 1`; `zyc init` writes one"),
