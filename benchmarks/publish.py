@@ -4,6 +4,7 @@ Each round writes the same files anew for each of the two, so both find them in 
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,14 +33,14 @@ def write(folder: Path, size: int) -> Path:
 
 
 def disk(folder: Path) -> int:
-    """How many bytes of the disk a folder takes."""
-    return sum(path.lstat().st_blocks * 512 for path in [folder, *folder.rglob("*")])
+    """How many bytes of the disk the files below a folder take; a link to a folder is none of them."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def measure(here: Place, *, rounds: int, size: int = 2_000_000_000) -> Iterator[Figure]:
     """Publish, and the two commands, in turn."""
     store, out, other = here.folder / "store", here.folder / "out", here.folder / "other"
-    python = str(Path(here.zyc).parent / "python")
+    python = sys.executable
 
     def before(folder: Path, *, last: bool) -> None:
         for each in (out, other, *([store] if last else [])):
@@ -51,7 +52,7 @@ def measure(here: Place, *, rounds: int, size: int = 2_000_000_000) -> Iterator[
         Entrant("zyc", [python, "-c", PUBLISH, str(store), str(out)], here.folder, lambda _: before(out, last=True)),
         Entrant(
             "sha256sum + sync",
-            ["sh", "-c", f"sha256sum {other}/* > /dev/null && sync {other}/* {other}"],
+            ["/bin/sh", "-c", f"sha256sum {other}/* > /dev/null && sync {other}/* {other}"],
             here.folder,
             lambda _: before(other, last=False),
         ),

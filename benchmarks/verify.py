@@ -1,5 +1,6 @@
 """What it costs to read a whole store again, against `sha256sum` on the same bytes: large files, and many small ones."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +20,14 @@ def measure(here: Place, *, rounds: int, size: int = 2_000_000_000, files: int =
 def _figure(here: Place, name: str, *, rounds: int, size: int, files: int) -> Figure:
     project = here.folder / name
     (project / "specs").mkdir(parents=True)
-    python = str(Path(here.zyc).parent / "python")
+    python = sys.executable
     for number in range(2):
         out = _small(project / "out", files // 2, number) if files else write(project / "out", size // 2)
         in_turn(Entrant("publish", [python, "-c", PUBLISH, "artifacts/store", str(out)], project), rounds=1, warm=0)
     listed = "find artifacts/store/trees -type f -print0 | xargs -0 sha256sum > /dev/null"
     runs = in_turn(
         Entrant("zyc verify", [here.zyc, "verify"], project),
-        Entrant("sha256sum", ["sh", "-c", listed], project),
+        Entrant("sha256sum", ["/bin/sh", "-c", listed], project),
         rounds=rounds,
     )
     figures.show(runs.values())

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from zyc.errors import Problem, ZycError, problem
 from zyc.world import AnyPath, Lock, Stat, World, frozen
 
 FORMAT = "zyc-store 1\n"
+_PORTION = 4_000_000  # bytes
 _PARTS = ("trees", "traces", "roots", "locks", "tmp")
 _ANY_FORMAT = re.compile(r"zyc-store [0-9]{1,6}\n")
+Item = TypeVar("Item")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MEMBER = re.compile(r"\.\./\.\./([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _SAYS = {
@@ -168,19 +171,13 @@ class Store:
 
         All their files are read side by side, the largest first: a disk and all processors are busy to the end.
         """
-        looks: dict[str, Sequence[_Entry]] = {}
         wrong: dict[str, str] = {}
-        for digest in digests:
-            try:
-                looks[digest] = _look(self.world, self.path(digest))
-            except OSError as error:
-                wrong[digest] = f"it cannot be read: {error.strerror}"
-        files = [(digest, at) for digest, inside in looks.items() for at, each in enumerate(inside) if each.seen.kind == "file"]
-        files.sort(key=lambda each: -looks[each[0]][each[1]].seen.size)
+        looks = dict(self._looks(digests, wrong))
+        files = [(digest, each) for digest, inside in looks.items() for each in inside if each.seen.kind == "file"]
+        files.sort(key=lambda each: -each[1].seen.size)
+        parts = _portions(files, lambda each: each[1].seen.size)
 
-        def read(place: tuple[str, int]) -> str:
-            digest, at = place
-            entry = looks[digest][at]
+        def one(digest: str, entry: _Entry) -> str:
             try:
                 found = self.world.digest(f"{self._at(digest)}/{entry.path}")
             except OSError as error:
@@ -192,13 +189,20 @@ class Store:
             return found
 
         with plainly(self.root):
-            found = {digest: [""] * len(inside) for digest, inside in looks.items()}
-            for (digest, at), each in zip(files, self.world.each(read, files), strict=True):
-                found[digest][at] = each
+            read = self.world.each(lambda part: [one(*each) for each in part], parts)
+        pairs = (pair for part, texts in zip(parts, read, strict=True) for pair in zip(part, texts, strict=True))
+        found = {(digest, each.path): text for (digest, each), text in pairs}
         for digest, inside in looks.items():
-            if digest not in wrong and _tree(inside, found[digest]).digest != digest:
+            if digest not in wrong and _tree(inside, [found.get((digest, each.path), "") for each in inside]).digest != digest:
                 wrong[digest] = "it is not what was published"
         return wrong
+
+    def _looks(self, digests: Iterable[str], wrong: dict[str, str]) -> Iterator[tuple[str, Sequence[_Entry]]]:
+        for digest in digests:
+            try:
+                yield digest, _look(self.world, self.path(digest))
+            except OSError as error:
+                wrong[digest] = f"it cannot be read: {error.strerror}"
 
     def quarantine(self, digest: str) -> Path:
         """Move a tree out of the way, so that its digest is absent; says where it is now."""
@@ -385,6 +389,19 @@ def _stays_inside(link: _Entry) -> bool:
     parts = [part for part in link.target.split("/") if part not in ("", ".")]
     rise = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
     return not link.target.startswith("/") and ".." not in parts[rise:] and rise <= link.path.count("/")
+
+
+def _portions(items: Sequence[Item], size: Callable[[Item], int]) -> list[list[Item]]:
+    """Portions that are worth a thread's while: a large file, or many small ones."""
+    parts: list[list[Item]] = []
+    room = 0
+    for each in items:
+        if room <= 0:
+            parts.append([])
+            room = _PORTION
+        parts[-1].append(each)
+        room -= size(each) + _PORTION // 500
+    return parts
 
 
 def _file_digest(world: World, top: Path, entry: _Entry) -> str:
