@@ -144,7 +144,7 @@ class Store:
             raise ValueError(f"a group of trees that are not here: {absent}")
         with plainly(self.root):
             if not self.has(digest):
-                folder = Path(self.world.fresh(self.root / "tmp"))
+                folder = Path(self.world.fresh(self._own("tmp")))
                 self.world.make_folder(folder)
                 for label, member in sorted(members.items()):
                     self.world.symlink(folder / label, target=f"../../{member[:2]}/{member}")
@@ -222,7 +222,7 @@ class Store:
     def lock(self, key: str, *, wait: bool = True, told: Callable[[str], None] | None = None) -> Lock:
         """The one lock of a key; hand its descriptor to the step."""
         with plainly(self.root):
-            return self.world.lock(self.root / "locks" / hex_digest(key), wait=wait, told=told)
+            return self.world.lock(self._own("locks") / hex_digest(key), wait=wait, told=told)
 
     def sharing(self, *, told: Callable[[str], None] | None = None) -> Lock:
         """The lock of the whole store that all who add to it hold at once; hand its descriptor to each step.
@@ -230,11 +230,13 @@ class Store:
         A step that outlives its build holds it on, so nobody sweeps what it reads. Waits while somebody is `alone`.
         """
         with plainly(self.root):
+            self._own("locks")
             return self.world.lock(self._whole, shared=True, told=told)
 
     def alone(self) -> Lock:
         """The lock of the whole store against everybody else, for whoever removes; an error while a build runs."""
         with plainly(self.root):
+            self._own("locks")
             try:
                 return self.world.lock(self._whole, wait=False)
             except BlockingIOError:
@@ -243,6 +245,11 @@ class Store:
     @property
     def _whole(self) -> Path:
         return self.root / "locks" / "store"
+
+    def _own(self, part: str) -> Path:
+        """A folder of the store's that may hold nothing, and that a copy of the store may therefore lack."""
+        self.world.make_folder(self.root / part)
+        return self.root / part
 
     def _at(self, digest: str) -> str:
         return f"{self._trees}/{hex_digest(digest)[:2]}/{digest}"
@@ -290,7 +297,7 @@ class Store:
 
     def _carry_over(self, top: Path, tree: Tree) -> None:
         """Publish a folder of another file system: the one case in which bytes are copied."""
-        copy = Path(self.world.fresh(self.root / "tmp"))
+        copy = Path(self.world.fresh(self._own("tmp")))
         try:
             self.world.copy_tree(top, to=copy)
             entries = _look(self.world, copy)

@@ -330,6 +330,7 @@ def carry_out(store: Store, project: Project, sweep: Sweep, *, done: Callable[[I
     What others could read is renamed first, in one piece, and only removed once those renames would outlive a power cut.
     """
     with plainly(store.root):
+        store.world.make_folder(store.root / "tmp")
         for what in (("project",), ("group",), ("tree",)):
             _in_one_piece(store.world, [each for each in sweep.items if each.what in what], store.root / "tmp", done)
         steps = [each for each in sweep.items if each.what == "step"]
