@@ -17,8 +17,10 @@ import memory
 import nothing_to_do
 import one_edit
 import peers
+import publish
 import startup
 import trivial_step
+import verify
 from course import figures, place
 from course.figures import Figure
 from course.place import Place
@@ -39,6 +41,8 @@ BENCHMARKS: dict[str, Measure] = {
     "cold_plan.py": lambda here: cold_plan.measure(here, rounds=5),
     "all_to_all.py": lambda here: all_to_all.measure(here, rounds=5),
     "trivial_step.py": lambda here: trivial_step.measure(here, rounds=3),
+    "publish.py": lambda here: publish.measure(here, rounds=3),
+    "verify.py": lambda here: verify.measure(here, rounds=3),
     "memory.py": lambda here: memory.measure(here, rounds=2),
     "growth.py": lambda here: growth.measure(here, rounds=4),
 }

@@ -38,6 +38,7 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "pull": ("bring what others built, from a remote", False),
     },
     "look after": {
+        "accept": ("let the kept output of a node stand for its new key", False),
         "verify": ("read all that is kept again; tell what is damaged, or put it aside", False),
         "gc": ("free what no project needs, and say what that is", False),
     },

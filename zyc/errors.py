@@ -192,6 +192,18 @@ WORDING: dict[str, Says] = {
         "there is no log{which} of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"
     ),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
+    # --- accepting ---
+    "accept-nothing-new": Says("`{node}` is up to date: there is nothing to accept", "leave it out"),
+    "accept-nothing-kept": Says("nothing is kept of `{node}`, so nothing can stand for it", "build it: `zyc build {node}`"),
+    "accept-other-kind": Says("`{node}` was a {before} when it was built, and is a {after} now", "build it: `zyc build {node}`"),
+    "accept-gone": Says(
+        "the last result of `{node}` ({tree}) is gone from the store, so it cannot stand for anything",
+        "build it: `zyc build {node}`",
+    ),
+    "accept-unknown-input": Says(
+        "the key of `{node}` is not known before `{input}` is built or accepted",
+        "`zyc build {input}`, or `zyc accept {all}`",
+    ),
     # --- the call ---
     "no-specs": Says("there is no spec below `specs/`", "a spec is a YAML file that starts with `zyc: 1`; `zyc init` writes one"),
     "no-project": Says("no folder named `specs` here or above", "run `zyc init` to start a project here"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from zyc import gates, kinds
@@ -96,7 +97,7 @@ class Decision(NamedTuple):
         return self.cause.why is Why.FETCH and not self.cause.text.endswith(_IF)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What would happen, inputs first."""
 
@@ -113,6 +114,21 @@ class Plan:
     def count(self, *states: State) -> int:
         """How many nodes are in one of these states."""
         return sum(1 for each in self.decisions.values() if each.state in states)
+
+    def accepted(self, name: str) -> str:
+        """The key whose kept output a person let stand for the one that a node has now; nothing for most."""
+        summary = self.history.traces.get(self.decisions[name].key or "")
+        return summary.accepted if summary is not None else ""
+
+    @cached_property
+    def lineage(self) -> Mapping[str, tuple[str, ...]]:
+        """The nodes that stand on somebody's word, by each vertex that stands on them, itself too when it is one."""
+        told: dict[str, tuple[str, ...]] = {}
+        for vertex in self.graph.vertices.values():
+            own = (vertex.name,) if isinstance(vertex, Node) and self.accepted(vertex.name) else ()
+            above = [name for edge in vertex.edges if not edge.order for name in told[edge.source]]
+            told[vertex.name] = tuple(dict.fromkeys((*above, *own))) if own or above else ()
+        return told
 
     @property
     def fetches(self) -> tuple[Decision, ...]:

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from zyc.errors import Problem, ZycError, problem
 from zyc.world import AnyPath, Lock, Stat, World, frozen
 
 FORMAT = "zyc-store 1\n"
+_PORTION = 4_000_000  # bytes
 _PARTS = ("trees", "traces", "roots", "locks", "tmp")
 _ANY_FORMAT = re.compile(r"zyc-store [0-9]{1,6}\n")
+Item = TypeVar("Item")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MEMBER = re.compile(r"\.\./\.\./([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _SAYS = {
@@ -147,7 +150,7 @@ class Store:
             raise ValueError(f"a group of trees that are not here: {absent}")
         with plainly(self.root):
             if not self.has(digest):
-                folder = Path(self.world.fresh(self.root / "tmp"))
+                folder = Path(self.world.fresh(self._own("tmp")))
                 self.world.make_folder(folder)
                 for label, member in sorted(members.items()):
                     self.world.symlink(folder / label, target=f"../../{member[:2]}/{member}")
@@ -174,19 +177,13 @@ class Store:
 
         All their files are read side by side, the largest first: a disk and all processors are busy to the end.
         """
-        looks: dict[str, Sequence[_Entry]] = {}
         wrong: dict[str, str] = {}
-        for digest in digests:
-            try:
-                looks[digest] = _look(self.world, self.path(digest))
-            except OSError as error:
-                wrong[digest] = f"it cannot be read: {error.strerror}"
-        files = [(digest, at) for digest, inside in looks.items() for at, each in enumerate(inside) if each.seen.kind == "file"]
-        files.sort(key=lambda each: -looks[each[0]][each[1]].seen.size)
+        looks = dict(self._looks(digests, wrong))
+        files = [(digest, each) for digest, inside in looks.items() for each in inside if each.seen.kind == "file"]
+        files.sort(key=lambda each: -each[1].seen.size)
+        parts = _portions(files, lambda each: each[1].seen.size)
 
-        def read(place: tuple[str, int]) -> str:
-            digest, at = place
-            entry = looks[digest][at]
+        def one(digest: str, entry: _Entry) -> str:
             try:
                 found = self.world.digest(f"{self._at(digest)}/{entry.path}")
             except OSError as error:
@@ -198,11 +195,11 @@ class Store:
             return found
 
         with plainly(self.root):
-            found = {digest: [""] * len(inside) for digest, inside in looks.items()}
-            for (digest, at), each in zip(files, self.world.each(read, files), strict=True):
-                found[digest][at] = each
+            read = self.world.each(lambda part: [one(*each) for each in part], parts)
+        pairs = (pair for part, texts in zip(parts, read, strict=True) for pair in zip(part, texts, strict=True))
+        found = {(digest, each.path): text for (digest, each), text in pairs}
         for digest, inside in looks.items():
-            if digest not in wrong and _tree(inside, found[digest]).digest != digest:
+            if digest not in wrong and _tree(inside, [found.get((digest, each.path), "") for each in inside]).digest != digest:
                 wrong[digest] = "it is not what was published"
         return wrong
 
@@ -215,6 +212,13 @@ class Store:
         if digest_of_records(records) != digest:
             raise ZycError(problem("tree-damaged", tree=digest))
         return records
+
+    def _looks(self, digests: Iterable[str], wrong: dict[str, str]) -> Iterator[tuple[str, Sequence[_Entry]]]:
+        for digest in digests:
+            try:
+                yield digest, _look(self.world, self.path(digest))
+            except OSError as error:
+                wrong[digest] = f"it cannot be read: {error.strerror}"
 
     def quarantine(self, digest: str) -> Path:
         """Move a tree out of the way, so that its digest is absent; says where it is now."""
@@ -234,7 +238,7 @@ class Store:
     def lock(self, key: str, *, wait: bool = True, told: Callable[[str], None] | None = None) -> Lock:
         """The one lock of a key; hand its descriptor to the step."""
         with plainly(self.root):
-            return self.world.lock(self.root / "locks" / hex_digest(key), wait=wait, told=told)
+            return self.world.lock(self._own("locks") / hex_digest(key), wait=wait, told=told)
 
     def sharing(self, *, told: Callable[[str], None] | None = None) -> Lock:
         """The lock of the whole store that all who add to it hold at once; hand its descriptor to each step.
@@ -242,11 +246,13 @@ class Store:
         A step that outlives its build holds it on, so nobody sweeps what it reads. Waits while somebody is `alone`.
         """
         with plainly(self.root):
+            self._own("locks")
             return self.world.lock(self._whole, shared=True, told=told)
 
     def alone(self) -> Lock:
         """The lock of the whole store against everybody else, for whoever removes; an error while a build runs."""
         with plainly(self.root):
+            self._own("locks")
             try:
                 return self.world.lock(self._whole, wait=False)
             except BlockingIOError:
@@ -255,6 +261,11 @@ class Store:
     @property
     def _whole(self) -> Path:
         return self.root / "locks" / "store"
+
+    def _own(self, part: str) -> Path:
+        """A folder of the store's that may hold nothing, and that a copy of the store may therefore lack."""
+        self.world.make_folder(self.root / part)
+        return self.root / part
 
     def _at(self, digest: str) -> str:
         return f"{self._trees}/{hex_digest(digest)[:2]}/{digest}"
@@ -302,7 +313,7 @@ class Store:
 
     def _carry_over(self, top: Path, tree: Tree) -> None:
         """Publish a folder of another file system: the one case in which bytes are copied."""
-        copy = Path(self.world.fresh(self.root / "tmp"))
+        copy = Path(self.world.fresh(self._own("tmp")))
         try:
             self.world.copy_tree(top, to=copy)
             entries = _look(self.world, copy)
@@ -404,6 +415,19 @@ def stays_inside(path: str, target: str) -> bool:
     parts = [part for part in target.split("/") if part not in ("", ".")]
     rise = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
     return not target.startswith("/") and ".." not in parts[rise:] and rise <= path.count("/")
+
+
+def _portions(items: Sequence[Item], size: Callable[[Item], int]) -> list[list[Item]]:
+    """Portions that are worth a thread's while: a large file, or many small ones."""
+    parts: list[list[Item]] = []
+    room = 0
+    for each in items:
+        if room <= 0:
+            parts.append([])
+            room = _PORTION
+        parts[-1].append(each)
+        room -= size(each) + _PORTION // 500
+    return parts
 
 
 def _file_digest(world: World, top: Path, entry: _Entry) -> str:

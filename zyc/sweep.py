@@ -222,7 +222,9 @@ class Survey:
 
     def _steps(self, held: Holders) -> Iterator[Item]:
         """Step folders of no key that anybody's specs or last results have; with broken specs all that may go on stays."""
-        last = {each.key[:24] for each in held.holders if each.here}
+        last = {each.key for each in held.holders if each.here}
+        last |= {held.summaries[key].accepted for key in last if key in held.summaries}  # the log of what stands for it
+        last = {key[:24] for key in last}
         known = {(each.key or "")[:24] for plan in self.plans.values() if plan is not None for each in plan.decisions.values()}
         known |= {key[:24] for twin, plan in self.plans.items() if plan is None for key in self._former(held, twin=twin)}
         steps = self.project.artifacts / "steps"
@@ -328,6 +330,7 @@ def carry_out(store: Store, project: Project, sweep: Sweep, *, done: Callable[[I
     What others could read is renamed first, in one piece, and only removed once those renames would outlive a power cut.
     """
     with plainly(store.root):
+        store.world.make_folder(store.root / "tmp")
         for what in (("project",), ("group",), ("tree",)):
             _in_one_piece(store.world, [each for each in sweep.items if each.what in what], store.root / "tmp", done)
         steps = [each for each in sweep.items if each.what == "step"]

@@ -92,6 +92,17 @@ def _since(plan: Plan, node: Node, decision: Decision, read: Callable[[str], Tra
     return _against(plan, node, decision, last)
 
 
+def overlooked(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[Reason]:
+    """What a person overlooked when they let a kept output stand for the key that a node has now."""
+    node, old = plan.graph.vertices[name], plan.accepted(name)
+    last = read(old) if old else None
+    if not old or not isinstance(node, Node):
+        return []
+    return (
+        _against(plan, node, plan.decisions[name], last) if last is not None else [Reason(name, "what it was built as is gone")]
+    )
+
+
 def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Reason]:
     """The lines of the manifest that moved, in the words of the spec where a field tells it."""
     told: list[Reason] = []

@@ -16,7 +16,7 @@ from desk import Desk
 from zyc.cli import VERBS
 
 EVERY = [verb for group in VERBS.values() for verb in group]
-ON_A_GRAPH = ["plan", "why", "ls", "show", "graph", "check", "build", "render", "push", "pull"]
+ON_A_GRAPH = ["plan", "why", "ls", "show", "graph", "check", "build", "render", "push", "pull", "accept"]
 CALLS = {  # a call of each verb in the project of `zyc init`
     "plan": ["plan"],
     "why": ["why", "page"],
@@ -31,6 +31,7 @@ CALLS = {  # a call of each verb in the project of `zyc init`
     "lock": ["lock"],
     "push": ["push", "--remote", "./shared"],
     "pull": ["pull", "--remote", "./shared"],
+    "accept": ["accept", "page", "--set", "page.run=cat in/count/count.txt > out/page.html"],
     "verify": ["verify"],
     "gc": ["gc"],
     "init": ["init", "other"],
@@ -136,9 +137,13 @@ def test_a_version_is_a_version(hello):
 
 KEYS = {  # the keys of what each verb says as data: a program may rely on them
     "plan": "counts fetch lacks nodes searches seconds twin unpinned",
-    "why": "chain key manifest node plan reasons unknown why",
+    "why": "accepted although chain key manifest node plan reasons stands_on_accepted unknown why",
     "ls": "about coordinates family file kind line name owner plan tags",
-    "show": "about fields file files gates inputs key kind line measures name placement plan readers tree",
+    "show": "about accepted fields file files gates inputs key kind line measures name placement plan readers "
+    "stands_on_accepted tree",
+    "gc": "bytes items kept missing_projects removed specs_broken undeclared",
+    "verify": "bytes damaged records repaired results seconds",
+    "accept": "accepted written",
     "graph": "edges nodes",
     "check": "errors files nodes warnings",
     "render": "folder steps",
@@ -157,6 +162,8 @@ def test_each_verb_answers_with_data(hello, verb):
     """`--json` is one JSON document on standard output, nothing else, with keys that stay."""
     if verb == "pull":
         hello.zyc(*CALLS["push"])
+    if verb == "accept":
+        hello.zyc("build")
     said = hello.zyc(*CALLS[verb], "--json")
     assert (said.code, said.err) == (0, "")
     told = said.data[0] if isinstance(said.data, list) else said.data
@@ -230,6 +237,8 @@ def test_the_examples_of_help_run(hello, verb, tmp_path):
     ran = 0
     hello.zyc("plan", "--out", "agreed.json")
     hello.zyc("build")
+    if verb == "accept":
+        hello.edit("specs/hello.yml", "> out/page.html", ">out/page.html")
     for line in examples(hello, verb):
         if any(word in line for word in LACKS):
             continue

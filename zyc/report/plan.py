@@ -384,6 +384,8 @@ def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, obje
         "memory": estimate.memory,
         "gpu_memory": estimate.gpu_memory,
         "disk": estimate.disk,
+        "accepted": plan.accepted(decision.name) or None,
+        "stands_on_accepted": [name for name in plan.lineage[decision.name] if name != decision.name],
         "cannot": decision.cannot,
         "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],
     }

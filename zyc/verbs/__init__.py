@@ -61,6 +61,7 @@ class App:
 
 
 nodes = partial(click.argument, "select", nargs=-1, metavar="[NODES]...")
+some_nodes = partial(click.argument, "select", nargs=-1, metavar="NODES...", required=True)
 one_node = partial(click.argument, "node", metavar="NODE")
 
 

@@ -15,7 +15,7 @@ from zyc.report import plan as report
 from zyc.report.console import Console, moment, safe
 from zyc.traces import Trace
 from zyc.verbs import App, on_a_graph, one_node
-from zyc.why import recipe_fields
+from zyc.why import overlooked, recipe_fields
 
 
 @click.command("show")
@@ -76,6 +76,7 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
         ("measures", [(name, in_number(value)) for name, value in sorted(trace.measures.items())] if trace else []),
         ("gates", [(str(each.gate), each.verdict.value, report.briefly(each)) for each in decision.gates]),
         ("built", _built(decision, trace, where)),
+        ("accepted", _accepted(front, node.name)),
     ]
     for title, rows in sections:
         if rows:
@@ -88,6 +89,15 @@ def _built(decision: Decision, trace: Trace | None, where: str) -> list[tuple[st
     if trace is not None:
         rows += [("took", in_time(trace.seconds)), ("when", moment(trace.started))]
     return [row for row in rows if row[1]]
+
+
+def _accepted(front: Front, name: str) -> list[tuple[str, ...]]:
+    """What rests on somebody's word: that an older output will do."""
+    told: list[tuple[str, ...]] = []
+    for each in front.plan.lineage[name]:
+        although = "; ".join(str(reason) for reason in overlooked(front.plan, each, front.read_trace))
+        told.append((each, f"although {safe(although)}" if although else ""))
+    return told
 
 
 def _plain(value: object) -> str:
@@ -116,4 +126,6 @@ def _data(front: Front, node: Node, decision: Decision) -> dict[str, object]:
         "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],
         "key": decision.key,
         "tree": decision.tree,
+        "accepted": front.plan.accepted(node.name) or None,
+        "stands_on_accepted": [name for name in front.plan.lineage[node.name] if name != node.name],
     }

@@ -9,7 +9,9 @@ from zyc.plan import Decision, Plan, State, Why
 from zyc.report import plan as report
 from zyc.report.console import Console, cells, moment, safe
 from zyc.verbs import App, on_a_graph, one_node
-from zyc.why import Reason, reasons
+from zyc.why import Reason, overlooked, reasons
+
+_ALL = 2_000  # letters of a value, for programs
 
 
 @click.command("why")
@@ -83,6 +85,9 @@ def _explained(front: Front, plan: Plan, name: str) -> dict[str, object]:
             for link in links
             for each in reasons(plan, link, front.read_trace)
         ],
+        "accepted": plan.accepted(name) or None,
+        "although": [each.told(_ALL) for each in overlooked(plan, name, front.read_trace)],
+        "stands_on_accepted": [each for each in plan.lineage[name] if each != name],
         "manifest": [{"label": label, "digest": digest} for label, digest in decision.manifest],
         "unknown": list(decision.unknown),
     }
@@ -92,7 +97,7 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
     decision = plan.decisions[name]
     console.say(f"{console.paint(name, 'bold')}  {console.paint(_verdict(decision), report.COLOURS[decision.state])}")
     if decision.state is State.KEEP:
-        _print_kept(console, front, decision)
+        _print_kept(console, front, plan, decision)
         return
     if decision.cause.why in (Why.GATE, Why.UPSTREAM):
         before = "it stands behind a gate: " if decision.cause.why is Why.UPSTREAM else ""
@@ -130,10 +135,18 @@ def _verdict(decision: Decision) -> str:
     }[decision.state]  # fmt: skip
 
 
-def _print_kept(console: Console, front: Front, decision: Decision) -> None:
+def _print_kept(console: Console, front: Front, plan: Plan, decision: Decision) -> None:
     trace = front.read_trace(decision.key or "")
     when = f"built {moment(trace.started)}" if trace is not None and trace.started else "built before"
-    console.say(f"{when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is", indent=2)
+    accepted = overlooked(plan, decision.name, front.read_trace)
+    if accepted:
+        console.say(f"{when}, and accepted: its output stands for this key, although", indent=2)
+        _reasons(console, [(safe(str(each)), _place(front, each)) for each in accepted], indent=4)
+    for name in plan.lineage[decision.name]:
+        if name != decision.name:
+            console.say(f"it stands on `{name}`, which was accepted: `zyc why {name}`", indent=2)
+    if not accepted:
+        console.say(f"{when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is", indent=2)
     console.print(f"  key   {(decision.key or '')[:24]}")
     rows = [(label, digest if len(digest) < 30 else digest[:24]) for label, digest in decision.manifest]
     console.table(rows, indent=4)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 AnyPath = os.PathLike[str] | str
 LEFT = "a step that outlived its build"  # who holds a lock whose signers are gone
+_SMALL, _LARGE = 1 << 16, 1 << 20  # bytes that are read at once
 _KINDS: dict[int, Kind] = {0o100000: "file", 0o040000: "folder", 0o120000: "link"}
 
 
@@ -184,11 +185,20 @@ class World:
         """The sha256 of a file, in hex."""
         import hashlib
 
-        whole, buffer = hashlib.sha256(), bytearray(1 << 20)
-        view = memoryview(buffer)
-        with open(path, "rb", buffering=0) as file:
-            while count := file.readinto(buffer):
+        whole = hashlib.sha256()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # most files are small: a large buffer costs more to get than they cost to read
+            while chunk := os.read(descriptor, _SMALL):
+                whole.update(chunk)
+                if len(chunk) == _SMALL:
+                    break
+            buffer = bytearray(_LARGE) if chunk else bytearray()
+            view = memoryview(buffer)
+            while chunk and (count := os.readv(descriptor, [buffer])):
                 whole.update(view[:count])
+        finally:
+            os.close(descriptor)
         return whole.hexdigest()
 
     def piece(self, path: AnyPath, *, start: int, most: int) -> bytes:
