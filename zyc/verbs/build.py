@@ -99,7 +99,7 @@ def command(app: App, call: Call, *, plan_file: str | None, work: Work) -> int:
     zyc build page --set vars.name=moon
     zyc build specs/ --keep-going --retries 2 --timeout "2 h"
     zyc build --plan agreed.json
-    zyc build specs/ --remote team   what others built is fetched, and nothing behind it
+    zyc build specs/ --remote team   what others built is fetched
     zyc build specs/ --frozen        in CI: no pin may be missing
     """
     promise = None

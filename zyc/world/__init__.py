@@ -325,7 +325,7 @@ class World:
                 os.mkdir(each)
             except FileExistsError:
                 if not os.path.isdir(each):  # another process may make the same one
-                    raise
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), each) from None
             if durable:
                 self.sync(os.path.dirname(each))
 
