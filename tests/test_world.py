@@ -145,7 +145,7 @@ def test_make_folder_makes_all_above_and_minds_what_is_there(tmp_path):
     WORLD.make_folder(tmp_path / "a" / "b" / "c", durable=True)
     WORLD.make_folder(tmp_path / "a" / "b" / "c")
     (tmp_path / "file").touch()
-    with pytest.raises(FileExistsError):
+    with pytest.raises(NotADirectoryError):
         WORLD.make_folder(tmp_path / "file" / "below")
 
 
