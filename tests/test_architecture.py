@@ -19,7 +19,7 @@ LONGER = {  # files that may be longer, and why
     "compile/declare.py": "what every node of every file says by itself, with all that can be wrong with it",
     "compile/expand.py": "vars, profiles, overrides and matrices are laid over each other in one order",
     "gather.py": "the only reader: files, globs, templates, pins, history",
-    "runner.py": "the loop, with each thing that may go wrong on the way to a result",
+    "runner/__init__.py": "the loop, with each thing that may go wrong on the way to a result",
     "source.py": "YAML 1.2 read from the events of a parser of 1.1",
     "world/__init__.py": "everything that touches disk, processes and clock, so that nothing else does",
     "errors.py": "all wording in one place",

@@ -77,8 +77,8 @@ class Store:
         listed = (self.world.list(f"{self._trees}/{shard}") for shard in self.world.list(self._trees))
         return frozenset(name for names in listed for name in names if len(name) == 64)
 
-    def publish(self, folder: AnyPath) -> Tree:
-        """Make a folder a tree of the store, in place: the folder is gone from where it was.
+    def publish(self, folder: AnyPath, *, told: Callable[[Tree], None] = lambda _: None) -> Tree:
+        """Make a folder a tree of the store, in place: the folder is gone from where it was; `told` hears what it will be.
 
         When this returns, the tree outlives a power cut; when it does not, the tree is absent or whole.
         """
@@ -88,6 +88,7 @@ class Store:
             if refused := [*_refused(entries), *_shared(entries)]:
                 raise ZycError(refused)
             tree = _tree(entries, self.world.each(self._sealer(top), entries))
+            told(tree)
             self._place(top, tree.digest)
         return tree
 

@@ -18,10 +18,11 @@ from zyc.hosts.local import Local
 from zyc.journal import Journal, Summary
 from zyc.known import History
 from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
-from zyc.runner.attempt import Attempt, Bench, Result, Task
+from zyc.runner.attempt import Attempt
 from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, verdict_failed
 from zyc.runner.schedule import Need, Room, Share, Ways, seconds_of, ways
+from zyc.runner.task import Bench, Result, Task
 from zyc.store import Store
 from zyc.traces import Roots, Trace, Traces
 from zyc.world import Lock, World
