@@ -1,4 +1,4 @@
-"""Two hundred kills at random moments: of the driver, of steps, of both; each rerun ends in the bytes of an uninterrupted build."""
+"""Two hundred kills at random moments, of driver, steps or both: each rerun ends in the bytes of an uninterrupted build."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from zyc.known import History
 from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
 from zyc.runner.attempt import Attempt
 from zyc.runner.crew import Alone, Crew, Threads
-from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, verdict_failed
+from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, refusal, verdict_failed
 from zyc.runner.schedule import Need, Room, Share, Ways, seconds_of, ways
 from zyc.runner.task import Bench, Result, Task
 from zyc.store import Store
@@ -309,7 +309,12 @@ class Build:
                 if len(passed) == _LOOKED_AT or self.world.monotonic() - since > _PATIENCE:
                     break
                 continue
-            lock = self._lock(name)
+            try:
+                lock = self._lock(name)
+            except (OSError, ZycError) as error:
+                self.room.give(share)
+                self._fail_all(name, key_of(self._manifests[name]), refusal(error))
+                break
             if lock is None:
                 self.room.give(share)
                 if not self._later:
@@ -361,7 +366,9 @@ class Build:
             try:
                 result = attempt.run(lock)
                 if result.trace is not None:
-                    self._point(node, task.key, result.trace.tree)
+                    refused = self._point(node, task.key, result.trace.tree)
+                    # it is kept all the same: the next build says so
+                    result = replace(result, fate=Fate.FAILED, trace=None, reason=refused) if refused else result
                 self.events.put((name, result))
             except BaseException as error:  # noqa: BLE001  # a bug is raised in the loop, where it ends the call
                 self.events.put((name, error))
@@ -430,8 +437,8 @@ class Build:
             self.told(Started(name, tries + 1, why=f"once more, after: {result.reason}"))
             self._enqueue(name)
             return
-        same = self._making.pop(key)[1:]
         if result.trace is not None:
+            same = self._making.pop(key)[1:]
             summary = self._remember(result.trace)
             if result.fate is Fate.KEPT:
                 self._kept(node, key, summary, reason="made by another zyc meanwhile")
@@ -441,11 +448,10 @@ class Build:
             for other in same:
                 self._consider(self._node(other))
         elif result.fate is Fate.INTERRUPTED:
+            del self._making[key]
             self._end(Ending(name, Fate.INTERRUPTED, key, seconds=result.seconds, log=result.log))
         else:
-            self._fail(node, key, result.reason, seconds=result.seconds, log=result.log, attempts=tries)
-            for other in same:
-                self._fail(self._node(other), key, f"it has the key of `{name}`, which failed")
+            self._fail_all(name, key, result.reason, seconds=result.seconds, log=result.log, attempts=tries)
 
     def _made(self, node: Node, key: str, summary: Summary, result: Result, tries: int) -> None:
         ending = Ending(
@@ -464,7 +470,10 @@ class Build:
 
     def _kept(self, node: Node, key: str, summary: Summary, reason: str = "") -> None:
         self.forward.learn(node.name, key, summary)
-        self._point(node, key, summary.tree)
+        refused = self._point(node, key, summary.tree)
+        if refused:
+            self._fail(node, key, refused)
+            return
         ending = Ending(
             node.name,
             Fate.KEPT,
@@ -493,6 +502,13 @@ class Build:
                     del self._lacking[name]
                     self._consider(self._node(name))
 
+    def _fail_all(self, name: str, key: str, reason: str, *, seconds: float = 0.0, log: str = "", attempts: int = 1) -> None:
+        """A step that failed, and whoever waited for the same one."""
+        same = self._making.pop(key)[1:]
+        self._fail(self._node(name), key, reason, seconds=seconds, log=log, attempts=attempts)
+        for other in same:
+            self._fail(self._node(other), key, f"it has the key of `{name}`, which failed")
+
     def _fail(self, node: Node, key: str, reason: str, *, seconds: float = 0.0, log: str = "", attempts: int = 1) -> None:
         self.forward.learn(node.name, None, None)
         self.forward.stuck[node.name] = Cause(Why.UPSTREAM, node.name, "it failed")
@@ -514,12 +530,16 @@ class Build:
         dict.__setitem__(self.history.traces, trace.key, summary)  # type: ignore[index]
         return summary
 
-    def _point(self, node: Node, key: str, tree: str) -> None:
-        """The readable link, and which key this node last had."""
-        if self.history.last.get(node.name) != key:
-            self.roots.set(node.name, key)
-        if self.store.has(tree):
-            self.store.expose(self.front.project.link(node.name, twin=self.front.call.twin), tree)
+    def _point(self, node: Node, key: str, tree: str) -> str:
+        """The readable link, and which key this node last had; what the machine says when it refuses."""
+        try:
+            if self.history.last.get(node.name) != key:
+                self.roots.set(node.name, key)
+            if self.store.has(tree):
+                self.store.expose(self.front.project.link(node.name, twin=self.front.call.twin), tree)
+        except (OSError, ZycError) as error:
+            return refusal(error)
+        return ""
 
     # --- being stopped ---
 

@@ -15,7 +15,7 @@ from zyc.files import Disk, find
 from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_logs, has_state, log_name
 from zyc.hosts.local import environment
 from zyc.kind import EnvironmentNeed, FileNeed, Found
-from zyc.runner.fates import Fate, Progress, Started, exit_words
+from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
 from zyc.runner.schedule import Share
 from zyc.runner.task import Bench, Result, Task, machine_words
 from zyc.store import Tree
@@ -65,11 +65,8 @@ class Attempt:
                 if there is not None and self.bench.store.has(there.tree):
                     return Result(Fate.KEPT, there)
                 return self._made(lock)
-            except ZycError as error:
-                return self._given_up("; ".join(each.message for each in error.problems))
-            except OSError as error:
-                name = os.path.basename(str(error.filename or ""))  # noqa: PTH119
-                return self._given_up(f"`{name}`: {error.strerror or error}")
+            except (OSError, ZycError) as error:
+                return self._given_up(refusal(error))
 
     def _given_up(self, reason: str) -> Result:
         """What we cannot go on with must not go on without us."""
