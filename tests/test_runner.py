@@ -403,9 +403,8 @@ def test_after_a_power_cut_no_end_is_believed(slow):
         _until(lambda: _filling(slow))
         os.killpg(driver.pid, signal.SIGKILL)
     (slow.root / "slow").unlink()
-    assert gone(pids(slow))
     (card,) = slow.root.glob("artifacts/steps/*/job.json")
-    assert (card.parent / "exit").read_text() == "ended 0\n"
+    _until(lambda: (card.parent / "exit").read_text() == "ended 0\n")
     (card.parent / "out" / "sacks").write_text("")
 
     class Later(Quick):
@@ -429,8 +428,31 @@ def test_a_step_that_failed_while_no_zyc_lived_is_made_again(slow):
         _until(lambda: _filling(slow))
         os.killpg(driver.pid, signal.SIGKILL)
     (slow.root / "slow").unlink()
-    assert gone(pids(slow))
     (card,) = slow.root.glob("artifacts/steps/*/job.json")
-    assert (card.parent / "exit").read_text() == "ended 3\n"
+    _until(lambda: (card.parent / "exit").read_text() == "ended 3\n")
     assert fates(made(slow)) == {"sacks": "resumed", "after": "ran"}
     assert len(pids(slow)) == 2
+
+
+def test_a_kill_between_the_tree_and_its_trace_costs_no_work(slow):
+    """What left the step's folder is found in the store: the trace is written, and nothing runs again."""
+
+    class Killed(BaseException):
+        pass
+
+    class Dying(Quick):
+        def write(self, path, data, *, durable=False):
+            if "/traces/" in os.fspath(path):
+                raise Killed
+            super().write(path, data, durable=durable)
+
+    (slow.root / "slow").unlink()
+    front = open_front(Dying(), slow.root, Call())
+    with pytest.raises(Killed):
+        Build(front, front.plan, lambda _: None).run()
+    (card,) = slow.root.glob("artifacts/steps/*/job.json")
+    assert not (card.parent / "out").exists()
+    ending = made(slow)["sacks"]
+    assert (ending.fate, ending.bytes, len(pids(slow))) == (Fate.RAN, 6, 1)
+    assert (slow.tree("after") / "sacks").read_text() == "1\n2\n3\n"
+    assert not card.exists()

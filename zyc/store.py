@@ -121,8 +121,8 @@ class Store:
         found = [_MEMBER.fullmatch(link) for link in links]
         return tuple(each[2] for each in found if each is not None) if all(found) else ()
 
-    def publish(self, folder: AnyPath, *, expected: str = "") -> Tree:
-        """Make a folder a tree of the store, in place: the folder is gone from where it was.
+    def publish(self, folder: AnyPath, *, expected: str = "", told: Callable[[Tree], None] = lambda _: None) -> Tree:
+        """Make a folder a tree of the store, in place: the folder is gone from where it was; `told` hears what it will be.
 
         When this returns, the tree outlives a power cut; when it does not, the tree is absent or whole. One that is
         not the expected one is refused.
@@ -135,6 +135,7 @@ class Store:
             tree = _tree(entries, self.world.each(self._sealer(top), entries))
             if expected and tree.digest != expected:
                 raise ZycError(problem("tree-differs", tree=expected, found=tree.digest))
+            told(tree)
             try:
                 self._place(top, tree.digest)
             except OSError as error:

@@ -15,12 +15,13 @@ from zyc.hosts import Host
 from zyc.hosts.local import Local
 from zyc.journal import Summary
 from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
-from zyc.runner.attempt import Attempt, Bench, Result, stop_found
+from zyc.runner.attempt import Attempt, stop_found
 from zyc.runner.crew import Alone, Crew, Threads
-from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, verdict_failed
+from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, refusal, verdict_failed
 from zyc.runner.inputs import Inputs, Options, still_searching
 from zyc.runner.records import Records
 from zyc.runner.schedule import Ready, Room, Share, Ways, need_of, seconds_of, ways
+from zyc.runner.task import Bench, Result
 from zyc.store import Store
 from zyc.world import LEFT, Lock, World
 
@@ -294,7 +295,12 @@ class Build:
 
     def _dispatch(self) -> None:
         for name, share in self.ready.fitting(self.room, lambda name: need_of(self._node(name), self.plan.decisions[name])):
-            lock = self._lock(name)
+            try:
+                lock = self._lock(name)
+            except (OSError, ZycError) as error:
+                self.room.give(share)
+                self._fail_all(name, key_of(self._manifests[name]), refusal(error))
+                break
             if lock is not None:
                 self._start(name, share, lock)
             else:
@@ -340,7 +346,9 @@ class Build:
             try:
                 result = make()
                 if result.trace is not None:
-                    self.records.point(name, key, result.trace.tree)
+                    refused = self.records.point(name, key, result.trace.tree)
+                    # it is kept all the same: the next build says so
+                    result = replace(result, fate=Fate.FAILED, trace=None, reason=refused) if refused else result
                 self.events.put((name, result))
             except BaseException as error:  # noqa: BLE001  # a bug is raised in the loop, where it ends the call
                 self.events.put((name, error))
@@ -368,8 +376,8 @@ class Build:
             self.told(Started(name, tries + 1, why=f"once more, after: {result.reason}"))
             self.ready.push(name)
             return
-        same = self._making.pop(key)[1:]
         if result.trace is not None:
+            same = self._making.pop(key)[1:]
             summary = self.records.remember(result.trace)
             if result.fate is Fate.KEPT:
                 self._kept(node, key, summary, reason="made by another zyc meanwhile")
@@ -379,11 +387,10 @@ class Build:
             for other in same:
                 self._consider(self._node(other))
         elif result.fate is Fate.INTERRUPTED:
+            del self._making[key]
             self._end(Ending(name, Fate.INTERRUPTED, key, seconds=result.seconds, log=result.log))
         else:
-            self._fail(node, key, result.reason, seconds=result.seconds, log=result.log, attempts=tries)
-            for other in same:
-                self._fail(self._node(other), key, f"it has the key of `{name}`, which failed")
+            self._fail_all(name, key, result.reason, seconds=result.seconds, log=result.log, attempts=tries)
 
     def _made(self, node: Node, key: str, summary: Summary, result: Result, tries: int) -> None:
         ending = Ending(
@@ -402,7 +409,10 @@ class Build:
 
     def _kept(self, node: Node, key: str, summary: Summary, *, reason: str = "", fetched: int = 0) -> None:
         self.forward.learn(node.name, key, summary)
-        self.records.point(node.name, key, summary.tree)
+        refused = self.records.point(node.name, key, summary.tree)
+        if refused:
+            self._fail(node, key, refused)
+            return
         ending = Ending(
             node.name,
             Fate.KEPT,
@@ -431,6 +441,13 @@ class Build:
                 if not self._lacking[name]:
                     del self._lacking[name]
                     self._consider(self._node(name))
+
+    def _fail_all(self, name: str, key: str, reason: str, *, seconds: float = 0.0, log: str = "", attempts: int = 1) -> None:
+        """A step that failed, and whoever waited for the same one."""
+        same = self._making.pop(key)[1:]
+        self._fail(self._node(name), key, reason, seconds=seconds, log=log, attempts=attempts)
+        for other in same:
+            self._fail(self._node(other), key, f"it has the key of `{name}`, which failed")
 
     def _fail(self, node: Node, key: str, reason: str, *, seconds: float = 0.0, log: str = "", attempts: int = 1) -> None:
         self.forward.learn(node.name, None, None)

@@ -4,80 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from zyc import __version__, folder
-from zyc.digest import Manifest
+from zyc import folder
 from zyc.errors import ZycError, problem
 from zyc.files import Disk, find
-from zyc.graph import Node
-from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Host, Job, Phase, Report, earlier_logs, has_state, log_name
+from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_logs, has_state, log_name
 from zyc.hosts.local import environment
-from zyc.kept import Kept
 from zyc.kind import EnvironmentNeed, FileNeed, Found
-from zyc.known import Known
-from zyc.project import Project
-from zyc.render import Rendered
-from zyc.runner.fates import Event, Fate, Progress, Started, exit_words
+from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
 from zyc.runner.schedule import Share
-from zyc.store import Store
-from zyc.traces import Trace, Traces
+from zyc.runner.task import Bench, Result, Task, machine_words
+from zyc.store import Tree
+from zyc.traces import Trace
 from zyc.why import files_of, recipe_fields
-from zyc.world import Lock, World
+from zyc.world import Lock
 
 _GRACE = 15.0  # seconds that a step which took too long has to keep a state
 _MOST_LOST = 10
 _MOST_LOGS = 5
 _NOTICE = 0.2  # seconds between two looks at what a step says of itself
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Everything that is decided of a step before it starts."""
-
-    node: Node
-    key: str
-    manifest: Manifest
-    rendered: Rendered
-    inputs: Mapping[str, str]  # place below in/ -> tree
-    lineage: Mapping[str, tuple[str, str]]
-    givers: Mapping[str, str]  # tree that the step can read -> the node that gave it
-    goes_on: bool  # a state that is there is this step's own, and can be gone on from
-    share: Share
-    limit: float | None = None  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How an attempt ended."""
-
-    fate: Fate  # ran, resumed, kept (somebody else made it), failed, interrupted
-    trace: Trace | None = None
-    reason: str = ""
-    seconds: float = 0.0
-    log: str = ""
-    fetched: int = 0  # bytes that a remote gave
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What every attempt of a build works with."""
-
-    world: World
-    project: Project
-    store: Store
-    traces: Traces
-    known: Known
-    kept: Kept
-    host: Host
-    say: Callable[[Event], None]
-    held: tuple[int, ...] = ()  # descriptors that a step holds besides its key's lock: while it lives, its inputs stay
 
 
 class Attempt:
@@ -92,6 +41,8 @@ class Attempt:
         self._freed = freed  # the step has ended: its share of the machine is free
         self._job: Job | None = None
         self._resumed = False
+        self._card: dict[str, object] = {}
+        self._tree: Tree | None = None  # what an earlier zyc published before it could write the trace
         self._presses = 0
         self._timed_out = False
         self._gate = threading.Lock()
@@ -114,11 +65,8 @@ class Attempt:
                 if there is not None and self.bench.store.has(there.tree):
                     return Result(Fate.KEPT, there)
                 return self._made(lock)
-            except ZycError as error:
-                return self._given_up("; ".join(each.message for each in error.problems))
-            except OSError as error:
-                name = os.path.basename(str(error.filename or ""))  # noqa: PTH119
-                return self._given_up(f"`{name}`: {error.strerror or error}")
+            except (OSError, ZycError) as error:
+                return self._given_up(refusal(error))
 
     def _given_up(self, reason: str) -> Result:
         """What we cannot go on with must not go on without us."""
@@ -153,7 +101,7 @@ class Attempt:
 
     def _judged(self, report: Report, stamps: Mapping[str, object] | None) -> Result:
         node = self.task.node
-        short = report.code != 0 or self._is_empty()
+        short = report.code != 0 or (self._tree is None and self._is_empty())
         if self._timed_out and short:
             return self._failed(self._too_long(), report.seconds)
         if self._presses and short:
@@ -165,7 +113,7 @@ class Attempt:
             if (stamps is None or stamps[tree] != self._stamp(tree)) and not self.bench.store.recheck(tree):
                 self.bench.store.quarantine(tree)
                 raise ZycError(problem("input-changed", node=node.name, input=giver))
-        flaw = self._flaw()
+        flaw = self._flaw() if self._tree is None else ""
         if flaw:
             return self._failed(flaw, report.seconds)
         return self._published(report)
@@ -191,7 +139,7 @@ class Attempt:
         # a host may remember what it was given long ago: no two attempts ever have one name
         job = self._new_job(f"{self.task.key[:24]}-{self.number}-{os.urandom(4).hex()}", lock)
         self.bench.host.prepare(job)
-        card = {
+        self._card = {
             "job": job.name,
             "host": self.bench.host.name,
             "attempt": self.number,
@@ -199,7 +147,9 @@ class Attempt:
             "boot": self.world.boot(),
             "began": self.world.now(),
         }
-        self.world.write(self.home / CARD, json.dumps(card))  # before it is submitted: whoever comes after us can ask for it
+        self.world.write(
+            self.home / CARD, json.dumps(self._card)
+        )  # before it is submitted: whoever comes after us can ask for it
         self.bench.say(Started(self.task.node.name, self.number, self._resumed, self._log()))
         with self._gate:
             self._job = job  # before it is submitted: a submission that goes wrong half-way may have started it
@@ -213,7 +163,7 @@ class Attempt:
         """How a job ended that an earlier zyc submitted and could not judge; nothing when there is none worth waiting for."""
         try:
             card = json.loads(self.world.read(self.home / CARD))
-            name, number = str(card["job"]), int(card["attempt"])
+            name, number, card["began"] = str(card["job"]), int(card["attempt"]), float(card["began"])
             ours = name.startswith(self.task.key[:24]) and card["host"] == self.bench.host.name and self._is_as_rendered()
             # after a power cut a step's last bytes may be missing, whatever its exit says
             alive = ours and (not self.bench.host.local or card["boot"] == self.world.boot() != "")
@@ -221,6 +171,7 @@ class Attempt:
             return None
         self.number = number
         if alive:
+            self._card = card
             job = self._new_job(name, lock)
             self._resumed = bool(card.get("resumed"))
             first = self.bench.host.poll(job, seconds=0).phase
@@ -229,11 +180,29 @@ class Attempt:
                 why = f"found {'running' if lives else 'ended'}: an earlier zyc started it"
                 self.bench.say(Started(self.task.node.name, number, self._resumed, self._log(), why))
             report = self._followed(job)  # of a lost one, too, the state is brought home
-            if report is not None and (lives or (report.code == 0 and not self._is_empty())):
+            self._tree = self._announced()
+            if report is not None and (lives or (report.code == 0 and not (self._tree is None and self._is_empty()))):
                 return report
-        self.number = number + 1
-        self._job = None
+        self.number, self._job, self._tree = number + 1, None, None
         return None
+
+    def _announced(self) -> Tree | None:
+        """The tree that an earlier zyc was about to publish, if it did."""
+        digest, size = self._card.get("tree"), self._card.get("bytes")
+        if (
+            not isinstance(digest, str)
+            or not isinstance(size, int)
+            or not self._is_empty()
+            or not self.bench.store.recheck(digest)
+        ):
+            return None
+        self.world.sync(self.bench.store.path(digest).parent)
+        return Tree(digest, bytes=size, files=0)
+
+    def _announce(self, tree: Tree) -> None:
+        """Note what is about to leave the step's folder: a kill before there is a trace must not cost the work."""
+        self._card |= {"tree": tree.digest, "bytes": tree.bytes}
+        self.world.write(self.home / CARD, json.dumps(self._card))
 
     def _is_as_rendered(self) -> bool:
         files = {name: text for name, text in self.task.rendered.files().items() if name.startswith("recipe/")}
@@ -384,8 +353,9 @@ class Attempt:
     def _published(self, report: Report) -> Result:
         node, task = self.task.node, self.task
         measures = folder.read_measures(self.world, self.home)
-        began = json.loads(self.world.read(self.home / CARD))["began"]
-        tree = self.bench.store.publish(self.home / "out")
+        began = self._card["began"]
+        assert isinstance(began, int | float)
+        tree = self._tree or self.bench.store.publish(self.home / "out", told=self._announce)
         trace = Trace(
             key=task.key,
             kind=node.kind,
@@ -395,7 +365,7 @@ class Attempt:
             fields=tuple(sorted({**recipe_fields(node, self.bench.known), **files_of(node, self.bench.known)}.items())),
             inputs=task.lineage,
             measures=measures,
-            environment=_machine_words(self.bench.host.name),
+            environment=machine_words(self.bench.host.name),
             placement={name: str(value) for name, value in node.shape.placement},
             seconds=report.seconds,
             peak_memory=report.peak_memory,
@@ -418,13 +388,3 @@ def stop_found(bench: Bench, key: str, *, hard: bool) -> None:
     with suppress(OSError, ValueError, LookupError, TypeError):
         card = json.loads(bench.world.read(home / CARD))
         bench.host.cancel(Job(str(card["job"]), home), hard=hard)
-
-
-def _machine_words(host: str) -> dict[str, str]:
-    return {
-        "zyc": __version__,
-        "python": platform.python_version(),
-        "platform": sys.platform,
-        "machine": platform.machine(),
-        "host": host,
-    }

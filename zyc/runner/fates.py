@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zyc.errors import ZycError
 from zyc.gates import Verdict
 from zyc.plan import GateOutlook
 
@@ -96,3 +98,11 @@ def exit_words(code: int) -> str:
     if killed == 9:
         return "it was killed (signal 9), as a machine does that runs out of memory"
     return f"it was ended by signal {killed}" if killed else f"it ended with exit code {code}"
+
+
+def refusal(error: OSError | ZycError) -> str:
+    """What the machine refused, in one line."""
+    if isinstance(error, ZycError):
+        return "; ".join(each.message for each in error.problems)
+    name = os.path.basename(str(error.filename or ""))  # noqa: PTH119
+    return f"`{name}`: {error.strerror or error}" if name else error.strerror or str(error)

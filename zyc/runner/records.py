@@ -9,8 +9,8 @@ from zyc.front import Front
 from zyc.journal import Journal, Summary
 from zyc.known import History
 from zyc.project import Project
-from zyc.runner.attempt import Result
-from zyc.runner.fates import Fate
+from zyc.runner.fates import Fate, refusal
+from zyc.runner.task import Result
 from zyc.store import Store
 from zyc.traces import Roots, Trace, Traces
 
@@ -43,12 +43,16 @@ class Records:
         dict.__setitem__(self.history.traces, trace.key, summary)  # type: ignore[index]
         return summary
 
-    def point(self, node: str, key: str, tree: str) -> None:
-        """The readable link, and which key the node last had."""
-        if self.history.last.get(node) != key:
-            self.roots.set(node, key)
-        if self.store.has(tree):
-            self.store.expose(self.project.link(node, twin=self.twin), tree)
+    def point(self, node: str, key: str, tree: str) -> str:
+        """The readable link, and which key the node last had; what the machine says when it refuses."""
+        try:
+            if self.history.last.get(node) != key:
+                self.roots.set(node, key)
+            if self.store.has(tree):
+                self.store.expose(self.project.link(node, twin=self.twin), tree)
+        except (OSError, ZycError) as error:
+            return refusal(error)
+        return ""
 
     def hit(self, key: str) -> Summary | None:
         """What the remote knows of a key that only this build came to know."""

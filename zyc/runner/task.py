@@ -1,0 +1,76 @@
+"""What a build hands to an attempt, and what it gets back."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from zyc import __version__
+from zyc.digest import Manifest
+from zyc.graph import Node
+from zyc.hosts import Host
+from zyc.kept import Kept
+from zyc.known import Known
+from zyc.project import Project
+from zyc.render import Rendered
+from zyc.runner.fates import Event, Fate
+from zyc.runner.schedule import Share
+from zyc.store import Store
+from zyc.traces import Trace, Traces
+from zyc.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Everything that is decided of a step before it starts."""
+
+    node: Node
+    key: str
+    manifest: Manifest
+    rendered: Rendered
+    inputs: Mapping[str, str]  # place below in/ -> tree
+    lineage: Mapping[str, tuple[str, str]]
+    givers: Mapping[str, str]  # tree that the step can read -> the node that gave it
+    goes_on: bool  # a state that is there is this step's own, and can be gone on from
+    share: Share
+    limit: float | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended."""
+
+    fate: Fate  # ran, resumed, kept (somebody else made it), failed, interrupted
+    trace: Trace | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    log: str = ""
+    fetched: int = 0  # bytes that a remote gave
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every attempt of a build works with."""
+
+    world: World
+    project: Project
+    store: Store
+    traces: Traces
+    known: Known
+    kept: Kept
+    host: Host
+    say: Callable[[Event], None]
+    held: tuple[int, ...] = ()  # descriptors that a step holds besides its key's lock: while it lives, its inputs stay
+
+
+def machine_words(host: str) -> dict[str, str]:
+    """What a trace says of where a step ran."""
+    return {
+        "zyc": __version__,
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "machine": platform.machine(),
+        "host": host,
+    }
