@@ -8,10 +8,10 @@ import pytest
 from desk import Desk
 
 from zyc.front import Call, open_front
+from zyc.plan import State, Why
 from zyc.report.console import Console
 from zyc.report.share import Lines
 from zyc.share import Fate, Share
-from zyc.plan import State, Why
 from zyc.world import World
 
 CHAIN = """\
@@ -297,5 +297,5 @@ def test_a_terminal_shows_how_far_it_is_in_place():
         shown = [line.strip() for line in out.getvalue().replace("\x1b[K", "").split("\r")]
         told = ["", "1 kB of 4 kB  truck", "3 kB of 4 kB  truck"] if moves else []
         assert shown[: len(told)] == told
-        assert "truck             sent         4 kB" in out.getvalue()
+        assert "truck             sent          4 kB" in out.getvalue()
         assert moves or "\r" not in out.getvalue()
