@@ -1,5 +1,6 @@
 """Plans with a remote: what others built is kept, nothing upstream of it is needed, and a plan changes nothing."""
 
+import io
 import json
 import shutil
 
@@ -8,6 +9,9 @@ from desk import Desk
 
 from zyc.front import Call, open_front
 from zyc.plan import State, Why
+from zyc.report.console import Console
+from zyc.report.share import Lines
+from zyc.share import Fate, Share
 from zyc.world import World
 
 CHAIN = """\
@@ -279,3 +283,19 @@ def test_nothing_but_traces_and_trees_is_sent(ann, tmp_path):
     paths = [path for path in (tmp_path / "shared").rglob("*") if path.is_file()]
     assert [path for path in paths if b"sesame-0815" in path.read_bytes()] == []
     assert {path.relative_to(tmp_path / "shared").parts[0] for path in paths} == {"FORMAT", "objects", "trees", "traces"}
+
+
+def test_a_terminal_shows_how_far_it_is_in_place():
+    """Bytes of all that moves are told on one line that is written over, ten times a second at most; a pipe gets none of it."""
+    for moves in (True, False):
+        out = io.StringIO()
+        clock = iter([1.0, 1.0, 1.01, 2.0, 2.0]).__next__
+        with Lines(Console(out, out, moves=moves), width=5, clock=clock, dry_run=False) as lines:
+            for done in (1_000, 2_000, 3_000):
+                lines.moves("truck", done, 4_000)
+            lines(Share("truck", Fate.SENT, bytes=4_000))
+        shown = [line.strip() for line in out.getvalue().replace("\x1b[K", "").split("\r")]
+        told = ["", "1 kB of 4 kB  truck", "3 kB of 4 kB  truck"] if moves else []
+        assert shown[: len(told)] == told
+        assert "truck             sent          4 kB" in out.getvalue()
+        assert moves or "\r" not in out.getvalue()

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from threading import Lock
 
 from zyc.errors import Problem, ZycError
@@ -46,9 +47,20 @@ class Share:
 
 
 Told = Callable[[Share], None]
+Moves = Callable[[str, int, int], None]  # node, bytes of it that have moved, bytes that will
 
 
-def push_nodes(front: Front, remote: Remote, names: Collection[str], told: Told, *, again: bool = False) -> list[Share]:
+def untold(share: Share) -> None:
+    """Nobody is told of a node before the end."""
+
+
+def unseen(node: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def push_nodes(
+    front: Front, remote: Remote, names: Collection[str], told: Told, *, moves: Moves = unseen, again: bool = False
+) -> list[Share]:
     """Send the nodes that are kept here."""
     store = Store.open(front.world, front.project.store, create=False)
     traces = Traces(store, told=front.warnings.append)
@@ -58,7 +70,7 @@ def push_nodes(front: Front, remote: Remote, names: Collection[str], told: Told,
         trace = traces.read(share.key) if share.fate is Fate.SENT else None
         if trace is None:
             return share if share.fate is not Fate.SENT else replace(share, fate=Fate.ABSENT, reason="its trace is not here")
-        pushed = remote.push(trace, store, again=again)
+        pushed = remote.push(trace, store, told=partial(moves, share.node), again=again)
         fate = Fate.SENT if pushed.is_new or pushed.objects else Fate.THERE
         return replace(share, fate=fate, objects=pushed.objects, bytes=pushed.bytes)
 
@@ -89,14 +101,14 @@ def unsent(front: Front, remote: Remote, names: Collection[str]) -> list[str]:
     return [each.name for each in _decisions(front, front.graph.vertices.keys() - {*names}) if each.key not in keys]
 
 
-def pull_nodes(front: Front, names: Collection[str], told: Told) -> list[Share]:
+def pull_nodes(front: Front, names: Collection[str], told: Told, *, moves: Moves = unseen) -> list[Share]:
     """Bring the nodes that the remote of the call has; of what they stand on the traces alone, which make their keys known."""
     assert front.remote is not None
     remote, plan = front.remote, front.plan
     store = Store.open(front.world, front.project.store)
     traces = Traces(store, told=front.warnings.append)
     try:
-        shares = _each(front, names, lambda decision: _pulled(front, remote, store, decision), told)
+        shares = _each(front, names, lambda decision: _pulled(front, remote, store, decision, moves), told)
     finally:
         front.keep_hits(traces)  # bytes first: a trace whose tree is here needs no remote
         _point(front, store, plan.decisions.values())
@@ -122,10 +134,10 @@ def _wanted(front: Front, decision: Decision) -> Share:
     return replace(share, fate=Fate.ABSENT, reason="its tree is not there")
 
 
-def _pulled(front: Front, remote: Remote, store: Store, decision: Decision) -> Share:
+def _pulled(front: Front, remote: Remote, store: Store, decision: Decision, moves: Moves) -> Share:
     share = _wanted(front, decision)
     if share.fate is Fate.FETCHED:
-        remote.fetch(share.tree, store)
+        remote.fetch(share.tree, store, told=partial(moves, share.node))
     return share
 
 

@@ -83,6 +83,7 @@ def test_a_wrong_option_is_two(hello, verb):
         (["plan", "--format", "latex"], "`--format`"),
         (["completion", "tcsh"], "tcsh"),
         (["plan", "--set"], "--set"),
+        (["plan", "--against", "HEAD", "--remote", "./shared"], "`--against`"),
         (["lock", "page"], "page"),
     ],
 )

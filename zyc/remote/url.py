@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -88,7 +87,7 @@ class Url:
         if self._whole:
             self._plainly(lambda: write(target))
             return
-        beside = f"{target}.{uuid.uuid4().hex}.part"
+        beside = f"{target}.{os.urandom(8).hex()}.part"
         self._plainly(lambda: self._files.makedirs(target.rpartition("/")[0], exist_ok=True))
         self._plainly(lambda: write(beside))
         self._plainly(lambda: self._files.mv(beside, target))

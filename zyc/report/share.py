@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Self
 
 from zyc.quantity import in_bytes
-from zyc.report.console import Console, safe
+from zyc.report.console import Console, clipped, safe
 from zyc.share import Fate, Share
 
 _COLOURS = {Fate.SENT: "green", Fate.FETCHED: "green", Fate.FAILED: "red", Fate.ABSENT: "yellow"}
@@ -18,15 +20,20 @@ _WORDS = {
     Fate.FAILED: "failed",
 }
 _NAMED = 6
+_PACE = 0.1  # seconds between two looks of a line that is written over
 
 
 class Lines:
     """Tells each node that moved, when it has."""
 
-    def __init__(self, console: Console, *, width: int, dry_run: bool) -> None:
+    def __init__(self, console: Console, *, width: int, clock: Callable[[], float], dry_run: bool) -> None:
+        self._clock = clock
         self._console = console
         self._width = min(40, max(16, width))
         self._dry = dry_run
+        self._moved: dict[str, tuple[int, int]] = {}
+        self._lock = Lock()
+        self._shown = 0.0
 
     def __call__(self, share: Share) -> None:
         """One node."""
@@ -35,7 +42,32 @@ class Lines:
         word = f"would be {share.fate.value}" if self._dry else share.fate.value
         fate = self._console.paint(word.ljust(16 if self._dry else 9), _COLOURS[share.fate])
         told = share.problem.message if share.problem is not None else in_bytes(share.bytes).rjust(7)
+        with self._lock:
+            if self._console.moves:
+                self._console.out.write("\r\x1b[K")
+            self._ended(share, fate, told)
+
+    def _ended(self, share: Share, fate: str, told: str) -> None:
         self._console.say(f"{share.node.ljust(self._width)}  {fate}  {safe(told)}", indent=2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.moves:
+            self._console.out.write("\r\x1b[K")  # however it ended: what is said next has a line of its own
+
+    def moves(self, node: str, done: int, total: int) -> None:
+        """On a terminal, how far all of it is: one line, written over."""
+        with self._lock:
+            self._moved[node] = done, total
+            if not self._console.moves or self._clock() - self._shown < _PACE:
+                return
+            self._shown = self._clock()
+            sums = [sum(each) for each in zip(*self._moved.values(), strict=True)]
+            line = f"  {in_bytes(sums[0])} of {in_bytes(sums[1])}  {self._console.paint(node, 'cyan')}"
+            self._console.out.write(f"\r\x1b[K{clipped(line, self._console.width)}")
+            self._console.out.flush()
 
 
 def summary(console: Console, shares: Sequence[Share], *, remote: str, absent: str, dry_run: bool) -> None:

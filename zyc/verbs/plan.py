@@ -39,6 +39,8 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
     form = "json" if app.json else form
     app.json = form == "json"
     front = app.open(call)
+    if against is not None and call.remote:
+        raise click.UsageError("`--against` compares two specs and looks at no store, so it takes no `--remote`")
     if against is not None:
         from zyc.report import against as comparing
 

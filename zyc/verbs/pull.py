@@ -36,8 +36,10 @@ def command(app: App, call: Call, *, dry_run: bool) -> int:
         front.forget()
         names = asked(front)  # a search may know more by now
     width = max((len(each) for each in names), default=0)
-    told = report.Lines(app.console, width=width, dry_run=dry_run) if not app.json else lambda _: None
-    shares = (share.would_pull if dry_run else share.pull_nodes)(front, names, told)
+    lines = report.Lines(app.console, width=width, clock=app.world.monotonic, dry_run=dry_run)
+    told, moves = (share.untold, share.unseen) if app.json else (lines, lines.moves)
+    with lines:
+        shares = share.would_pull(front, names, told) if dry_run else share.pull_nodes(front, names, told, moves=moves)
     assert front.remote is not None
     if app.json:
         app.console.json(report.as_data(shares, remote=front.remote.name, dry_run=dry_run))

@@ -35,12 +35,13 @@ def command(app: App, call: Call, *, where: str, dry_run: bool, again: bool) -> 
     name = the_remote(front, where, verb="zyc push")
     remote = _opened(front, name, dry_run=dry_run)
     width = max((len(each) for each in names), default=0)
-    told = report.Lines(app.console, width=width, dry_run=dry_run) if not app.json else lambda _: None
-    if dry_run:
-        shares = share.would_push(front, remote, names, told)
-    else:
-        assert remote is not None
-        shares = share.push_nodes(front, remote, names, told, again=again)
+    lines = report.Lines(app.console, width=width, clock=app.world.monotonic, dry_run=dry_run)
+    told, moves = (share.untold, share.unseen) if app.json else (lines, lines.moves)
+    with lines:
+        if dry_run or remote is None:
+            shares = share.would_push(front, remote, names, told)
+        else:
+            shares = share.push_nodes(front, remote, names, told, moves=moves, again=again)
     shown = remote.name if remote is not None else name
     unsent = share.unsent(front, remote, names) if remote is not None and not dry_run else []
     if app.json:
