@@ -88,13 +88,17 @@ class Holders:
             path, at = [tree], tree
             while at not in told:
                 made = self._made(at, there)
-                # a step that copies its input gives the tree that it stands on: such a ring is walked once
-                if made is None or len(made[1]) != 1 or made[1] & {*path}:
+                if made is not None and made[1] & {*path}:
+                    # a step that copies its input gives the tree that it stands on: each of such a ring walks it once
+                    told |= {each: self.again([each], there) for each in path}
+                elif made is None or len(made[1]) != 1:
                     told[at] = self.again([at], there)
                 else:
                     (at,) = made[1]
                     path.append(at)
             for above, below in zip(reversed(path[:-1]), reversed(path[1:]), strict=True):
+                if above in told:
+                    continue
                 made, rest = self._made(above, there), told[below]
                 told[above] = made[0] + rest if made is not None and rest is not None else None
         return told

@@ -115,11 +115,12 @@ class Roots:
                 self.register()
             before = read_root(self.store, path, told=self._told)
             former = [each for each in (before.key, *before.former) if each != key] if before is not None else []
-            world.write(path, _sealed({"node": node, "key": hex_digest(key), "former": former[:_MOST_FORMER]}))
+            told = {"node": node, "key": hex_digest(key), "former": former[:_MOST_FORMER]}
+            world.write(path, _sealed(told), durable=True)  # a sweep of another project goes by it
 
     def register(self) -> None:
         """Write the card that says whose roots these are, unless it is there."""
-        self.store.world.make_folder(self.folder)
+        self.store.world.make_folder(self.folder, durable=True)
         if read_card(self.store, self.folder.parent.name, told=self._told) != self.project:
             self.store.world.write(self.folder.parent / CARD, _sealed({"path": self.project}), durable=True)
         self._registered = True
