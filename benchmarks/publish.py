@@ -63,7 +63,7 @@ def measure(here: Place, *, rounds: int, size: int = 2_000_000_000) -> Iterator[
     ours, theirs = runs["zyc"], runs["sha256sum + sync"]
     ratio = ours.least / theirs.least
     seen = f"{1 / ratio:.2f} of its speed; {figures.beside(ours, theirs)}"
-    yield Figure(f"publish a tree of {size / 1e9:.0f} GB", ratio, "x sha256sum + sync", bar=1 / 0.7, seen=seen)
+    yield Figure(f"publish a tree of {size / 1e9:.0f} GB", ratio, "x sha256sum + sync", bar=round(1 / 0.7, 2), seen=seen)
     yield _used_again(here, python)
 
 

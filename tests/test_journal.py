@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from faulty import Quick
@@ -383,3 +384,53 @@ def test_last_keys_are_what_the_roots_say(store, tmp_path):
     with Journal.open(store) as journal:
         assert journal.last_keys(tmp_path)["node 3"] == digest("changed")
     assert len(store.world.reads) == 1
+
+
+# --- the clock ---
+
+
+class Jumping(Quick):
+    """A disk whose clock jumps: what changes carries the time that the clock showed then."""
+
+    def __init__(self) -> None:
+        self.ahead = 0  # ns
+        self.shown: dict[str, int] = {}
+
+    def effect(self, verb, path, target=""):
+        """Whatever changes, and the folder that it is in, changes now by this clock."""
+        for each in (path, target):
+            if each:
+                self.shown |= {each: self.ahead, str(Path(each).parent): self.ahead}
+
+    def stat(self, path, *, follow=False):
+        """The times as that clock wrote them."""
+        seen = super().stat(path, follow=follow)
+        ahead = self.shown.get(str(path), 0)
+        if seen is None:
+            return None
+        facts = {name: getattr(seen, name) for name in Stat.__slots__ if name != "kind"}
+        return Stat(seen.kind, **{**facts, "mtime_ns": seen.mtime_ns + ahead, "ctime_ns": seen.ctime_ns + ahead})
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_clock_that_jumps_by_days_hides_no_trace(tmp_path, seed):
+    """Back and on between any two operations: what is said is what the files say, each time."""
+    luck, world = random.Random(seed), Jumping()
+    store = Store.open(world, tmp_path / "store")
+    for number in range(30):
+        world.ahead = luck.choice([-3, -1, 0, 0, 1, 30]) * 86_400 * 10**9
+        if luck.random() < 0.7:
+            Traces(store).write(trace("again", key=f"{luck.randrange(3)}{'a' * 63}", seconds=float(number)))
+        else:
+            Traces(store).write(trace(f"trace {number}", key=f"0{digest(str(number))[1:]}"))
+        world.ahead = luck.choice([-3, 0, 30]) * 86_400 * 10**9
+        assert look(store) == truth(store)
+
+
+def test_a_stray_file_in_a_store_hides_nothing(full):
+    """A file manager leaves files of its own in any folder: they are no results, and no reason to stop."""
+    for part in ("trees", "traces", "roots"):
+        (full.root / part / ".DS_Store").write_text("?")
+    assert look(full) == truth(full)
+    assert full.present() == frozenset()
+    assert Roots(full, full.root).all() == {}

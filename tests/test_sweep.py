@@ -131,6 +131,15 @@ def test_again_is_what_would_have_to_be_made_again_too_each_once(house):
     assert costs == {base: 100.0, left: 110.0, right: 120.0, top: 131.0, cheap: 2.0}
 
 
+def test_steps_that_give_back_what_they_read_go_round_no_circle(house):
+    """Two trees, each made from the other by some step, and one from itself: the cost is told all the same."""
+    one, two = house.result(1, seconds=5.0), house.result(2, seconds=7.0)
+    for number, (tree, source) in enumerate([(one, two), (two, one), (one, one)]):
+        house.traces.write(Trace(digest(50 + number), "step", tree, 0, inputs={"in/x": ("", source)}, seconds=1.0))
+    costs = {each.name: each.seconds for each in house.sweep().items if each.what == "tree"}
+    assert costs == {one: 2.0, two: 2.0}
+
+
 def test_what_nobody_knows_how_to_make_says_so(house):
     """A tree without a trace is listed without a cost, not with none."""
     (house.root / "out").mkdir()

@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import math
+import random
 from contextlib import suppress
 
 import pytest
@@ -231,6 +232,28 @@ def test_the_keys_that_a_node_had_before_are_remembered(store, tmp_path):
     for number in range(100):
         roots.set("node", f"{number:064}")
     assert len(read_root(store, path, told=print).former) == 64
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_power_cut_at_any_effect_keeps_the_root_that_was_set(store, tmp_path, told, seed):
+    """A sweep goes by what is remembered: once `set` returns it is not forgotten, and until then the older one stands."""
+    luck = random.Random(seed)
+    for at in itertools.count():
+        project = tmp_path / f"{seed} {at}"
+        if at % 2:
+            Roots(store, project).set("node", digest("a"))
+        world = Crashing(at)
+        with suppress(Crash):
+            Roots(Store(world, store.root), project).set("node", digest("b"))
+        world.settle()
+        world.cut_power(store.root / "roots", loses=lambda _: luck.random() < (1.0, 0.0, 0.3, 0.7)[seed])
+        found = Roots(store, project, told=told.append).get("node")
+        assert found in ((digest("b"),) if not world.dead else (None, digest("a"), digest("b")))
+        assert at % 2 == 0 or found is not None
+        assert told == []
+        if not world.dead:
+            break
+    assert at > 4
 
 
 @pytest.mark.parametrize("damage", ["flip", "tear", "swap"])

@@ -71,7 +71,9 @@ class Examination:
             mine = {each.key for each in held.holders if each.node in self.only}
             records = [each for each in records if {*each.nodes} & self.only or each.name in mine]
         bad = {each.name for each in trees}
-        seconds = held.again(held.known(bad), held.present - bad) if held.known(bad) == [*bad] else None
+        known = held.known(bad)  # what a damaged record said of its cost is not known any more
+        vague = len(known) < len(bad) or any(each.what in ("trace", "root") for each in records)
+        seconds = None if vague else held.again(known, held.present - bad)
         links = list(self._links(held, bad))
         return Finding((*damages, *records, *trees, *links), len(wanted), self._seen, self._records, seconds)
 

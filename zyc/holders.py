@@ -73,18 +73,47 @@ class Holders:
         seconds, seen = 0.0, set(trees)
         waiting = sorted(seen)
         while waiting:
-            each = waiting.pop()
-            inside = set(self.members.get(each, ()))
-            if not inside:
-                keys = self._keys.get(each)
-                if not keys:
-                    return None
-                quickest = min((self.summaries[key] for key in keys), key=lambda told: told.seconds)
-                seconds += quickest.seconds
-                inside = set(quickest.inputs.values())
-            waiting += [one for one in inside - seen if one not in there]
-            seen |= inside
+            made = self._made(waiting.pop(), there)
+            if made is None:
+                return None
+            seconds += made[0]
+            waiting += made[1] - seen
+            seen |= made[1]
         return seconds
+
+    def again_each(self, trees: Iterable[str], there: Container[str]) -> dict[str, float | None]:
+        """The same of each by itself; along a chain each one adds its own to what the one before it takes."""
+        told: dict[str, float | None] = {}
+        for tree in trees:
+            path, at = [tree], tree
+            while at not in told:
+                made = self._made(at, there)
+                if made is not None and made[1] & {*path}:
+                    # a step that copies its input gives the tree that it stands on: each of such a ring walks it once
+                    told |= {each: self.again([each], there) for each in path}
+                elif made is None or len(made[1]) != 1:
+                    told[at] = self.again([at], there)
+                else:
+                    (at,) = made[1]
+                    path.append(at)
+            for above, below in zip(reversed(path[:-1]), reversed(path[1:]), strict=True):
+                if above in told:
+                    continue
+                made, rest = self._made(above, there), told[below]
+                told[above] = made[0] + rest if made is not None and rest is not None else None
+        return told
+
+    def _made(self, tree: str, there: Container[str]) -> tuple[float, set[str]] | None:
+        """What making one tree takes, and which trees are not there for it; nothing when nobody knows how."""
+        inside, seconds = set(self.members.get(tree, ())), 0.0
+        if not inside:
+            keys = self._keys.get(tree)
+            if not keys:
+                return None
+            made = (self.summaries[key] for key in keys)
+            quickest = min(made, key=lambda told: (tree in told.inputs.values(), told.seconds))
+            inside, seconds = set(quickest.inputs.values()) - {tree}, quickest.seconds
+        return seconds, {each for each in inside if each not in there}
 
     def known(self, trees: Iterable[str]) -> list[str]:
         """Those of which somebody knows how they were made."""

@@ -107,11 +107,13 @@ def pull_nodes(front: Front, names: Collection[str], told: Told, *, moves: Moves
     remote, plan = front.remote, front.plan
     store = Store.open(front.world, front.project.store)
     traces = Traces(store, told=front.warnings.append)
+    sharing = store.sharing()  # nobody sweeps what is on its way
     try:
         shares = _each(front, names, lambda decision: _pulled(front, remote, store, decision, moves), told)
     finally:
         front.keep_hits(traces)  # bytes first: a trace whose tree is here needs no remote
         _point(front, store, plan.decisions.values())
+        sharing.release()
     return shares
 
 

@@ -173,7 +173,9 @@ class Survey:
     # --- what it is ---
 
     def _trees(self, held: Holders, going: Iterable[str], keep: set[str], dropped: set[str]) -> Iterator[Item]:
-        for tree in going:
+        wanted = list(going)
+        again = held.again_each(wanted, keep)
+        for tree in wanted:
             path = self.store.path(tree)
             group = bool(held.members.get(tree))
             owner = held.owner(tree)
@@ -185,7 +187,7 @@ class Survey:
                 project="" if owner is None or owner.here else owner.folder,
                 age=self._age(held.started(tree), path),
                 bytes=self.world.usage(path),
-                seconds=held.again([tree], keep),
+                seconds=again[tree],
                 because=_INTERMEDIATE if tree in dropped else _GROUP if group else _because(owner, tree),
             )
 
@@ -227,12 +229,13 @@ class Survey:
         last = {key[:24] for key in last}
         known = {(each.key or "")[:24] for plan in self.plans.values() if plan is not None for each in plan.decisions.values()}
         known |= {key[:24] for twin, plan in self.plans.items() if plan is None for key in self._former(held, twin=twin)}
-        steps = self.project.artifacts / "steps"
+        steps, owners = self.project.artifacts / "steps", {key[:24]: holder for key, holder in held.former.items()}
+        wanted, locks = last | known, self.store.root / "locks"
+        held_now = {name[:24] for name in self.world.list(locks) if name != "store" and self.world.is_locked(locks / name)}
         for name in self.world.list(steps):
-            if not _STEP.fullmatch(name) or name in last | known or self._may_go_on(steps / name) or self._is_held(name):
+            if not _STEP.fullmatch(name) or name in wanted or self._may_go_on(steps / name) or name in held_now:
                 continue
-            key = next((key for key in held.former if key.startswith(name)), "")
-            owner = held.former.get(key)
+            owner = owners.get(name)
             because = "of a former key" if owner is not None else "of no key that the specs have"
             yield self._item("step", steps / name, because, node=owner.node if owner is not None else "")
 
@@ -250,10 +253,6 @@ class Survey:
             each.manifest for plan in self.plans.values() if plan is not None for each in plan.decisions.values() if each.unknown
         )
         return any(set(manifest) <= lines for manifest in waiting)
-
-    def _is_held(self, start: str) -> bool:
-        names = [name for name in self.world.list(self.store.root / "locks") if name.startswith(start)]
-        return any(self.world.is_locked(self.store.root / "locks" / name) for name in names)
 
     def _links(self, freed: set[str]) -> Iterator[Item]:
         for twin, place in ((False, "nodes"), (True, "twin")):

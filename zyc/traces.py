@@ -115,11 +115,12 @@ class Roots:
                 self.register()
             before = read_root(self.store, path, told=self._told)
             former = [each for each in (before.key, *before.former) if each != key] if before is not None else []
-            world.write(path, _sealed({"node": node, "key": hex_digest(key), "former": former[:_MOST_FORMER]}))
+            told = {"node": node, "key": hex_digest(key), "former": former[:_MOST_FORMER]}
+            world.write(path, _sealed(told), durable=True)  # a sweep of another project goes by it
 
     def register(self) -> None:
         """Write the card that says whose roots these are, unless it is there."""
-        self.store.world.make_folder(self.folder)
+        self.store.world.make_folder(self.folder, durable=True)
         if read_card(self.store, self.folder.parent.name, told=self._told) != self.project:
             self.store.world.write(self.folder.parent / CARD, _sealed({"path": self.project}), durable=True)
         self._registered = True
@@ -213,7 +214,7 @@ def encode(trace: Trace) -> bytes:
 def decode(data: bytes, *, key: str) -> Trace:
     """The trace of a key from its file; a ValueError says why it is none."""
     try:
-        trace = _decoded(json.loads(data))
+        trace = _decoded(_loaded(data))
         whole = encode(trace) == data
     except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError("it does not hold what a trace holds") from error
@@ -222,6 +223,13 @@ def decode(data: bytes, *, key: str) -> Trace:
     if trace.key != key:
         raise ValueError("it is the trace of another key")
     return trace
+
+
+def _loaded(data: bytes) -> Any:  # whatever JSON holds
+    try:
+        return json.loads(data)
+    except ValueError as error:  # also of bytes that are no text
+        raise ValueError("it was torn, or holds something else") from error
 
 
 def _decoded(told: Any) -> Trace:  # whatever JSON holds
@@ -244,7 +252,7 @@ def _decoded(told: Any) -> Trace:  # whatever JSON holds
 
 
 def _root(data: bytes) -> Root:
-    match json.loads(data):
+    match _loaded(data):
         case {"node": str(node), "key": str(key), "former": list(former)}:
             root = Root(node, hex_digest(key), tuple(hex_digest(_text(each)) for each in former))
             if _sealed({"node": node, "key": key, "former": former}) == data:

@@ -40,7 +40,7 @@ def tell(console: Console, finding: Finding, *, repaired: bool) -> None:
         console.print(f"all whole: {looked}")
         return
     count = len(rows)
-    done = "put aside" if repaired else "damaged"
+    done = "mended" if repaired else "damaged"
     console.print(f"{count:,} {_count(count, 'thing')} {done} ({looked})")
     cost = "" if finding.seconds is None or not finding.nodes else f"{in_time(finding.seconds)} at the most"
     nodes = " ".join(safe(each) for each in finding.nodes[:6])

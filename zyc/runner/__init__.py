@@ -271,7 +271,10 @@ class Build:
         self._begin(node.name, key, lambda: self.records.fetched(key, tree))
 
     def _fetched(self, node: Node, key: str, result: Result) -> None:
-        """What the remote could not give is built here."""
+        """What the remote cannot give is built here; while it cannot be asked, nobody spends hours on what it has."""
+        if result.fate is Fate.FAILED:
+            self._fail_all(node.name, key, result.reason)
+            return
         same = self._making.pop(key)
         if result.trace is None:
             self._unfetched.update(same)

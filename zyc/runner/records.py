@@ -71,7 +71,8 @@ class Records:
             got = remote.fetch(tree, self.store)
             trace = remote.keep(key, self.traces, trace=self.front.hits.get(key))
         except ZycError as error:
-            return Result(Fate.FAILED, reason=error.problems[0].message)
+            unreachable = any(each.code == "remote-failed" for each in error.problems)
+            return Result(Fate.FAILED if unreachable else Fate.BLOCKED, reason=error.problems[0].message)
         return Result(Fate.KEPT, trace, fetched=got.bytes)
 
     def close(self) -> None:
