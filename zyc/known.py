@@ -52,7 +52,9 @@ class Unfinished:
 
     placement: Mapping[str, object] = field(default_factory=dict)  # under which its state was written
     has_state: bool = False
+    saved: tuple[int, int] | None = None  # how far its state has come: step, of
     failed: str = ""  # why
+    runs: bool = False  # now, on this machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,11 @@ class Watching(World):
         self.volatile = True
         return super().output(*args, **kwargs)  # type: ignore[arg-type]
 
+    def born(self, pid: int) -> str:
+        """When a process was started: it may end without a file that we know."""
+        self.volatile = True
+        return super().born(pid)
+
     def acting(self) -> World:
         """A plain one: a call that changes something is never answered from memory."""
         return World()

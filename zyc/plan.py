@@ -41,6 +41,7 @@ class Why(StrEnum):
     KEPT = "kept"
     NEW = "new"
     FAILED = "failed"  # its last attempt did
+    RUNS = "runs"  # at this moment: another zyc, or one that is gone, started it
     CHANGED = "changed"  # something of its own
     INPUT = "input"  # an input is another tree now
     WAITS = "waits"  # an input may become another tree
@@ -90,6 +91,7 @@ class Decision(NamedTuple):
     gates: tuple[GateOutlook, ...] = ()
     cannot: str = ""  # what this machine lacks for it
     resume: str = ""  # why a state that is there cannot go on
+    saved: tuple[int, int] | None = None  # how far the state has come that it goes on from: step, of
 
     @property
     def fetched(self) -> bool:
@@ -322,12 +324,14 @@ def _resumed(node: Node, forward: Forward, told: Decision) -> Decision:
     unfinished = forward.history.unfinished.get(told.key[:24])
     if unfinished is None:
         return told
+    if unfinished.runs:
+        return told._replace(cause=Cause(Why.RUNS, text="it runs now"))
     if unfinished.failed:
         told = told._replace(cause=Cause(Why.FAILED, "", unfinished.failed))
     if not node.shape.resumes or not unfinished.has_state:
         return told
     reason = kinds.load(node.kind).carries(unfinished.placement, dict(node.shape.placement))
-    return told._replace(resume=reason) if reason else told._replace(state=State.RESUME)
+    return told._replace(resume=reason) if reason else told._replace(state=State.RESUME, saved=unfinished.saved)
 
 
 def _lacks(placement: Mapping[str, object], estimate: Estimate, machine: Machine) -> str:

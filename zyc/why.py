@@ -72,6 +72,8 @@ def reasons(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[
     """What moved at one node since it was last built."""
     node, decision = plan.graph.vertices[name], plan.decisions[name]
     assert isinstance(node, Node)
+    if decision.cause.why is Why.RUNS:
+        return [Reason(name, f"it runs now: `zyc logs {name} --follow`")]
     if decision.cause.why is Why.NEW:
         return [Reason(name, "it was never built here")]
     if decision.cause.why is Why.FAILED:

@@ -15,6 +15,8 @@ from zyc.world import World
 EXIT = "exit"  # how run.sh ended, by its own hand
 CARD = "job.json"  # the attempt that was submitted and not judged yet
 FAILED = "failed.json"  # why the last attempt failed; gone when the next one starts
+PROCESS = "process.json"  # of the host that is this machine: which process runs it
+SAVED = "progress.json"  # in state/, by the step itself: `{"step": 400, "of": 1000}`, how far its state has come
 PLACEMENT = ".placement.json"  # in state/: where and how it was written
 LOG = "log.txt"
 _EARLIER = re.compile(r"log\.(\d+)\.txt")
@@ -92,7 +94,7 @@ def code_in(text: str) -> int | None:
 
 def has_state(world: World, folder: Path) -> bool:
     """Whether a step that was cut short left something to go on from."""
-    return bool(set(world.list(folder / "state")) - {PLACEMENT})
+    return bool(set(world.list(folder / "state")) - {PLACEMENT, SAVED})
 
 
 def earlier_logs(world: World, folder: Path) -> list[int]:

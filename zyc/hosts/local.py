@@ -8,14 +8,14 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from zyc.hosts import EXIT, LOG, Job, Phase, Report, code_in
+from zyc.hosts import EXIT, LOG, PROCESS, Job, Phase, Report, code_in
 from zyc.world import World
 from zyc.world.process import Process
 
 # a socket's path may have 104 bytes (macOS), and Python's workers put theirs some 34 below TMPDIR
 _LONGEST_TMPDIR = 68
-_PROCESS = "process.json"
 _ALIAS = re.compile(r"/tmp/zyc-\w+")  # noqa: S108  # as World.private_folder makes them: a step may write anything into its folder
 
 
@@ -57,7 +57,7 @@ class Local:
         )
         self.running[job.name] = process
         card = {"job": job.name, "pid": process.pid, "born": self.world.born(process.pid), "alias": alias}
-        self.world.write(job.folder / _PROCESS, json.dumps(card))
+        self.world.write(job.folder / PROCESS, json.dumps(card))
 
     def poll(self, job: Job, *, seconds: float) -> Report:
         """How far it is: by its process, or, when another zyc started it, by what is left of that."""
@@ -102,28 +102,41 @@ class Local:
         return Report(Phase.LOST) if code is None else Report(Phase.ENDED, code, self._took(job))
 
     def _took(self, job: Job) -> float:
-        began, ended = self.world.stat(job.folder / _PROCESS), self.world.stat(job.folder / EXIT)
+        began, ended = self.world.stat(job.folder / PROCESS), self.world.stat(job.folder / EXIT)
         return max(0.0, (ended.mtime_ns - began.mtime_ns) / 1e9) if began is not None and ended is not None else 0.0
 
     def _is_alive(self, job: Job) -> bool:
-        card = self._card(job)
-        return bool(card) and bool(card["born"]) and self.world.born(int(card["pid"])) == card["born"]
+        return _lives(self.world, self._card(job))
 
     def _card(self, job: Job) -> Mapping[str, str]:
         """What was noted of the process of this very job."""
-        try:
-            told = json.loads(self.world.read(job.folder / _PROCESS))
-            card = {name: str(told[name]) for name in ("job", "pid", "born", "alias")}
-        except (OSError, ValueError, LookupError, TypeError):
-            return {}
-        return card if card["job"] == job.name and card["pid"].isdecimal() else {}
+        card = _noted(self.world, job.folder)
+        return card if card.get("job") == job.name else {}
 
     def _clean(self, job: Job) -> None:
         alias = self._card(job).get("alias", "")
         if _ALIAS.fullmatch(alias):
             self.world.remove_tree(alias)
         self.world.remove_tree(job.folder / "tmp")
-        self.world.remove_tree(job.folder / _PROCESS)
+        self.world.remove_tree(job.folder / PROCESS)
+
+
+def runs(world: World, folder: Path) -> bool:
+    """Whether a step of this machine runs in a folder, whoever started it."""
+    return _lives(world, _noted(world, folder))
+
+
+def _lives(world: World, card: Mapping[str, str]) -> bool:
+    return bool(card) and bool(card["born"]) and world.born(int(card["pid"])) == card["born"]
+
+
+def _noted(world: World, folder: Path) -> Mapping[str, str]:
+    try:
+        told = json.loads(world.read(folder / PROCESS))
+        card = {name: str(told[name]) for name in ("job", "pid", "born", "alias")}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+    return card if card["pid"].isdecimal() else {}
 
 
 def environment(world: World, passed: Mapping[str, str]) -> dict[str, str]:

@@ -206,7 +206,7 @@ def _because(plan: Plan, decision: Decision, read: Read) -> str:
 
 def _from_state(decision: Decision) -> str:
     if decision.state is State.RESUME:
-        return ", goes on from its state"
+        return ", goes on from " + ("its state" if decision.saved is None else "step {:,} of {:,}".format(*decision.saved))
     return f", its state cannot go on: {decision.resume}" if decision.resume else ""
 
 
