@@ -76,11 +76,12 @@ def check(problem: Problem, folder: Path) -> None:
 
 
 # what needs a broken disk, a tree or trace that somebody broke, or millions of values: tests/test_store.py, test_traces.py,
-# test_journal.py, test_source.py and tests/kinds say what happens then
+# test_journal.py, test_sweep.py, test_source.py, tests/kinds and tests/verbs say what happens then
 ELSEWHERE = (
     "disk-failed", "disk-full", "index-rebuilt", "not-allowed", "input-changed", "not-made-again", "other-disk",
     "store-format", "tree-changed", "tree-link", "tree-shared", "tree-special", "unreadable-record", "bad-measures",
-    "too-many-values",
+    "too-many-values", "store-busy", "store-read-only", "store-unnamed", "sweep-damaged", "unknown-project", "project-still-there",
+    "accept-gone", "accept-nothing-kept", "accept-nothing-new", "accept-other-kind", "accept-unknown-input",
 )  # fmt: skip
 
 
