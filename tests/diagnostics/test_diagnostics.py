@@ -81,7 +81,8 @@ ELSEWHERE = (
     "disk-failed", "disk-full", "index-rebuilt", "not-allowed", "input-changed", "not-made-again", "other-disk",
     "store-format", "tree-changed", "tree-link", "tree-shared", "tree-special", "unreadable-record", "bad-measures",
     "too-many-values", "store-busy", "store-read-only", "store-unnamed", "sweep-damaged", "unknown-project",
-    "project-still-there", "accept-gone", "accept-nothing-kept", "accept-nothing-new", "accept-other-kind", "accept-unknown-input",
+    "project-still-there", "accept-gone", "accept-nothing-kept", "accept-nothing-new", "accept-other-kind",
+    "accept-unknown-input",
 )  # fmt: skip
 
 
