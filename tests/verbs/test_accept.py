@@ -2,11 +2,14 @@
 
 import itertools
 from contextlib import suppress
+from dataclasses import replace
 
 from faulty import Crash, Crashing, Refusing, refusal
 
 from zyc.acceptance import Acceptance, write
 from zyc.front import Call, open_front
+from zyc.store import Store
+from zyc.traces import Roots, Traces
 from zyc.world import World
 
 
@@ -54,6 +57,18 @@ def test_a_change_after_it_is_seen_again(built):
     assert built.states("flour")["flour"] == "run"
     built.edit("scripts/grind.sh", "tr   a-z", "tr a-z")
     assert set(built.states().values()) == {"keep"}
+
+
+def test_the_output_of_another_kind_stands_for_nothing(built):
+    """A name that was given to something else has another sort of output: it is refused, and nothing is written."""
+    store = Store.open(World(), built.root / "artifacts/store")
+    traces, key = Traces(store), Roots(store, built.root).get("label")
+    traces.write(replace(traces.read(key), kind="dataset"))
+    built.edit("specs/mill.yml", 'echo "for', 'echo  "for')
+    said = built.zyc("accept", "label")
+    assert said.code == 2
+    assert said.err.startswith("error: `label` was a dataset when it was built, and is a step now\n")
+    assert built.states("label")["label"] == "run"
 
 
 def test_a_twin_is_accepted_apart(built):
