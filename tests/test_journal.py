@@ -213,10 +213,18 @@ def test_a_folder_that_changes_twice_in_a_tick_is_looked_at_again(tmp_path):
 # --- the index is lost, damaged, or cannot be used ---
 
 
-def test_a_deleted_index_is_made_again_without_a_word(full):
-    """It may go at any moment."""
+def test_a_deleted_index_is_told_and_made_again(full):
+    """It may go at any moment: the message names it, once, and the summaries are right; a new store has nothing to tell."""
     settle(full)
+    told = []
+    with Journal.open(full, told=told.append) as journal:
+        journal.summaries()
+    assert told == []
     (full.root / "journal.sqlite").unlink()
+    with Journal.open(full, told=told.append) as journal:
+        assert journal.summaries() == truth(full)
+        journal.last_keys(full.root)
+    assert [(each.code, dict(each.facts)) for each in told] == [("index-missing", {"file": "store/journal.sqlite"})]
     assert look(full) == truth(full)
     full.world.reads.clear()
     look(full)
@@ -231,7 +239,7 @@ def test_an_index_deleted_while_open_harms_nobody(full):
         Traces(full).write(trace("after"))
         journal.record(trace("after"))
         assert journal.summaries() == truth(full)
-    assert look(full) == truth(full)
+    assert look(full, []) == truth(full)
 
 
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "half", "text"])
@@ -316,6 +324,7 @@ def test_an_index_that_another_process_holds_is_done_without(full, monkeypatch):
 
 def test_an_index_that_cannot_be_opened_is_done_without(full):
     """A folder in its place is odd, but no reason to stop."""
+    (full.root / "journal.sqlite").unlink()
     (full.root / "journal.sqlite").mkdir()
     assert look(full) == truth(full)
 

@@ -252,6 +252,7 @@ WORDING: dict[str, Says] = {
     "unreadable-record": Says(
         "`{file}` is not a record that this zyc can read: {reason}", "it counts as absent: it may be removed"
     ),
+    "index-missing": Says("the index `{file}` is gone", "nothing is lost: it is made again from the traces"),
     "index-rebuilt": Says("the index `{file}` was damaged: {reason}", "nothing is lost: it is made again from the traces"),
     # --- remotes ---
     "no-remote": Says("`{verb}` wants a remote", "say `--remote` with {hint}"),

@@ -182,7 +182,7 @@ class Journal:
         try:
             trace = self._traces.read(key)
         except ValueError as error:
-            self._told(problem("unreadable-record", file=str(path), reason=str(error)))
+            self._told(problem("unreadable-record", file=self.store.shown(path), reason=str(error)))
             return None
         return _summary(trace) if trace is not None and path.parent.name == key[:2] else None
 
@@ -195,6 +195,8 @@ class Journal:
     def _load(self, prefix: str) -> None:
         if prefix in self._loaded:
             return
+        if not self._loaded and not self.store.world.exists(self.path) and self.store.world.list(self.store.root / "traces"):
+            self._told(problem("index-missing", file=self.store.shown(self.path)))
         self._loaded.add(prefix)
         # all rows, not a range of them: in a damaged file a range can lack what is there
         rows = self._ask(f"SELECT name, stamp, rows, looks, seal FROM {_TABLE}")  # noqa: S608  # our own name
@@ -246,7 +248,7 @@ class Journal:
         return self._database
 
     def _damaged(self, reason: str) -> None:
-        self._told(problem("index-rebuilt", file=str(self.path), reason=reason))
+        self._told(problem("index-rebuilt", file=self.store.shown(self.path), reason=reason))
         self._unsaved.update(self._folders)
         if self._database is not None:
             self._database.close()

@@ -91,6 +91,7 @@ class Store:
         for part in _PARTS:
             self.world.make_folder(self.root / part, durable=True)
         self.world.lock(self._whole, shared=True).release()  # its file is there for those who may only read
+        self.world.write(self.root / "journal.sqlite", b"")  # an empty index: a store without one has lost it
         self.world.write(self.root / "FORMAT", FORMAT, durable=True)  # last: what has it is complete
 
     def writable(self) -> bool:
@@ -100,6 +101,10 @@ class Store:
     def path(self, digest: str) -> Path:
         """Where a tree is, or would be."""
         return Path(self._at(digest))
+
+    def shown(self, path: AnyPath) -> str:
+        """A path in the store, for people."""
+        return f"{self.root.name}/{os.path.relpath(path, self.root)}"
 
     def has(self, digest: str) -> bool:
         """Whether a tree is here."""

@@ -75,7 +75,7 @@ class Traces:
         try:
             return decode(data, key=key)
         except ValueError as error:
-            self._told(problem("unreadable-record", file=str(path), reason=str(error)))
+            self._told(problem("unreadable-record", file=self.store.shown(path), reason=str(error)))
             return None
 
     def keys(self) -> frozenset[str]:
@@ -156,7 +156,7 @@ def read_card(store: Store, name: str, *, told: Callable[[Problem], None] = lamb
                 return project
     except (ValueError, RecursionError):
         pass
-    told(problem("unreadable-record", file=str(path), reason="its bytes are not those that were written"))
+    told(problem("unreadable-record", file=store.shown(path), reason="its bytes are not those that were written"))
     return ""
 
 
@@ -186,7 +186,7 @@ def read_root(store: Store, path: Path, *, told: Callable[[Problem], None]) -> R
     try:
         return _root(data)
     except (ValueError, TypeError, RecursionError) as error:
-        told(problem("unreadable-record", file=str(path), reason=str(error)))
+        told(problem("unreadable-record", file=store.shown(path), reason=str(error)))
         return None
 
 

@@ -78,7 +78,7 @@ def check(problem: Problem, folder: Path) -> None:
 # what needs a broken disk, a tree, trace or remote that somebody broke, or millions of values: the tests of the store, of
 # sweeps, sources, remotes, kinds and verbs say what happens then
 ELSEWHERE = (
-    "disk-failed", "disk-full", "index-rebuilt", "not-allowed", "input-changed", "not-made-again", "other-disk",
+    "disk-failed", "disk-full", "index-missing", "index-rebuilt", "not-allowed", "input-changed", "not-made-again", "other-disk",
     "store-format", "tree-changed", "tree-link", "tree-shared", "tree-special", "unreadable-record", "bad-measures",
     "too-many-values", "tree-absent", "tree-damaged", "tree-differs", "remote-damaged", "remote-failed", "remote-lacks",
     "remote-too-large", "remote-unreadable", "no-remote-library", "store-busy", "store-read-only", "store-unnamed",
