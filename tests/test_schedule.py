@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from paper import Paper
 
 from zyc.runner import Build, Options
-from zyc.runner.schedule import Need, Room, Ways
+from zyc.schedule import Need, Room, Ways
 
 NEEDS = st.builds(Need, st.integers(1, 9), st.integers(0, 90), st.integers(0, 3))
 MACHINES = st.tuples(st.integers(1, 6), st.one_of(st.none(), st.integers(1, 60)), st.integers(0, 2), st.integers(0, 8))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zyc import lock as locks
 from zyc import project as projects
@@ -25,8 +26,6 @@ from zyc.known import History, Known
 from zyc.lock import Lock
 from zyc.plan import Plan, State, Why, make_plan
 from zyc.project import Project
-from zyc.remote import Remote
-from zyc.remote.url import shown
 from zyc.render import template_problems
 from zyc.selection import Selection, Selector, closure
 from zyc.settle import Settlement, settle
@@ -36,6 +35,9 @@ from zyc.toolchain import Probe
 from zyc.traces import Trace, Traces
 from zyc.twin import rehearsal
 from zyc.world import World
+
+if TYPE_CHECKING:
+    from zyc.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ class Front:
 
     def remote_at(self, text: str, *, create: bool = False) -> Remote:
         """The remote that a name of the site, a URL or a folder means."""
+        from zyc.remote import Remote  # most calls have none
+        from zyc.remote.url import shown
+
         url, name = sites.remote_of(self.site, text)
         base = self.project.root if name else self.project.root / self.here
         if "://" not in url:

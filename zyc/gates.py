@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from zyc import quantity
 
@@ -33,8 +34,7 @@ class Outlook(StrEnum):
     RUNNING = "by running"
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """What a measure will lie between, and the sum that says so."""
 
     low: float

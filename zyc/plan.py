@@ -279,34 +279,35 @@ def _decide(node: Node, forward: Forward) -> Decision:
         return Decision(
             node.name, State.KEEP, KEPT, key, manifest, unknown, trace.tree, estimate, measured=True, gates=told_gates
         )
-    cause = NEW if last is None else CHANGED
+    state, cause = State.RUN, NEW if last is None else CHANGED
+    if last is not None and last.own == settled.own_digest:
+        state, cause = _from_inputs(node, forward, manifest, unknown, last)
     cannot = forward.lacks(node, settled.estimate)
     estimate = _from_history(settled.estimate, last)
-    told = Decision(node.name, State.RUN, cause, key, manifest, unknown, None, estimate, last is not None, told_gates, cannot)
-    if last is not None and last.own == settled.own_digest:
-        told = _from_inputs(node, forward, told, last)
+    told = Decision(node.name, state, cause, key, manifest, unknown, None, estimate, last is not None, told_gates, cannot)
     return _resumed(node, forward, told) if key is not None else told
 
 
-def _from_inputs(node: Node, forward: Forward, told: Decision, last: Summary) -> Decision:
+def _from_inputs(
+    node: Node, forward: Forward, manifest: Manifest, unknown: tuple[str, ...], last: Summary
+) -> tuple[State, Cause]:
     """Nothing of its own moved: it is the inputs."""
     kind = kinds.load(node.kind)
     now = {f"in/{kind.place(edge.field)}": edge.source for edge in node.edges if not edge.order}
-    moved = [label for label in now if label not in told.unknown and dict(told.manifest)[label] != last.inputs.get(label)]
-    if moved or set(now) != set(last.inputs):
-        root = now[moved[0]] if moved else ""
-        return told._replace(cause=Cause(Why.INPUT, root))
-    waiting = now[told.unknown[0]]
+    known = dict(manifest) if len(unknown) < len(now) else {}
+    moved = [label for label in now if label not in unknown and known[label] != last.inputs.get(label)]
+    if moved or now.keys() != last.inputs.keys():
+        return State.RUN, Cause(Why.INPUT, now[moved[0]] if moved else "")
+    waiting = now[unknown[0]]
     root = forward.roots.get(waiting, waiting)
     forward.roots[node.name] = root
-    return told._replace(state=State.MAYBE, cause=Cause(Why.WAITS, root))
+    return State.MAYBE, Cause(Why.WAITS, root)
 
 
 def _from_history(estimate: Estimate, last: Summary | None) -> Estimate:
     """What was measured comes before what was thought."""
     if last is None:
         return estimate
-    # `replace` looks up every field by name, which ten thousand kept nodes would notice
     return Estimate(
         Interval(last.seconds, last.seconds, "last time"),
         last.peak_memory or estimate.memory,

@@ -11,7 +11,7 @@ from zyc.graph import Node
 from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, safe
-from zyc.runner.schedule import ways
+from zyc.schedule import ways
 from zyc.traces import Trace
 from zyc.why import Reason, moved, reasons
 

@@ -20,8 +20,8 @@ from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, refusal, verdict_failed
 from zyc.runner.inputs import Inputs, Options, still_searching
 from zyc.runner.records import Records
-from zyc.runner.schedule import Ready, Room, Share, Ways, need_of, seconds_of, ways
 from zyc.runner.task import Bench, Result
+from zyc.schedule import Ready, Room, Share, Ways, need_of, seconds_of, ways
 from zyc.store import Store
 from zyc.world import LEFT, Lock, World
 

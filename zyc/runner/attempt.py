@@ -16,8 +16,8 @@ from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_
 from zyc.hosts.local import environment
 from zyc.kind import EnvironmentNeed, FileNeed, Found
 from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
-from zyc.runner.schedule import Share
 from zyc.runner.task import Bench, Result, Task, machine_words
+from zyc.schedule import Share
 from zyc.store import Tree
 from zyc.traces import Trace
 from zyc.why import files_of, recipe_fields

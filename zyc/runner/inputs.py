@@ -11,8 +11,8 @@ from zyc.errors import ZycError, problem
 from zyc.graph import Choice, Cluster, Node
 from zyc.known import History
 from zyc.plan import Forward, Plan, State
-from zyc.runner.schedule import Share
 from zyc.runner.task import Task
+from zyc.schedule import Share
 from zyc.store import Store
 
 

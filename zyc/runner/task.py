@@ -16,7 +16,7 @@ from zyc.known import Known
 from zyc.project import Project
 from zyc.render import Rendered
 from zyc.runner.fates import Event, Fate
-from zyc.runner.schedule import Share
+from zyc.schedule import Share
 from zyc.store import Store
 from zyc.traces import Trace, Traces
 from zyc.world import World

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from zyc import agreed
 from zyc.front import Call
 from zyc.plan import Plan
 from zyc.preflight import hindrances
@@ -50,6 +49,8 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
     plan = front.plan
     read = front.read_trace
     if out is not None:
+        from zyc import agreed
+
         app.world.acting().write(app.here / out, agreed.written(call, plan))
         app.acted = True
     lacks = hindrances(front, plan, probing=False)
