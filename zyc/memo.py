@@ -19,7 +19,7 @@ _MAGIC = b"zyc-memo 3\n"
 _RACY = 20_000_000  # ns: a file that moved this shortly before it was looked at may move again and look the same
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # a link or folder in here is only asked whether it is there, and its parent tells that
-_UNSEEN = (os.path.join("artifacts", "memo", "kept.bin"), os.path.join("artifacts", "store", "tmp", "tick"))
+_UNSEEN = tuple(os.path.join("artifacts", *each.split()) for each in ("memo kept.bin", "store tmp tick", "store journal.sqlite"))
 _COUNTED = ("store/trees", "nodes", "twin")
 
 

@@ -439,6 +439,7 @@ def nothing_kept(home: Path):
     def elsewhere(self, *args, **kwargs):
         begin(self, *args, **kwargs)
         self.path = home / f"journal-{random.random()}"
+        self.path.touch()  # an empty one: that there is none at all would be told
 
     with (
         patch("desk.memo.replay", lambda _: None),
