@@ -98,7 +98,7 @@ class Build:
         self.held = set(_still_searching(plan))  # vertices that wait for the end of a search
         self.events: SimpleQueue[Event | tuple[str, Result | BaseException | None]] = SimpleQueue()
         self.host: Host = host or Local.here(self.world)
-        self.crew: Crew = crew or Threads(256 if not self.host.local else _PUBLISHING + (options.jobs or 64))
+        self.crew: Crew = crew or Threads(_PUBLISHING + self._width())  # as many as `_dispatch` lets run
         self.bench = Bench(
             self.world,
             front.project,
