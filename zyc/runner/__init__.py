@@ -160,11 +160,11 @@ class Build:
         while True:
             while self._todo:
                 self._arrive(self.plan.graph.vertices[self._todo.popleft()])
-            over = self._halted or bool(self._presses)
-            if not over:
+            if not (self._halted or self._presses):
                 self._dispatch()
             if self._todo:
                 continue
+            over = self._halted or bool(self._presses)
             if not self._running and (over or not (self._ready or self._later)):
                 return
             self._hear()
@@ -314,7 +314,9 @@ class Build:
             except (OSError, ZycError) as error:
                 self.room.give(share)
                 self._fail_all(name, key_of(self._manifests[name]), refusal(error))
-                break
+                if self._halted:
+                    break
+                continue
             if lock is None:
                 self.room.give(share)
                 if not self._later:
