@@ -1,12 +1,14 @@
 """Who goes first, and on what: resources are never exceeded, and nobody waits for what is free."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paper import Paper
 
+from zyc.hosts import Phase, Report
 from zyc.runner import Build, Options
 from zyc.schedule import Need, Room, Ways
 
@@ -215,3 +217,21 @@ def test_a_host_that_does_not_answer_loses_no_job(workshop):
     host = Paper()
     on_paper(workshop, host)
     assert not list(workshop.root.glob("artifacts/steps/*/job.json"))
+
+
+def test_a_large_machine_is_filled(workshop):
+    """A hundred steps run side by side where there are a hundred cores."""
+
+    class Patient(Paper):
+        def poll(self, job, *, seconds):
+            if len(self.started) < 100:
+                time.sleep(0.01)
+                return Report(Phase.RUNNING)
+            return super().poll(job, seconds=seconds)
+
+    workshop.spec(f"steps:\n  s:\n    matrix: {{n: {[*range(100)]}}}\n    run: ': #s $ZYC_MATRIX_N'\n")
+    workshop.write("zyc.yml", "hosts: {local: {cpus: 100}}\n")
+    host = Patient()
+    fates, _ = on_paper(workshop, host)
+    assert set(fates.values()) == {"ran"}
+    assert len(host.beside[-1]) == 100

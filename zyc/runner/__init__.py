@@ -86,7 +86,7 @@ class Build:
         self.held = set(still_searching(plan))  # vertices that wait for the end of a search
         self.events: SimpleQueue[Event | tuple[str, Result | BaseException | None]] = SimpleQueue()
         self.host: Host = host or Local.here(self.world)
-        self.crew: Crew = crew or Threads(_PUBLISHING + self._width())
+        self.crew: Crew = crew or Threads(_PUBLISHING + self._width())  # as many as `_dispatch` lets run
         self.bench = Bench(
             self.world,
             front.project,
@@ -149,11 +149,11 @@ class Build:
         while True:
             while self._todo:
                 self._arrive(self.plan.graph.vertices[self._todo.popleft()])
-            over = self._halted or bool(self._presses)
-            if not over:
+            if not (self._halted or self._presses):
                 self._dispatch()
             if self._todo:
                 continue
+            over = self._halted or bool(self._presses)
             if not self._running and (over or not (self.ready or self._later)):
                 return
             self._hear()
@@ -303,7 +303,9 @@ class Build:
             except (OSError, ZycError) as error:
                 self.room.give(share)
                 self._fail_all(name, key_of(self._manifests[name]), refusal(error))
-                break
+                if self._halted:
+                    break
+                continue
             if lock is not None:
                 self._start(name, share, lock)
             else:
