@@ -8,7 +8,7 @@ from example.workshop import Workshop
 from zyc import kinds
 
 EXAMPLE = Path(__file__).parent / "example"
-CACHES = (kinds.stems, kinds.load, kinds.section_stem, kinds.coercions, kinds.templates_of)
+CACHES = (kinds.stems, kinds.load, kinds.label, kinds.section_stem, kinds.coercions, kinds.templates_of)
 
 
 def _forget():

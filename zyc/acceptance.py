@@ -101,8 +101,8 @@ class Acceptance:
         self._flaws.append(problem(code, node.span, node=node.name, **facts))
 
     def _trace(self, node: Node, key: str, manifest: Manifest, last: Trace) -> Trace:
-        known, kind = self.plan.settlement.known, kinds.load(node.kind)
-        sources = {f"in/{kind.place(edge.field)}": edge.source for edge in node.edges if not edge.order}
+        known = self.plan.settlement.known
+        sources = {kinds.label(node.kind, edge.field): edge.source for edge in node.edges if not edge.order}
         return replace(
             last,
             key=key,

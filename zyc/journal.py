@@ -76,7 +76,7 @@ class Journal:
         self._told = told
         self._traces = Traces(store, told=told)
         self._folders: dict[str, _Folder] = {}  # by name below the store: traces/ab, roots/<project>/real
-        self._loaded: set[str] = set()
+        self._loaded = False
         self._unsaved: set[str] = set()
         self._recorded = 0
         self._database: sqlite3.Connection | None = None
@@ -88,7 +88,7 @@ class Journal:
 
     def summaries(self) -> dict[str, Summary]:
         """What is known of each key that has a trace."""
-        self._load("traces")
+        self._load()
         shards = [f"traces/{shard}" for shard in self.store.world.list(self.store.root / "traces")]
         self._follow(shards, self._read_trace)
         return {key: Summary._make(row) for shard in shards for key, row in self._folders[shard].rows.items()}
@@ -96,13 +96,13 @@ class Journal:
     def last_keys(self, project: AnyPath, *, twin: bool = False) -> dict[str, str]:
         """The key that each node of a project last had."""
         name = f"roots/{Roots(self.store, project, twin=twin).name}"
-        self._load(name)
+        self._load()
         self._follow([name], self._read_root)
         return dict(self._folders[name].rows.values())
 
     def record(self, trace: Trace) -> None:
         """Note a trace that was just written. Its folder keeps its old stamp, so it is listed once more, but not read."""
-        self._load("traces")
+        self._load()
         path = self._traces.path(trace.key)
         seen = self.store.world.stat(path)
         if seen is None:
@@ -192,18 +192,17 @@ class Journal:
 
     # --- the file ---
 
-    def _load(self, prefix: str) -> None:
-        if prefix in self._loaded:
+    def _load(self) -> None:
+        if self._loaded:
             return
-        if not self._loaded and not self.store.world.exists(self.path) and self.store.world.list(self.store.root / "traces"):
+        self._loaded = True
+        if not self.store.world.exists(self.path) and self.store.world.list(self.store.root / "traces"):
             self._told(problem("index-missing", file=self.store.shown(self.path)))
-        self._loaded.add(prefix)
-        # all rows, not a range of them: in a damaged file a range can lack what is there
+        # all rows at once, not a range of them: in a damaged file a range can lack what is there
         rows = self._ask(f"SELECT name, stamp, rows, looks, seal FROM {_TABLE}")  # noqa: S608  # our own name
         whole = [parts for *parts, seal in rows if seal == _seal(parts)]
         for name, stamp, files, looks in whole:
-            if name == prefix or name.startswith(f"{prefix}/"):
-                self._folders[name] = _Folder(json.loads(stamp), json.loads(files), looks)
+            self._folders[name] = _Folder(json.loads(stamp), json.loads(files), looks)
         if len({name for name, *_ in whole}) < len(rows):
             self._damaged("a row is not what was written")
 

@@ -159,12 +159,11 @@ class Forward:
 
     def manifest(self, node: Node) -> tuple[Manifest, tuple[str, ...]]:
         """The lines of a node's manifest, and the labels of those that are not known yet."""
-        kind = kinds.load(node.kind)
         lines, unknown = [], []
         for edge in node.edges:
             if edge.order:
                 continue
-            label, tree = f"in/{kind.place(edge.field)}", self.trees[edge.source]
+            label, tree = kinds.label(node.kind, edge.field), self.trees[edge.source]
             if tree is None:
                 unknown.append(label)
             else:
@@ -292,8 +291,7 @@ def _from_inputs(
     node: Node, forward: Forward, manifest: Manifest, unknown: tuple[str, ...], last: Summary
 ) -> tuple[State, Cause]:
     """Nothing of its own moved: it is the inputs."""
-    kind = kinds.load(node.kind)
-    now = {f"in/{kind.place(edge.field)}": edge.source for edge in node.edges if not edge.order}
+    now = {kinds.label(node.kind, edge.field): edge.source for edge in node.edges if not edge.order}
     known = dict(manifest) if len(unknown) < len(now) else {}
     moved = [label for label in now if label not in unknown and known[label] != last.inputs.get(label)]
     if moved or now.keys() != last.inputs.keys():

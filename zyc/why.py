@@ -195,8 +195,7 @@ def _of_recipe(node: Node, label: str) -> str:
 
 
 def _sources(node: Node) -> dict[str, str]:
-    kind = kinds.load(node.kind)
-    return {f"in/{kind.place(edge.field)}": edge.source for edge in node.edges if not edge.order}
+    return {kinds.label(node.kind, edge.field): edge.source for edge in node.edges if not edge.order}
 
 
 def moved(source: str) -> str:

@@ -48,6 +48,12 @@ def load(stem: str) -> AnyKind:
     return kind
 
 
+@cache
+def label(stem: str, path: str) -> str:
+    """What the manifest of a node calls the input of a field."""
+    return f"in/{load(stem).place(path)}"
+
+
 def _flaws(kind: AnyKind, stem: str) -> Iterator[str]:
     if getattr(kind, "name", "") != stem:
         yield f"its name must be `{stem}`"
