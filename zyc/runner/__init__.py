@@ -112,7 +112,7 @@ class Build:
         self.room = self._whole_room()
         self.ways = ways(plan.graph, plan.decisions)
         self._readers = plan.graph.readers()
-        self._pending = {name: len({edge.source for edge in each.edges}) for name, each in plan.graph.vertices.items()}
+        self._pending = {name: len(each.edges) for name, each in plan.graph.vertices.items()}
         self._order = {name: at for at, name in enumerate(plan.graph.vertices)}
         self._todo: deque[str] = deque(name for name, count in self._pending.items() if count == 0)
         self._settled: set[str] = set()
