@@ -79,7 +79,7 @@ def test_what_is_built_on_a_cluster_is_what_is_built_here(shop, tmp_path):
     for each in (shop, there):
         each.spec(MILL)
     here, _ = made(shop, None)
-    cluster = Cluster(tmp_path / "cluster", delay=0.05, late=2)
+    cluster = Cluster(tmp_path / "cluster", delay=0.05, late=1)
     away, _ = made(there, cluster)
 
     def seen(ending):
@@ -174,7 +174,7 @@ def _killed_driver(shop: Workshop, cluster: Cluster, when) -> None:
     assert driver.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("moment", ["queued", "running", "ended"])
+@pytest.mark.parametrize("moment", [pytest.param("queued", marks=pytest.mark.slow), "running", "ended"])
 def test_a_job_outlives_its_driver_and_is_found_again(shop, tmp_path, moment):
     """Whatever it does at the moment: the next zyc asks for it by its name and takes its result; nothing is done twice."""
     shop.spec(SACKS)
@@ -266,6 +266,7 @@ def test_a_job_that_takes_too_long_on_a_cluster_is_not_started_anew(shop, tmp_pa
         assert list(cluster.submissions.values()) == [1]
 
 
+@pytest.mark.slow
 def test_fifty_jobs_are_on_their_way_at_once(shop, tmp_path):
     """The cores of this machine are no limit there."""
     run = f"until [ -e {tmp_path}/go ]; do sleep 0.05; done; echo $ZYC_MATRIX_N > out/n"

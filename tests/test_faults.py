@@ -155,7 +155,8 @@ def refuses(bench: Bench, at: int, number: int, *, once: bool) -> None:
         assert {name: each.tree for name, each in endings.items()} == bench.trees
     else:
         assert {"disk", "space", "refuses", "Read-only", "Input/output"} & {*told.replace(":", "").split()}, told
-    assert not [path for path in bench.shop.root.rglob(".zyc-*") if number != errno.EROFS and once]
+    left = [path for path in bench.shop.root.rglob(".zyc-*") if path.parent.name != "tmp"]  # the store's tmp/ is swept by `gc`
+    assert not left or not once
     bench.mend()
 
 
@@ -167,18 +168,18 @@ def _sample(count: int, most: int) -> list[int]:
 
 def test_a_crash_at_some_effects(bench):
     """Here and there; the whole of them is a torture test."""
-    for at in _sample(effects(bench), 8):
+    for at in _sample(effects(bench), 5):
         crashes(bench, at)
 
 
 def test_a_power_cut_at_some_effects(bench):
     """All that no fsync reached is lost: names, bytes, renames."""
-    for at in _sample(effects(bench), 8):
+    for at in _sample(effects(bench), 5):
         cuts(bench, at, lambda _: True)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
 def test_a_disk_that_refuses_some_effects(bench, number):
     """It is told in words, no temporary file stays, and nothing half-written is kept."""
-    for at in _sample(effects(bench), 4):
+    for at in _sample(effects(bench), 3):
         refuses(bench, at, number, once=number == errno.EIO)
