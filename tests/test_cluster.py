@@ -55,11 +55,16 @@ def shop(workshop, monkeypatch):
     return workshop
 
 
-def made(shop: Workshop, host, **options) -> tuple[dict[str, Ending], list]:
+def made(shop: Workshop, host, heard=lambda _: None, **options) -> tuple[dict[str, Ending], list]:
     """Build it there: what happened, and what was told."""
     front = shop.front()
     events: list = []
-    return Build(front, front.plan, events.append, options=Options(keep_going=True, **options), host=host).run(), events
+
+    def told(event):
+        events.append(event)
+        heard(event)
+
+    return Build(front, front.plan, told, options=Options(keep_going=True, **options), host=host).run(), events
 
 
 def fates(endings) -> dict[str, str]:
@@ -187,11 +192,12 @@ def test_a_job_outlives_its_driver_and_is_found_again(shop, tmp_path, moment):
         "ended": lambda: starts(shop),
     }
     _killed_driver(shop, cluster, begun[moment])
-    (shop.root / "slow").unlink(missing_ok=True)
+    if moment == "ended":
+        (shop.root / "slow").unlink()
     until = time.monotonic() + 10
     while moment == "ended" and not list(cluster.root.glob("*/ended")) and time.monotonic() < until:
         time.sleep(0.01)
-    endings, events = made(shop, cluster)
+    endings, events = made(shop, cluster, lambda _: (shop.root / "slow").unlink(missing_ok=True))  # it was found: it may end
     assert fates(endings) == {"sacks": "ran"}
     assert (starts(shop), list(cluster.submissions.values())) == (1, [1])
     whys = [each.why for each in events if isinstance(each, Started)]

@@ -231,9 +231,14 @@ class Survey:
         known |= {key[:24] for twin, plan in self.plans.items() if plan is None for key in self._former(held, twin=twin)}
         steps, owners = self.project.artifacts / "steps", {key[:24]: holder for key, holder in held.former.items()}
         wanted, locks = last | known, self.store.root / "locks"
+        done = {key[:24] for key in held.summaries}
         held_now = {name[:24] for name in self.world.list(locks) if name != "store" and self.world.is_locked(locks / name)}
         for name in self.world.list(steps):
-            if not _STEP.fullmatch(name) or name in wanted or self._may_go_on(steps / name) or name in held_now:
+            if not _STEP.fullmatch(name) or name in held_now:
+                continue
+            if name in done and self.world.exists(steps / name / "state"):
+                yield self._item("leftover", steps / name / "state", "its step is done")  # a kill came right after its trace
+            if name in wanted or self._may_go_on(steps / name):
                 continue
             owner = owners.get(name)
             because = "of a former key" if owner is not None else "of no key that the specs have"

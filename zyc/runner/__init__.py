@@ -11,11 +11,11 @@ from zyc.digest import Manifest, key_of
 from zyc.errors import ZycError, problem
 from zyc.front import Front
 from zyc.graph import Choice, Cluster, Node, Vertex
-from zyc.hosts import Host
+from zyc.hosts import LOG, Host
 from zyc.hosts.local import Local
 from zyc.journal import Summary
 from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
-from zyc.runner.attempt import Attempt, stop_found
+from zyc.runner.attempt import FOUND, Attempt, said_by, stop_found
 from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, refusal, verdict_failed
 from zyc.runner.inputs import Inputs, Options, still_searching
@@ -333,14 +333,21 @@ class Build:
             said = "".join(whom)
             if self._waiting.get(name) != said:
                 self._waiting[name] = said
-                self.told(Waiting(name, said))
+                self.told(Started(name, why=FOUND, log=self._log(name)) if said == LEFT else Waiting(name, said))
+            if said == LEFT:
+                self.told(Progress(name, said_by(self.bench, key_of(self._manifests[name]))))
             return None
+
+    def _log(self, name: str) -> str:
+        return str(self.front.project.step(key_of(self._manifests[name])).relative_to(self.front.project.root) / LOG)
 
     def _start(self, name: str, share: Share, lock: Lock) -> None:
         node = self._node(name)
         task = self.inputs.task(node, self._manifests[name], share)
         number = self._tries.get(name, 0) + 1
-        attempt = Attempt(self.bench, task, freed=lambda: self.events.put((name, None)), number=number)
+        attempt = Attempt(
+            self.bench, task, freed=lambda: self.events.put((name, None)), number=number, told=self._waiting.get(name) == LEFT
+        )
         self._running[name] = _Run(task.key, attempt, share)
         self._begin(name, task.key, lambda: attempt.run(lock))
 

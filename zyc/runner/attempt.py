@@ -25,6 +25,7 @@ from zyc.world import Lock
 
 _GRACE = 15.0  # seconds that a step which took too long has to keep a state
 _MOST_LOST = 10
+FOUND = "found running: an earlier zyc started it"
 _MOST_LOGS = 5
 _NOTICE = 0.2  # seconds between two looks at what a step says of itself
 
@@ -32,13 +33,14 @@ _NOTICE = 0.2  # seconds between two looks at what a step says of itself
 class Attempt:
     """A step being made; `stop` may be called from another thread."""
 
-    def __init__(self, bench: Bench, task: Task, *, freed: Callable[[], None], number: int = 1) -> None:
+    def __init__(self, bench: Bench, task: Task, *, freed: Callable[[], None], number: int = 1, told: bool = False) -> None:
         self.bench = bench
         self.task = task
         self.world = bench.world
         self.home = bench.project.step(task.key)
         self.number = number
         self._freed = freed  # the step has ended: its share of the machine is free
+        self._told = told  # that it was found running
         self._job: Job | None = None
         self._resumed = False
         self._card: dict[str, object] = {}
@@ -147,9 +149,8 @@ class Attempt:
             "boot": self.world.boot(),
             "began": self.world.now(),
         }
-        self.world.write(
-            self.home / CARD, json.dumps(self._card)
-        )  # before it is submitted: whoever comes after us can ask for it
+        # before it is submitted: whoever comes after us can ask for it
+        self.world.write(self.home / CARD, json.dumps(self._card))
         self.bench.say(Started(self.task.node.name, self.number, self._resumed, self._log()))
         with self._gate:
             self._job = job  # before it is submitted: a submission that goes wrong half-way may have started it
@@ -176,8 +177,8 @@ class Attempt:
             self._resumed = bool(card.get("resumed"))
             first = self.bench.host.poll(job, seconds=0).phase
             lives = first in (Phase.QUEUED, Phase.RUNNING)
-            if first is not Phase.LOST:
-                why = f"found {'running' if lives else 'ended'}: an earlier zyc started it"
+            if first is not Phase.LOST and not self._told:
+                why = FOUND if lives else FOUND.replace("running", "ended")
                 self.bench.say(Started(self.task.node.name, number, self._resumed, self._log(), why))
             report = self._followed(job)  # of a lost one, too, the state is brought home
             self._tree = self._announced()
@@ -263,11 +264,7 @@ class Attempt:
         if seen is None or seen.kind != "file" or seen.size == self._heard:
             return self._facts
         self._heard = seen.size
-        for line in reversed(self.world.tail(path, most=65_536).splitlines()):
-            with suppress(ValueError, AttributeError):
-                told = json.loads(line)
-                self._facts = {str(name): float(each) for name, each in told.items() if isinstance(each, int | float)}
-                break
+        self._facts = _last_of(self.world.tail(path, most=65_536)) or self._facts
         return self._facts
 
     # --- the folder ---
@@ -380,6 +377,22 @@ class Attempt:
     def _forget(self) -> None:
         """The job is judged: nobody asks for it again."""
         self.world.remove_tree(self.home / CARD)
+
+
+def _last_of(text: bytes) -> Mapping[str, float]:
+    """The numbers of the last whole line of events."""
+    for line in reversed(text.splitlines()):
+        with suppress(ValueError, AttributeError):
+            told = json.loads(line)
+            return {str(name): float(each) for name, each in told.items() if isinstance(each, int | float)}
+    return {}
+
+
+def said_by(bench: Bench, key: str) -> Mapping[str, float]:
+    """What a step says of itself that an earlier zyc left running."""
+    with suppress(OSError):
+        return _last_of(bench.world.tail(bench.project.step(key) / "events.jsonl", most=65_536))
+    return {}
 
 
 def stop_found(bench: Bench, key: str, *, hard: bool) -> None:

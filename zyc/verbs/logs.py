@@ -9,7 +9,8 @@ import click
 
 from zyc.errors import ZycError, problem
 from zyc.front import Call, Front
-from zyc.hosts import CARD, LOG, earlier_logs, log_name
+from zyc.hosts import CARD, LOG, PROCESS, earlier_logs, log_name
+from zyc.hosts.local import runs
 from zyc.verbs import App, on_a_graph, one_node
 
 
@@ -73,7 +74,7 @@ def _follow(app: App, front: Front, home: Path, at: int) -> None:
     world = front.world.acting()
     living = True
     while living:
-        living = world.exists(home / CARD)
+        living = world.exists(home / CARD) and (runs(world, home) or not world.exists(home / PROCESS))
         seen = world.stat(home / LOG)
         if seen is not None and seen.size > at:
             text = world.tail(home / LOG, most=seen.size - at)
