@@ -99,7 +99,7 @@ class Examination:
                 except ValueError:
                     whole = False
                 if not whole:
-                    says = self._problems.get(str(path), "it is not named as a trace is")
+                    says = self._problems.get(self.store.shown(path), "it is not named as a trace is")
                     yield Damage("trace" if key else "stray", path, key or self._below(path), says, owners.get(key, ()))
 
     def _owners(self) -> dict[str, tuple[str, ...]]:
@@ -133,7 +133,7 @@ class Examination:
             self._records += 1
             root = read_root(self.store, path, told=self._hear)
             if root is None or path.name != f"{slug(root.node)}.json":
-                says = self._problems.get(str(path), "it is of another node than its name says")
+                says = self._problems.get(self.store.shown(path), "it is of another node than its name says")
                 node = path.name.removesuffix(".json").rpartition("-")[0]  # as readable as a name was made for a file
                 yield Damage("root", path, self._below(path), says, (node,) if node else ())
 

@@ -13,7 +13,7 @@ from zyc.plan import Plan
 from zyc.report.build import Lines, Pulse
 from zyc.report.console import cells
 from zyc.report.standing import Line, Standing
-from zyc.runner import Event, Options, Stopping
+from zyc.runner import Event, Options, Stopping, Waiting
 
 if TYPE_CHECKING:
     from rich.live import Live as Screen
@@ -114,7 +114,7 @@ class Live:
                 self._standing.hear(event)
             except Exception:  # noqa: BLE001  # whatever it is, the build is worth more
                 self._broken = True
-            if not isinstance(event, Stopping):  # that stands in the last line
+            if not isinstance(event, Stopping | Waiting):  # those stand in the picture
                 self._lines(event)
 
     def __enter__(self) -> Self:

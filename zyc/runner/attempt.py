@@ -16,6 +16,7 @@ from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_
 from zyc.hosts.local import environment
 from zyc.kind import EnvironmentNeed, FileNeed, Found
 from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
+from zyc.runner.heard import Heard
 from zyc.runner.schedule import Share
 from zyc.runner.task import Bench, Result, Task, machine_words
 from zyc.store import Tree
@@ -46,8 +47,7 @@ class Attempt:
         self._presses = 0
         self._timed_out = False
         self._gate = threading.Lock()
-        self._heard = 0  # bytes of events.jsonl
-        self._facts: Mapping[str, float] = {}
+        self._heard = Heard(self.world, self.home)
 
     def stop(self, *, hard: bool) -> None:
         """Ask the step to keep a state and end; hard: end it."""
@@ -177,7 +177,7 @@ class Attempt:
             first = self.bench.host.poll(job, seconds=0).phase
             lives = first in (Phase.QUEUED, Phase.RUNNING)
             if first is not Phase.LOST:
-                why = f"found {'running' if lives else 'ended'}: an earlier zyc started it"
+                why = f"{'still' if lives else 'no more'}: an earlier build started it"
                 self.bench.say(Started(self.task.node.name, number, self._resumed, self._log(), why))
             report = self._followed(job)  # of a lost one, too, the state is brought home
             self._tree = self._announced()
@@ -235,7 +235,7 @@ class Attempt:
             if report.phase in (Phase.ENDED, Phase.LOST):
                 break
             told = Progress(
-                self.task.node.name, self._events(), report.memory, report.says if report.phase is Phase.QUEUED else ""
+                self.task.node.name, self._heard.facts(), report.memory, report.says if report.phase is Phase.QUEUED else ""
             )
             if told != last:
                 self.bench.say(told)
@@ -255,20 +255,6 @@ class Attempt:
         if not self._timed_out or seconds > limit + _GRACE:
             self._timed_out = True
             self.bench.host.cancel(job, hard=seconds > limit + _GRACE)
-
-    def _events(self) -> Mapping[str, float]:
-        """The numbers of the last line that a step wrote of itself."""
-        path = self.home / "events.jsonl"
-        seen = self.world.stat(path)
-        if seen is None or seen.kind != "file" or seen.size == self._heard:
-            return self._facts
-        self._heard = seen.size
-        for line in reversed(self.world.tail(path, most=65_536).splitlines()):
-            with suppress(ValueError, AttributeError):
-                told = json.loads(line)
-                self._facts = {str(name): float(each) for name, each in told.items() if isinstance(each, int | float)}
-                break
-        return self._facts
 
     # --- the folder ---
 
@@ -294,7 +280,7 @@ class Attempt:
             self.bench.store.expose(home / "in" / place, tree)
         for place, path in folder.user_files(task.node, self.bench.known):
             folder.link_file(world, home / "in" / place, self.bench.project.root / path)
-        self._heard, self._facts = 0, {}
+        self._heard = Heard(world, home)
 
     def _environment(self, share: Share) -> dict[str, str]:
         environ = self.world.environ()
