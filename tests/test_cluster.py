@@ -201,7 +201,7 @@ def test_a_job_outlives_its_driver_and_is_found_again(shop, tmp_path, moment):
     assert fates(endings) == {"sacks": "ran"}
     assert (starts(shop), list(cluster.submissions.values())) == (1, [1])
     whys = [each.why for each in events if isinstance(each, Started)]
-    assert whys == [f"found {'ended' if moment == 'ended' else 'running'}: an earlier zyc started it"]
+    assert whys == [f"{'no more' if moment == 'ended' else 'still'}: an earlier build started it"]
     assert shop.tree("sacks").joinpath("sacks").read_text() == "1\n2\n3\n"
 
 

@@ -295,12 +295,12 @@ def test_every_step_writes_down_how_it_ended(tmp_path, code):
 
 
 def test_what_a_step_left_is_listed_by_what_it_is(tmp_path):
-    """A state besides our own note in it; the logs of earlier attempts, oldest first."""
+    """A state besides our own note in it, be it only how far it came; the logs of earlier attempts, oldest first."""
     (tmp_path / "state").mkdir()
     assert not has_state(WORLD, tmp_path)
     (tmp_path / "state" / ".placement.json").touch()
     assert not has_state(WORLD, tmp_path)
-    (tmp_path / "state" / "checkpoint").touch()
+    (tmp_path / "state" / "progress.json").touch()
     assert has_state(WORLD, tmp_path)
     for name in ("log.txt", "log.10.txt", "log.9.txt", "log.x.txt", "dialog.3.txt"):
         (tmp_path / name).touch()

@@ -181,7 +181,10 @@ WORDING: dict[str, Says] = {
         "the results would take {needed}, and the disk has {free} free",
         "free some: `zyc gc --dry-run` lists what nothing needs any more",
     ),
-    "cannot-here": Says("`{node}` cannot run on this machine: {lacks}", "run it elsewhere, or correct its `placement`"),
+    "cannot-here": Says(
+        "`{node}` cannot run on this machine: {lacks}",
+        "run it elsewhere, correct its `placement`, or build the rest with `--partial`",
+    ),
     "plan-moved": Says("`{node}` {what}", "look again: `zyc plan --out FILE`, then `zyc build --plan FILE`"),
     "not-a-plan": Says("`{file}` is not a plan that this zyc wrote", "`zyc plan --out FILE` writes one"),
     "plan-and-nodes": Says(

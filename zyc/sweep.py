@@ -19,8 +19,8 @@ from zyc.traces import projects
 from zyc.world import World, alive
 
 _DAY = 86_400
-_INTERMEDIATE = "others stand on it, and it can be made again"
-_GROUP = "it leads to others, of which some go"
+_INTERMEDIATE = "it can be made again"
+_GROUP = "members of it go"
 _STEP = re.compile(r"[0-9a-f]{24}")
 _FRESH = re.compile(r"\.zyc-([0-9]+)-[0-9a-f]+")
 
@@ -184,7 +184,7 @@ class Survey:
                 path,
                 tree,
                 node=owner.node if owner is not None else "",
-                project="" if owner is None or owner.here else owner.folder,
+                project="" if owner is None or owner.here else _nearby(owner.folder),
                 age=self._age(held.started(tree), path),
                 bytes=self.world.usage(path),
                 seconds=again[tree],

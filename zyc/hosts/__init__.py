@@ -94,7 +94,7 @@ def code_in(text: str) -> int | None:
 
 def has_state(world: World, folder: Path) -> bool:
     """Whether a step that was cut short left something to go on from."""
-    return bool(set(world.list(folder / "state")) - {PLACEMENT, SAVED})
+    return bool(set(world.list(folder / "state")) - {PLACEMENT})
 
 
 def earlier_logs(world: World, folder: Path) -> list[int]:

@@ -129,11 +129,13 @@ class Words:
             counts[label] = counts.get(label, 0) + 1
         return [f"{name}[{count:,}]" if many else name for (name, many), count in counts.items()]
 
-    def runs(self, node: str, seconds: float, event: Progress | None) -> str:
-        """A step that is at it for a while."""
+    def runs(self, node: str, seconds: float, event: Progress | None, *, fetches: str = "") -> str:
+        """A step that is at it for a while, or a tree that takes a while to come."""
         told = progress(event) if event is not None else ""
         size = in_bytes(event.memory) if event is not None and event.memory else ""
-        word = self.console.paint(("queued" if event is not None and event.queued else "runs").ljust(11), "cyan")
+        told = f"from {safe(fetches)}" if fetches else told
+        does = "fetches" if fetches else "queued" if event is not None and event.queued else "runs"
+        word = self.console.paint(does.ljust(11), "cyan")
         line = f"  {self.name(node)}  {word}  {whole(seconds).rjust(6)}  {size.rjust(7)}  {told}"
         return line.rstrip()
 
@@ -150,8 +152,8 @@ class Words:
         """What is told besides, where it is worth a line."""
         if isinstance(event, Stopping):
             return self.console.said(stopping(event))
-        word = "waits" if isinstance(event, Waiting) else "fetched" if event.fetches else "runs"
-        why = waits_for(event) if isinstance(event, Waiting) else f"from {event.fetches}" if event.fetches else event.why
+        word = "waits" if isinstance(event, Waiting) else "runs"
+        why = waits_for(event) if isinstance(event, Waiting) else event.why
         if not why:
             return []
         colour = "yellow" if isinstance(event, Waiting) else "cyan"
@@ -185,6 +187,7 @@ class _Running:
     began: float
     told: float  # when there was a line of it
     progress: Progress | None = None
+    fetches: str = ""  # from which remote
 
 
 @dataclass(slots=True)
@@ -221,7 +224,7 @@ class Lines:
             else:
                 if isinstance(event, Started):
                     now = self.clock()
-                    self._running[event.node] = _Running(now, now)
+                    self._running[event.node] = _Running(now, now, fetches=event.fetches)
                 self._print(self.words.aside(event))
 
     def _ended(self, ending: Ending) -> None:
@@ -252,7 +255,7 @@ class Lines:
         now = self.clock()
         if self.beats and now - run.told >= _QUIET:
             run.told = now
-            self._print([self.words.runs(node, now - run.began, run.progress)])
+            self._print([self.words.runs(node, now - run.began, run.progress, fetches=run.fetches)])
 
     def beat(self) -> None:
         """Tell of those that were quiet for long."""

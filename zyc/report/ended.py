@@ -84,7 +84,8 @@ def _steps(endings: Mapping[str, Ending], *, left: int, again: str, stopped: boo
         steps.append((again, f"once {whom} mended" + ("; what is done is kept" if done else "")))
         return [*steps, (f"{again} --keep-going", "builds first what does not stand on it")] if left else steps
     if gates:
-        return [(f"zyc show {gates[0].node}", "its gates and measures; a moved bound reruns nothing")]
+        steps = [(f"zyc show {gates[0].node}", "its gates and measures; a moved bound reruns nothing")]
+        return [(again, "goes on where it stopped"), *steps] if stopped else steps
     return [(again, "goes on where it stopped")] if stopped else []
 
 

@@ -20,6 +20,7 @@ _MANY = {Why.NEW: 40, Why.CHANGED: 40}  # from here on nodes of one cause share 
 _SEVERAL = 6
 _EXPLAINED = 40
 _TOLD = 3
+_EVERYBODYS = {"disk-short", "store-read-only"}  # no part of a build could do without
 _BRIEF = 30  # letters of a value in a table; `zyc why` shows more
 
 Read = Callable[[str], Trace | None]
@@ -333,6 +334,7 @@ def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     if lacks:
         console.say(console.paint("a build would start nothing:", "red"))
         more = [(f"and {len(lacks) - _TOLD} more like that",)] if len(lacks) > _TOLD else []
+        more += [("`zyc build --partial` builds the rest",)] if not _EVERYBODYS & {each.code for each in lacks} else []
         console.table([*((each.message,) for each in lacks[:_TOLD]), *more])
     if plan.settlement.known.unpinned:
         names = ", ".join(sorted(plan.settlement.known.unpinned))

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from zyc.graph import Node
+from zyc.graph import Choice, Node
 from zyc.plan import Plan, State
 from zyc.quantity import in_bytes
 from zyc.report.build import COLOURS, named_facts, stopping, waits_for
@@ -42,6 +42,8 @@ class Standing:
         self._settled: set[str] = set()
         self._acting = {name for name, each in plan.decisions.items() if each.state in _ACTS}
         self._foreign: dict[str, str] = {}  # node -> for whom it waits
+        self._overheard: set[str] = set()  # nodes whose step runs, and is of a build that is gone
+        self._fetches: dict[str, str] = {}  # node -> the remote that its tree comes from
         self._again: set[str] = set()  # nodes that failed and will be tried again
         self._failed = ""
         self._stopping: Stopping | None = None
@@ -57,7 +59,14 @@ class Standing:
                 self.outlook.halted = True
             elif isinstance(event, Waiting):
                 self._foreign[event.node] = waits_for(event)
+                if event.node in self._overheard:  # it ended, and somebody else was faster
+                    self._overheard.discard(event.node)
+                    self.outlook.running.pop(event.node, None)
             elif isinstance(event, Progress):
+                if event.node in self._foreign:
+                    del self._foreign[event.node]
+                    self._overheard.add(event.node)
+                    self.outlook.starts(event.node, now)
                 if event.node in self.outlook.running:
                     self.outlook.running[event.node].hear(event, now)
             elif event.why and not event.log:  # it failed, and stands in line once more
@@ -65,12 +74,15 @@ class Standing:
                 self._again.add(event.node)
             else:
                 self._foreign.pop(event.node, None)
+                self._overheard.discard(event.node)
                 self._again.discard(event.node)
+                self._fetches[event.node] = event.fetches
                 self.outlook.starts(event.node, now)
 
     def _ended(self, ending: Ending) -> None:
         self.outlook.ends(ending)
         self._foreign.pop(ending.node, None)
+        self._overheard.discard(ending.node)
         self._again.discard(ending.node)
         self._acting.discard(ending.node)
         if ending.fate is Fate.FAILED and not self.options.keep_going:
@@ -109,6 +121,9 @@ class Standing:
         told = step.told
         if told is not None and told.queued:
             return self._named(name, column, [(f"queued {whole(now - step.began)}  ", "yellow"), (safe(told.queued), "")], width)
+        if self._fetches.get(name):
+            words = f"from {safe(self._fetches[name])} · {whole(now - step.began)}"
+            return self._named(name, column, [("fetches", "cyan"), (f"  {words}", "")], width)
         share = step.share()
         bar, parts = _fitted(self._parts(name, step, now), room, bars=share is not None)
         line: list[Part] = []
@@ -142,6 +157,8 @@ class Standing:
             parts.append((2, (f"{roughly(left)} left" if left >= 1 else "nearly done", "")))
         if at is not None and step.overrun(now) and step.measured:
             parts.append((7, ("longer than last time", "yellow")))
+        if name in self._overheard:
+            parts.append((8, ("of an earlier build", "yellow")))
         return parts + self._memory(name, step)
 
     def _memory(self, name: str, step: Step) -> list[Ranked]:
@@ -201,10 +218,17 @@ class Standing:
                 yield reader, ""
                 continue
             left = self._pending[reader]
-            words = f"{left:,} more of {reader.removesuffix('@*')}" if left > 1 else ""
+            words = f"{left:,} of {self._group(reader)}" if left > 1 else ""
             for behind in islice(self._readers.get(reader, ()), _LOOKED_AT):
                 if isinstance(vertices[behind], Node):
                     yield behind, words
+
+    def _group(self, name: str) -> str:
+        """What several nodes are called that are read as one: their family, where there is one."""
+        vertex = self.plan.graph.vertices[name]
+        judges = [self.plan.graph.vertices[judge] for _, judge in vertex.judges] if isinstance(vertex, Choice) else []
+        families = {judge.family for judge in judges if isinstance(judge, Node)}
+        return (families.pop() or "" if len(families) == 1 else "") or name.removesuffix("@*")
 
     def _footer(self, now: float, width: int) -> Line:
         outlook = self.outlook

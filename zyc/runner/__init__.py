@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
@@ -11,13 +11,14 @@ from zyc.digest import Manifest, key_of
 from zyc.errors import ZycError, problem
 from zyc.front import Front
 from zyc.graph import Choice, Cluster, Node, Vertex
-from zyc.hosts import LOG, Host
-from zyc.hosts.local import Local
+from zyc.hosts import Host
+from zyc.hosts.local import Local, runs
 from zyc.journal import Summary
 from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
-from zyc.runner.attempt import FOUND, Attempt, said_by, stop_found
+from zyc.runner.attempt import Attempt, stop_found
 from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, refusal, verdict_failed
+from zyc.runner.heard import Heard
 from zyc.runner.inputs import Inputs, Options, still_searching
 from zyc.runner.records import Records
 from zyc.runner.task import Bench, Result
@@ -108,6 +109,8 @@ class Build:
         self._later: list[str] = []  # another zyc holds their keys
         self._look_again = 0.0  # when they are tried next
         self._waiting: dict[str, str] = {}  # node -> for whom, as it was last told
+        self._overheard: dict[str, Heard] = {}  # node -> the step of a build that is gone
+        self._facts: dict[str, Mapping[str, float]] = {}  # node -> what that step said last
         self._running: dict[str, _Run] = {}
         self._making: dict[str, list[str]] = {}  # key -> who makes it, and who waits for the same
         self._again: set[str] = set()  # their trees are gone, and needed
@@ -278,9 +281,10 @@ class Build:
         same = self._making.pop(key)
         if result.trace is None:
             self._unfetched.update(same)
-            self.told(Started(node.name, why=f"is built here: {result.reason}"))
+            self.told(Started(node.name, why=f"here: {result.reason}"))
         else:
-            self._kept(node, key, self.history.traces[key], fetched=result.fetched)
+            origin = f"from {self.plan.history.remote_name}"
+            self._kept(node, key, self.history.traces[key], reason=origin, fetched=result.fetched)
             same.remove(node.name)
         for other in same:
             self._consider(self._node(other))
@@ -333,21 +337,26 @@ class Build:
             said = "".join(whom)
             if self._waiting.get(name) != said:
                 self._waiting[name] = said
-                self.told(Started(name, why=FOUND, log=self._log(name)) if said == LEFT else Waiting(name, said))
+                self.told(Waiting(name, said))
             if said == LEFT:
-                self.told(Progress(name, said_by(self.bench, key_of(self._manifests[name]))))
+                self._overhear(name)
             return None
 
-    def _log(self, name: str) -> str:
-        return str(self.front.project.step(key_of(self._manifests[name])).relative_to(self.front.project.root) / LOG)
+    def _overhear(self, name: str) -> None:
+        """What a step says that outlived its build: it may go on for hours."""
+        home = self.bench.project.step(key_of(self._manifests[name]))
+        if name not in self._overheard and not runs(self.world, home):
+            return  # it is another project's, or about to end
+        facts = self._overheard.setdefault(name, Heard(self.world, home)).facts()
+        if facts != self._facts.get(name, {}):
+            self._facts[name] = facts
+            self.told(Progress(name, facts))
 
     def _start(self, name: str, share: Share, lock: Lock) -> None:
         node = self._node(name)
         task = self.inputs.task(node, self._manifests[name], share)
         number = self._tries.get(name, 0) + 1
-        attempt = Attempt(
-            self.bench, task, freed=lambda: self.events.put((name, None)), number=number, told=self._waiting.get(name) == LEFT
-        )
+        attempt = Attempt(self.bench, task, freed=lambda: self.events.put((name, None)), number=number)
         self._running[name] = _Run(task.key, attempt, share)
         self._begin(name, task.key, lambda: attempt.run(lock))
 

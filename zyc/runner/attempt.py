@@ -16,6 +16,7 @@ from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_
 from zyc.hosts.local import environment
 from zyc.kind import EnvironmentNeed, FileNeed, Found
 from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
+from zyc.runner.heard import Heard
 from zyc.runner.task import Bench, Result, Task, machine_words
 from zyc.schedule import Share
 from zyc.store import Tree
@@ -25,7 +26,6 @@ from zyc.world import Lock
 
 _GRACE = 15.0  # seconds that a step which took too long has to keep a state
 _MOST_LOST = 10
-FOUND = "found running: an earlier zyc started it"
 _MOST_LOGS = 5
 _NOTICE = 0.2  # seconds between two looks at what a step says of itself
 
@@ -33,14 +33,13 @@ _NOTICE = 0.2  # seconds between two looks at what a step says of itself
 class Attempt:
     """A step being made; `stop` may be called from another thread."""
 
-    def __init__(self, bench: Bench, task: Task, *, freed: Callable[[], None], number: int = 1, told: bool = False) -> None:
+    def __init__(self, bench: Bench, task: Task, *, freed: Callable[[], None], number: int = 1) -> None:
         self.bench = bench
         self.task = task
         self.world = bench.world
         self.home = bench.project.step(task.key)
         self.number = number
         self._freed = freed  # the step has ended: its share of the machine is free
-        self._told = told  # that it was found running
         self._job: Job | None = None
         self._resumed = False
         self._card: dict[str, object] = {}
@@ -48,8 +47,7 @@ class Attempt:
         self._presses = 0
         self._timed_out = False
         self._gate = threading.Lock()
-        self._heard = 0  # bytes of events.jsonl
-        self._facts: Mapping[str, float] = {}
+        self._heard = Heard(self.world, self.home)
 
     def stop(self, *, hard: bool) -> None:
         """Ask the step to keep a state and end; hard: end it."""
@@ -177,8 +175,8 @@ class Attempt:
             self._resumed = bool(card.get("resumed"))
             first = self.bench.host.poll(job, seconds=0).phase
             lives = first in (Phase.QUEUED, Phase.RUNNING)
-            if first is not Phase.LOST and not self._told:
-                why = FOUND if lives else FOUND.replace("running", "ended")
+            if first is not Phase.LOST:
+                why = f"{'still' if lives else 'no more'}: an earlier build started it"
                 self.bench.say(Started(self.task.node.name, number, self._resumed, self._log(), why))
             report = self._followed(job)  # of a lost one, too, the state is brought home
             self._tree = self._announced()
@@ -236,7 +234,7 @@ class Attempt:
             if report.phase in (Phase.ENDED, Phase.LOST):
                 break
             told = Progress(
-                self.task.node.name, self._events(), report.memory, report.says if report.phase is Phase.QUEUED else ""
+                self.task.node.name, self._heard.facts(), report.memory, report.says if report.phase is Phase.QUEUED else ""
             )
             if told != last:
                 self.bench.say(told)
@@ -256,16 +254,6 @@ class Attempt:
         if not self._timed_out or seconds > limit + _GRACE:
             self._timed_out = True
             self.bench.host.cancel(job, hard=seconds > limit + _GRACE)
-
-    def _events(self) -> Mapping[str, float]:
-        """The numbers of the last line that a step wrote of itself."""
-        path = self.home / "events.jsonl"
-        seen = self.world.stat(path)
-        if seen is None or seen.kind != "file" or seen.size == self._heard:
-            return self._facts
-        self._heard = seen.size
-        self._facts = _last_of(self.world.tail(path, most=65_536)) or self._facts
-        return self._facts
 
     # --- the folder ---
 
@@ -291,7 +279,7 @@ class Attempt:
             self.bench.store.expose(home / "in" / place, tree)
         for place, path in folder.user_files(task.node, self.bench.known):
             folder.link_file(world, home / "in" / place, self.bench.project.root / path)
-        self._heard, self._facts = 0, {}
+        self._heard = Heard(world, home)
 
     def _environment(self, share: Share) -> dict[str, str]:
         environ = self.world.environ()
@@ -377,22 +365,6 @@ class Attempt:
     def _forget(self) -> None:
         """The job is judged: nobody asks for it again."""
         self.world.remove_tree(self.home / CARD)
-
-
-def _last_of(text: bytes) -> Mapping[str, float]:
-    """The numbers of the last whole line of events."""
-    for line in reversed(text.splitlines()):
-        with suppress(ValueError, AttributeError):
-            told = json.loads(line)
-            return {str(name): float(each) for name, each in told.items() if isinstance(each, int | float)}
-    return {}
-
-
-def said_by(bench: Bench, key: str) -> Mapping[str, float]:
-    """What a step says of itself that an earlier zyc left running."""
-    with suppress(OSError):
-        return _last_of(bench.world.tail(bench.project.step(key) / "events.jsonl", most=65_536))
-    return {}
 
 
 def stop_found(bench: Bench, key: str, *, hard: bool) -> None:

@@ -169,6 +169,11 @@ def _push(app: App, front: Front) -> bool:
     return not any(each.fate is share.Fate.FAILED for each in shares)
 
 
+def _of_it(name: str, message: str) -> str:
+    """What is said of a node where its name stands before it: `it cannot run on this machine`."""
+    return f"it{message.removeprefix(f'`{name}`')}" if message.startswith(f"`{name}`") else message
+
+
 def words_of(call: Call) -> str:
     """The call as one would type it again."""
     words = ["zyc", "build", *call.select]
@@ -193,7 +198,7 @@ def _once(app: App, front: Front, work: Work) -> Build:
     def log(path: str) -> str:
         return front.world.tail(front.project.root / path, most=_END_OF_A_LOG).decode("utf-8", "replace")
 
-    options = replace(work.options, lacking={name: them[0].message for name, them in flaws.items()})
+    options = replace(work.options, lacking={name: _of_it(name, them[0].message) for name, them in flaws.items()})
     told = report.teller(app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options)
     made = Build(front, plan, told, options=options)
     remembered = None

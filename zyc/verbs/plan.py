@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from zyc.front import Call
@@ -60,6 +62,8 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
         app.console.print(report.markdown(plan, read))
     else:
         report.table(app.console, plan, read, lacks, title=title_of(plan, call.select), every=every)
+        if out is not None:
+            app.console.say(f"next   {shlex.join(['zyc', 'build', '--plan', out])}   runs exactly this, or says what moved")
     app.close()
     return 3 if exit_code and plan.changes else 0
 

@@ -111,6 +111,8 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
         if depth:
             console.say(f"because of {console.paint(link, 'bold')}  {plan.decisions[link].state.value}", indent=2)
         _reasons(console, rows, indent=2 + 2 * bool(depth))
+    if decision.saved is not None:
+        console.say("its state has come to step {:,} of {:,}".format(*decision.saved), indent=2)
     if decision.cannot:
         console.say(console.paint(f"and this machine cannot: {decision.cannot}", "red"), indent=2)
     if decision.resume:
