@@ -19,11 +19,13 @@ from screen import Terminal
 from zyc.front import Call, open_front
 from zyc.gates import Interval
 from zyc.kind import Estimate
-from zyc.report.build import Lines, Stream, Words, last_lines
+from zyc.report.build import Lines
 from zyc.report.console import Console
+from zyc.report.events import Words, last_lines
 from zyc.report.live import Live, rows_besides
 from zyc.report.outlook import roughly, words_of
 from zyc.report.standing import Standing
+from zyc.report.stream import Stream
 from zyc.runner import Ending, Fate, Options, Progress, Started, Stopping, Waiting
 from zyc.world import World
 

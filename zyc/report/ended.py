@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from zyc.gates import Verdict
 from zyc.plan import Decision
 from zyc.quantity import in_bytes, in_time
-from zyc.report.build import COLOURS, NOT_STARTED
 from zyc.report.console import Console, cells
+from zyc.report.events import COLOURS, NOT_STARTED
 from zyc.runner import Ending, Fate, seconds_of
 
 _OFF = 2.0  # an estimate is told of when it was off by more than this factor,

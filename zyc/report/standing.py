@@ -10,8 +10,8 @@ from itertools import islice
 from zyc.graph import Choice, Node
 from zyc.plan import Plan, State
 from zyc.quantity import in_bytes
-from zyc.report.build import COLOURS, named_facts, stopping, waits_for
 from zyc.report.console import cells, clipped, safe
+from zyc.report.events import COLOURS, named_facts, stopping, waits_for
 from zyc.report.outlook import Outlook, Step, roughly, whole
 from zyc.runner import Ending, Event, Fate, Options, Progress, Stopping, Waiting
 

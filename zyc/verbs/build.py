@@ -16,9 +16,9 @@ from zyc.fields import read_seconds
 from zyc.front import Call, Front
 from zyc.plan import Decision
 from zyc.preflight import add_pins, flaws_by_node, flaws_of_place
-from zyc.report import build as report
 from zyc.report import ended
 from zyc.report import share as sharing
+from zyc.report import told as tellers
 from zyc.report.console import data
 from zyc.runner import Build, Ending, Fate, Options, verdict_failed
 from zyc.verbs import App, nodes, on_a_graph, the_remote
@@ -199,7 +199,9 @@ def _once(app: App, front: Front, work: Work) -> Build:
         return front.world.tail(front.project.root / path, most=_END_OF_A_LOG).decode("utf-8", "replace")
 
     options = replace(work.options, lacking={name: _of_it(name, them[0].message) for name, them in flaws.items()})
-    told = report.teller(app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options)
+    told = tellers.teller(
+        app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options
+    )
     made = Build(front, plan, told, options=options)
     remembered = None
     if plan.changes or plan.fetches:
