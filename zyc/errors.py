@@ -191,9 +191,8 @@ WORDING: dict[str, Says] = {
         "`--plan {file}` says what to build; the call names nodes, fields or a profile as well", "keep one of them"
     ),
     "no-last-build": Says("nothing was built here yet", "`zyc build` builds all of specs/"),
-    "no-log": Says(
-        "there is no log{which} of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"
-    ),
+    "no-log": Says("there is no log of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"),
+    "no-such-log": Says("there is no log {number} of `{node}`, only {count}", "`--attempt 1` is the oldest that is kept"),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- accepting ---
     "accept-nothing-new": Says("`{node}` is up to date: there is nothing to accept", "leave it out"),

@@ -91,7 +91,7 @@ def _kept(front: Front, remote: Remote | None, decision: Decision, *, again: boo
     if remote is not None and not again and key in remote.keys():  # noqa: SIM118  # a listing
         return replace(share, fate=Fate.THERE, bytes=0)
     if summary.tree not in history.present:
-        return replace(share, fate=Fate.ABSENT, bytes=0, reason="its tree is not here")
+        return replace(share, fate=Fate.ABSENT, bytes=0, reason="its bytes are not here: `zyc build NODE` makes them again")
     return share
 
 

@@ -14,6 +14,7 @@ from zyc.report.build import Lines, Pulse
 from zyc.report.console import cells
 from zyc.report.standing import Line, Standing
 from zyc.runner import Event, Options, Stopping, Waiting
+from zyc.world import LEFT
 
 if TYPE_CHECKING:
     from rich.live import Live as Screen
@@ -114,7 +115,8 @@ class Live:
                 self._standing.hear(event)
             except Exception:  # noqa: BLE001  # whatever it is, the build is worth more
                 self._broken = True
-            if not isinstance(event, Stopping | Waiting):  # these stand below, as long as they are so
+            # the picture shows who stops and who waits; a step that is found running is soon in it like any other
+            if not isinstance(event, Stopping) and not (isinstance(event, Waiting) and event.whom != LEFT):
                 self._lines(event)
 
     def __enter__(self) -> Self:

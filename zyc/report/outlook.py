@@ -27,6 +27,7 @@ class Step:
     began: float
     expected: float | None = None  # seconds
     measured: bool = False  # that is what an earlier run took
+    supposed: float | None = None  # what others of its kind took meanwhile: good enough for a sum, not to be told of one
     told: Progress | None = None
     heard: float = 0.0  # when it told that
     first: tuple[float, float] | None = None  # when it first told of a step, and of which
@@ -66,13 +67,15 @@ class Step:
         if self.first is not None and at is not None and of is not None and at > self.first[1] and self.heard > self.first[0]:
             pace = (self.heard - self.first[0]) / (at - self.first[1])
             return max(0.0, (of - at) * pace - since)
-        if self.expected is None or self.overrun(now):
+        usual = self.supposed if self.expected is None else self.expected
+        if usual is None or self.overrun(now):
             return None
-        return max(0.0, self.expected - (now - self.began))
+        return max(0.0, usual - (now - self.began))
 
     def overrun(self, now: float) -> bool:
         """Whether it takes longer than it should."""
-        return self.expected is not None and now - self.began > self.expected * _OVER + 1
+        usual = self.supposed if self.expected is None else self.expected
+        return usual is not None and now - self.began > usual * _OVER + 1
 
 
 @dataclass
@@ -100,8 +103,9 @@ class Outlook:
         known = decision is not None and decision.estimate.seconds is not None
         self._began = now if self._began is None else self._began
         self.ended.discard(name)  # its tree may have been gone, and is made again
-        expected = seconds_of(decision) if known and decision is not None else self._learned(name)
-        step = self.running[name] = Step(now, expected, known and decision is not None and decision.measured)
+        expected = seconds_of(decision) if known and decision is not None else None
+        measured = known and decision is not None and decision.measured
+        step = self.running[name] = Step(now, expected, measured, None if known else self._learned(name))
         return step
 
     def ends(self, ending: Ending) -> None:

@@ -141,7 +141,7 @@ class Standing:
         gone = whole(now - step.began)
         if at is not None:
             parts.append((0, (f"step {at:,.0f}/{of:,.0f}" if of else f"step {at:,.0f}", "")))
-        elif step.overrun(now):
+        elif step.expected is not None and step.overrun(now):
             than = "last time" if step.measured else "expected"
             parts += [(0, (gone, "")), (1, (f"longer than {than}", "yellow"))]
         elif step.expected is not None and step.expected >= 1:
@@ -157,8 +157,6 @@ class Standing:
             parts.append((2, (f"{roughly(left)} left" if left >= 1 else "nearly done", "")))
         if at is not None and step.overrun(now) and step.measured:
             parts.append((7, ("longer than last time", "yellow")))
-        if name in self._overheard:
-            parts.append((8, ("of an earlier build", "yellow")))
         return parts + self._memory(name, step)
 
     def _memory(self, name: str, step: Step) -> list[Ranked]:

@@ -34,6 +34,7 @@ class Work:
     partial: bool = False
     every: bool = False
     push: bool = False
+    besides: tuple[str, ...] = ()  # nodes that an earlier build left undone, whatever this one is about
 
 
 def build_options(function: Callable[..., int]) -> Callable[..., int]:
@@ -165,7 +166,7 @@ def _push(app: App, front: Front) -> bool:
         told = sharing.as_data(shares, remote=front.remote.name, dry_run=False, unsent=[])
         app.console.print(data({"event": "push", **told}))
     else:
-        sharing.summary(app.console, shares, remote=front.remote.name, absent="not kept here", dry_run=False)
+        sharing.summary(app.console, shares, remote=front.remote.name, absent="not here", dry_run=False)
     return not any(each.fate is share.Fate.FAILED for each in shares)
 
 
@@ -205,11 +206,12 @@ def _once(app: App, front: Front, work: Work) -> Build:
     made = Build(front, plan, told, options=options)
     remembered = None
     if plan.changes or plan.fetches:
-        remembered = past.begin(made.world, front.project, front.call, plan.decisions)
+        concerned = dict.fromkeys([*plan.decisions, *work.besides])
+        remembered = past.begin(made.world, front.project, front.call, concerned)
     with told:
         made.run()
     if remembered is not None:
         good = (Fate.KEPT, Fate.RAN, Fate.RESUMED)
-        undone = [name for name in plan.decisions if name not in made.endings or made.endings[name].fate not in good]
+        undone = [name for name in concerned if name not in made.endings or made.endings[name].fate not in good]
         past.end(made.world, front.project, remembered, undone)
     return made

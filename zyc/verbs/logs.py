@@ -34,7 +34,7 @@ def command(app: App, call: Call, *, follow: bool, attempt: int | None) -> int:
     for name in names:
         home, logs = _logs(front, name)
         if attempt is not None and attempt > len(logs):
-            raise ZycError(problem("no-log", node=name, which=f" {attempt}, only {len(logs)},"))
+            raise ZycError(problem("no-such-log", node=name, number=attempt, count=len(logs)))
         path = home / logs[-1 if attempt is None else attempt - 1]
         text = front.world.read(path)
         where = os.path.relpath(path, front.project.root)
@@ -44,6 +44,8 @@ def command(app: App, call: Call, *, follow: bool, attempt: int | None) -> int:
         if len(names) > 1:
             app.console.print(app.console.paint(f"{name}  {where}", "cyan"))
         _print(app, text)
+        if not text.strip() and not follow:
+            app.console.note(f"the step of `{name}` said nothing")
         if follow and path.name == LOG:
             _follow(app, front, home, len(text))
     if app.json:
@@ -66,7 +68,7 @@ def _logs(front: Front, name: str) -> tuple[Path, list[str]]:
         logs += [LOG] if front.world.exists(home / LOG) else []
         if logs:
             return home, logs
-    raise ZycError(problem("no-log", node=name, which=""))
+    raise ZycError(problem("no-log", node=name))
 
 
 def _follow(app: App, front: Front, home: Path, at: int) -> None:

@@ -47,7 +47,7 @@ def command(app: App, call: Call, *, where: str, dry_run: bool, again: bool) -> 
     if app.json:
         app.console.json(report.as_data(shares, remote=shown, dry_run=dry_run, unsent=unsent))
     else:
-        report.summary(app.console, shares, remote=shown, absent="not kept here", dry_run=dry_run)
+        report.summary(app.console, shares, remote=shown, absent="not here", dry_run=dry_run)
         if unsent:
             app.console.say(
                 f"not there: {report.named(unsent)}; who lacks them finds nothing that stands on them: `+NODE` sends them"

@@ -34,8 +34,16 @@ def command(app: App, *, select: tuple[str, ...], as_json: bool, work: Work) -> 
     last = past.last(app.world, project)
     if last is None:
         raise ZycError(problem("no-last-build"))
-    if not last.undone:
-        app.console.print("nothing to try again: all of the last build came to its end")
+    undone = _declared(app, last) if last.undone else ()
+    if not undone:
+        app.console.print("nothing to try again: the last build left nothing undone")
         return 0
-    call = replace(last.call, select=select) if select else replace(last.call, select=last.undone, exclude=())
-    return build(app, replace(call, frozen=False), work, again="zyc retry")
+    call = replace(last.call, select=select) if select else replace(last.call, select=undone, exclude=())
+    return build(app, replace(call, frozen=False), replace(work, besides=undone), again="zyc retry")
+
+
+def _declared(app: App, last: past.Past) -> tuple[str, ...]:
+    """What was left undone and is still in the specs: a name may have gone since."""
+    front = app.open(replace(last.call, select=(), exclude=(), remote=""))
+    there = {node.name for node in front.compiled.graph.nodes()}
+    return tuple(name for name in last.undone if name in there)
