@@ -228,7 +228,7 @@ def test_help_says_what_a_verb_is_for(hello, verb):
     assert all(len(line) <= 84 for line in said.lines), "an example may stand out a little"
 
 
-LACKS = ("tool:pandoc", "| dot", "origin/main", "train@", "fish | source", "../old")  # what an example needs besides
+LACKS = ("tool:pandoc", "| dot", "origin/main", "train@", "fish | source", "../old", "s3://")  # what an example needs besides
 
 
 @pytest.mark.slow
@@ -236,14 +236,16 @@ LACKS = ("tool:pandoc", "| dot", "origin/main", "train@", "fish | source", "../o
 def test_the_examples_of_help_run(hello, verb, tmp_path):
     """Each line that a help text shows can be typed in a project, in the order in which it is shown."""
     ran = 0
+    hello.write("zyc.yml", "remotes: {team: {url: team}}\n")
     hello.zyc("plan", "--out", "agreed.json")
-    hello.zyc("build")
+    hello.zyc("build", "--remote", "team", "--push")
     if verb == "accept":
         hello.edit("specs/hello.yml", "> out/page.html", ">out/page.html")
     for line in examples(hello, verb):
         if any(word in line for word in LACKS):
             continue
-        said = hello.shell(line.replace("/tmp/", f"{tmp_path}/"))
+        # nothing is written but below the test's own folder
+        said = hello.shell(line.replace("/tmp/", f"{tmp_path}/").replace("/mnt/share/store", f"{hello.root}/team"))
         assert said.code == (3 if "--exit-code" in line and "nothing" in line else said.code)
         assert said.code in (0, 3), f"{line}\n{said.text}"
         assert "Traceback" not in said.text

@@ -204,9 +204,8 @@ def _once(app: App, front: Front, work: Work) -> Build:
         app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options
     )
     made = Build(front, plan, told, options=options)
-    remembered = None
+    remembered, concerned = None, dict.fromkeys([*plan.decisions, *work.besides])
     if plan.changes or plan.fetches:
-        concerned = dict.fromkeys([*plan.decisions, *work.besides])
         remembered = past.begin(made.world, front.project, front.call, concerned)
     with told:
         made.run()
