@@ -109,6 +109,25 @@ def test_the_step_holds_the_lock_of_its_key(tmp_path):
         assert log(what) == "held\n"
 
 
+def test_whatever_runs_of_a_step_holds_each_lock(tmp_path):
+    """The run.sh of every step hands on whatever it is given, whichever number that has: else a second writer could start."""
+    shell = (Path(__file__).parents[1] / "templates/run.sh").read_text()
+    what = job(tmp_path / "step", shell)
+    numbers = range(3, 40)
+    check = "for each in {3..39}; do [ /dev/fd/$each -ef ../lock ] || echo $each is lost; done"
+    (what.folder / "placement").mkdir()
+    (what.folder / "placement/launch.sh").write_text(f"{check}\nbash -c '{check}'\n")
+    code = f"""
+import os, sys
+held = os.open({str(tmp_path / "lock")!r}, os.O_RDWR | os.O_CREAT)
+for each in {list(numbers)}:
+    os.dup2(held, each, inheritable=True)
+os.execvp("bash", ["bash", {str(what.folder / "run.sh")!r}])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 @pytest.mark.parametrize("depth", [0, 12])
 def test_the_temporary_folder_is_the_steps_own_and_short_enough_for_a_socket(tmp_path, depth):
     """However long the path of a step, its workers can talk; what they leave is on the step's disk, and gone after."""
