@@ -119,7 +119,7 @@ def test_whatever_runs_of_a_step_holds_each_lock(tmp_path):
     (what.folder / "placement/launch.sh").write_text(f"{check}\nbash -c '{check}'\n")
     code = f"""
 import os, sys
-held = os.open({str(tmp_path / "lock")!r}, os.O_RDWR | os.O_CREAT)
+held = os.dup2(os.open({str(tmp_path / "lock")!r}, os.O_RDWR | os.O_CREAT), 50)
 for each in {list(numbers)}:
     os.dup2(held, each, inheritable=True)
 os.execvp("bash", ["bash", {str(what.folder / "run.sh")!r}])
