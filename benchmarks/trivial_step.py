@@ -1,6 +1,6 @@
-"""What a step costs that does next to nothing: a whole build, one step after the other, over the number of its nodes.
+"""What a step costs that does next to nothing: a whole build, as wide as the machine, over the number of its nodes.
 
-Every result of zyc is on the disk before the next step starts; those of ninja and Snakemake are as durable as the
+Every result of zyc is on the disk before a step that reads it starts; those of ninja and Snakemake are as durable as the
 system makes them. So what the disk takes to be asked once (`fsync`) is measured in the same run.
 """
 
@@ -28,7 +28,7 @@ def measure(here: Place, *, rounds: int, nodes: int = 200) -> Iterator[Figure]:
             place.discard(folder)
             graphs.write(folder, tool, nodes)
 
-        entrants.append(Entrant(tool, here.build(tool, wide=1), folder, before))
+        entrants.append(Entrant(tool, here.build(tool), folder, before))
     asked = [_sync(here.folder / "sync") for _ in range(50)]
     runs = in_turn(*entrants, rounds=rounds, warm=0)
     asked += [_sync(here.folder / "sync") for _ in range(50)]
