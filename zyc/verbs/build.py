@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -192,6 +192,26 @@ def words_of(call: Call) -> str:
     return shlex.join(words + ["--twin"] * call.twin)
 
 
+@dataclass
+class _Steady:
+    """Tells as long as somebody can be told: a reader that left wants no more; whatever else it is, the build goes on."""
+
+    told: Callable[[Event], None]
+    before: Container[str]  # nodes that were told of in an earlier round
+    trouble: Exception | None = None  # to be raised when all is done: a step of hours is worth more than a line
+    stop: Callable[[], None] = lambda: None
+
+    def __call__(self, event: Event) -> None:
+        if self.trouble is not None or (isinstance(event, Ending) and event.node in self.before):
+            return
+        try:
+            self.told(event)
+        except Exception as error:  # noqa: BLE001
+            self.trouble = error
+            if isinstance(error, Unheard):
+                self.stop()
+
+
 def _once(app: App, front: Front, work: Work, failed: Mapping[str, str]) -> Build:
     """Build the graph as it is now, but for what failed in an earlier round."""
     plan = front.plan
@@ -210,20 +230,9 @@ def _once(app: App, front: Front, work: Work, failed: Mapping[str, str]) -> Buil
 
     options = replace(work.options, lacking={**{name: them[0].message for name, them in flaws.items()}, **failed})
     told = report.teller(app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options)
-    deaf: list[Exception] = []
-
-    def tell(event: Event) -> None:
-        """Whoever cannot be told any more: a reader that left wants no more; whatever else it is, the build goes on."""
-        if deaf or (isinstance(event, Ending) and event.node in failed):
-            return
-        try:
-            told(event)
-        except Exception as error:  # noqa: BLE001  # raised when all is done: a step of hours is worth more than a line
-            deaf.append(error)
-            if isinstance(error, Unheard):
-                made.press()
-
-    made = Build(front, plan, tell, options=options)
+    steady = _Steady(told, failed)
+    made = Build(front, plan, steady, options=options)
+    steady.stop = made.press
     remembered = None
     if plan.changes or plan.fetches:
         remembered = past.begin(made.world, front.project, front.call, plan.decisions)
@@ -233,6 +242,6 @@ def _once(app: App, front: Front, work: Work, failed: Mapping[str, str]) -> Buil
             good = (Fate.KEPT, Fate.RAN, Fate.RESUMED)
             undone = [name for name in plan.decisions if name not in made.endings or made.endings[name].fate not in good]
             past.end(made.world, front.project, remembered, undone)
-        if deaf:
-            raise deaf[0]
+        if steady.trouble is not None:
+            raise steady.trouble
     return made
