@@ -248,7 +248,7 @@ def test_a_job_on_a_cluster_is_asked_to_stop_and_keeps_its_state(shop, tmp_path,
     def told(event):
         if isinstance(event, Progress) and not pressed and (event.queued == "waits for a node" or starts(shop)):
             pressed.append(1)
-            build._press()
+            build.press()
 
     build = Build(front, front.plan, told, host=cluster)
     begun = time.monotonic()

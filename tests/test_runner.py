@@ -264,9 +264,9 @@ def _pressed(shop, *, hard: bool) -> tuple[dict[str, Ending], list]:
     def told(event):
         events.append(event)
         if isinstance(event, Progress) and _filling(shop) and not any(isinstance(each, Stopping) for each in events):
-            build._press()
+            build.press()
         if isinstance(event, Stopping) and not event.hard and hard:
-            build._press()
+            build.press()
 
     build = Build(front, front.plan, told)
     return build.run(), events

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from zyc import cli
 
 SPEC = """zyc: 1
@@ -38,3 +40,24 @@ def test_what_stands_on_a_search_waits_for_its_end(tmp_path, monkeypatch, capsys
     assert best == min(tried, key=lambda w: abs(w - 300))
     assert events[-1]["counts"]["ran"] == 13
     assert cli.run(["plan", "--exit-code"]) == 0
+
+
+FAILS = SPEC.replace(
+    "w=$(cat in/mix/w)", 'w=$(cat in/mix/w); [ -e "$HOME/fail" ] && [ $w -gt 600 ] && echo once >> $HOME/tries && exit 4'
+)
+
+
+@pytest.mark.parametrize("more", [[], ["--keep-going"]])
+def test_a_member_of_a_search_that_fails_is_built_once(tmp_path, monkeypatch, capsys, more):
+    """Not for ever; the next build tries it again, and the search goes on."""
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/mix.yml").write_text(FAILS + "  other: {inputs: {mix: mix}, run: ls in/mix > out/it}\n" * bool(more))
+    (tmp_path / "fail").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["build", "--json", *more]) == 1
+    done = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (done["event"], done["counts"]["failed"]) == ("done", 1)
+    assert (tmp_path / "tries").read_text() == "once\n"
+    (tmp_path / "fail").unlink()
+    assert cli.run(["retry", "--json"]) == 0

@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         code = 0  # whoever read us has had enough
     for stream in (sys.stdout, sys.stderr):
-        with suppress(BrokenPipeError):
+        with suppress(OSError):  # what could not be written is told already
             stream.flush()
     # taking ten thousand nodes apart one by one, only to end, costs more than planning them
     os._exit(code)

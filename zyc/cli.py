@@ -13,7 +13,7 @@ import click
 
 from zyc import __version__, memo
 from zyc.errors import ZycError, nearest, problem
-from zyc.report.console import Console, Unheard
+from zyc.report.console import STANDARD_OUTPUT, Console, Unheard
 from zyc.verbs import App
 
 # verb -> (what it is for, whether the same call over an unchanged project says the same)
@@ -139,7 +139,7 @@ def _called(app: App, words: Sequence[str]) -> int:
         if error.filename is None or error.errno is None:
             raise
         told = problem("machine-refuses", path=os.path.relpath(error.filename), reason=error.strerror or "")
-        return problems.tell(app.console, app.files(), [told], json=app.json)
+        return problems.tell(app.console, app.files(), [told], json=app.json and error.filename != STANDARD_OUTPUT)
     return result if isinstance(result, int) else 0
 
 

@@ -11,7 +11,7 @@ from zyc.digest import of_text
 from zyc.errors import Problem, Span, ZycError, problem
 from zyc.files import Files, find, read_own
 from zyc.graph import Graph
-from zyc.hosts import FAILED, PLACEMENT, SAVED, has_state
+from zyc.hosts import FAILED, PLACEMENT, SAVED, has_state, note
 from zyc.hosts.local import runs
 from zyc.journal import Journal
 from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
@@ -166,23 +166,13 @@ def _unfinished(world: World, project: Project, done: Container[str]) -> Iterato
         if name in done:
             continue
         home = steps / name
-        state, failed = has_state(world, home), _record(world, home / FAILED).get("reason", "")
+        state, failed = has_state(world, home), note(world, home / FAILED).get("reason", "")
         alive = runs(world, home)
         if state or failed or alive:
-            placement, saved = (_record(world, home / "state" / each) for each in (PLACEMENT, SAVED))
+            placement, saved = (note(world, home / "state" / each) for each in (PLACEMENT, SAVED))
             yield name, Unfinished(placement, state, _step_of(saved), str(failed), alive)
 
 
 def _step_of(saved: Mapping[str, object]) -> tuple[int, int] | None:
     step, of = saved.get("step"), saved.get("of")
     return (step, of) if isinstance(step, int) and isinstance(of, int) else None
-
-
-def _record(world: World, path: Path) -> Mapping[str, object]:
-    import json
-
-    try:
-        told = json.loads(world.read(path))
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}

@@ -246,6 +246,11 @@ class Store:
         with plainly(self.root):
             return self.world.lock(self._own("locks") / hex_digest(key), wait=wait, told=told)
 
+    def is_locked(self, key: str) -> bool:
+        """Whether somebody makes what a key gives, at this moment."""
+        path = self.root / "locks" / hex_digest(key)
+        return self.world.exists(path) and self.world.is_locked(path)
+
     def sharing(self, *, told: Callable[[str], None] | None = None) -> Lock:
         """The lock of the whole store that all who add to it hold at once; hand its descriptor to each step.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ PROCESS = "process.json"  # of the host that is this machine: which process runs
 SAVED = "progress.json"  # in state/, by the step itself: `{"step": 400, "of": 1000}`, how far its state has come
 PLACEMENT = ".placement.json"  # in state/: where and how it was written
 LOG = "log.txt"
+_LONGEST_NOTE = 1 << 20  # bytes
 _EARLIER = re.compile(r"log\.(\d+)\.txt")
 
 
@@ -90,6 +92,18 @@ def code_in(text: str) -> int | None:
     word, _, number = text.partition(" ")
     whole = word == "ended" and number.endswith("\n") and number.strip().isdecimal()
     return int(number) if whole else None
+
+
+def note(world: World, path: Path) -> Mapping[str, object]:
+    """What a small file of a step folder says; nothing of one that is gone, torn, or whatever else a step made of it."""
+    seen = world.stat(path)
+    if seen is None or seen.kind != "file" or seen.size > _LONGEST_NOTE:
+        return {}  # to read a pipe would be to wait for ever
+    try:
+        told = json.loads(world.read(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def has_state(world: World, folder: Path) -> bool:

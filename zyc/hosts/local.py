@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zyc.hosts import EXIT, LOG, PROCESS, Job, Phase, Report, code_in
+from zyc.hosts import EXIT, LOG, PROCESS, Job, Phase, Report, code_in, note
 from zyc.world import World
 from zyc.world.process import Process
 
@@ -131,12 +131,10 @@ def _lives(world: World, card: Mapping[str, str]) -> bool:
 
 
 def _noted(world: World, folder: Path) -> Mapping[str, str]:
-    try:
-        told = json.loads(world.read(folder / PROCESS))
-        card = {name: str(told[name]) for name in ("job", "pid", "born", "alias")}
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
-    return card if card["pid"].isdecimal() else {}
+    told = note(world, folder / PROCESS)
+    card = {name: str(told.get(name, "")) for name in ("job", "pid", "born", "alias")}
+    # 0 would be our own group
+    return card if card["pid"].isdecimal() and int(card["pid"]) > 0 else {}
 
 
 def environment(world: World, passed: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ _UNSAFE = re.compile(
 )
 
 
+STANDARD_OUTPUT = "standard output"  # as a problem with it names it
 _LOUD = re.compile(rf"(\x1b\[[0-9;]*m)|{_UNSAFE.pattern}")
 
 
@@ -154,6 +155,9 @@ class Console:
             stream.flush()
         except BrokenPipeError:
             raise Unheard from None
+        except OSError as error:
+            error.filename = STANDARD_OUTPUT if stream is self.out else "standard error"
+            raise
         if self.record:
             kept.append(text)
 

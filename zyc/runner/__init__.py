@@ -105,6 +105,7 @@ class Build:
         self._pending = {name: len(each.edges) for name, each in plan.graph.vertices.items()}
         self.ready = Ready(self.ways, {name: at for at, name in enumerate(plan.graph.vertices)}, self.world.monotonic)
         self._todo: deque[str] = deque(name for name, count in self._pending.items() if count == 0)
+        self._once_more: deque[str] = deque()  # nodes to consider again: a call for each would be as deep as the graph
         self._settled: set[str] = set()
         self._later: list[str] = []  # another zyc holds their keys
         self._look_again = 0.0  # when they are tried next
@@ -121,6 +122,11 @@ class Build:
         self._halted = False
         self._presses = 0
 
+    @property
+    def pressed(self) -> bool:
+        """Whether somebody asked it to stop."""
+        return bool(self._presses)
+
     def _whole_room(self) -> Room:
         machine, jobs = self.plan.settlement.known.machine, self.options.jobs
         if not self.host.local:
@@ -129,7 +135,7 @@ class Build:
 
     def run(self) -> dict[str, Ending]:
         """Build everything that can be built; a failure blocks its cone."""
-        quiet = self.world.pressed(self._press)
+        quiet = self.world.pressed(self.press)
         try:
             self._loop()
         except BaseException:
@@ -150,11 +156,14 @@ class Build:
 
     def _loop(self) -> None:
         while True:
-            while self._todo:
-                self._arrive(self.plan.graph.vertices[self._todo.popleft()])
+            while self._todo or self._once_more:
+                if self._once_more:
+                    self._consider(self._node(self._once_more.popleft()))
+                else:
+                    self._arrive(self.plan.graph.vertices[self._todo.popleft()])
             if not (self._halted or self._presses):
                 self._dispatch()
-            if self._todo:
+            if self._todo or self._once_more:
                 continue
             over = self._halted or bool(self._presses)
             if not self._running and (over or not (self.ready or self._later)):
@@ -248,11 +257,8 @@ class Build:
             return
         if lacking:
             self._lacking[node.name] = lacking
-            for name in lacking - self._again:
-                self._again.add(name)
-                again = self.plan.graph.vertices[name]
-                assert isinstance(again, Node)
-                self._consider(again)
+            self._once_more += sorted(lacking - self._again)
+            self._again |= lacking
             return
         self._manifests[node.name] = manifest
         if key in self._making:
@@ -286,8 +292,7 @@ class Build:
             origin = f"from {self.plan.history.remote_name}"
             self._kept(node, key, self.history.traces[key], reason=origin, fetched=result.fetched)
             same.remove(node.name)
-        for other in same:
-            self._consider(self._node(other))
+        self._once_more += same
 
     def _is_wanted(self, node: Node) -> bool:
         """Whether somebody asks for the very bytes."""
@@ -405,8 +410,7 @@ class Build:
             else:
                 self.forward.learn(name, key, summary)
                 self._made(node, key, summary, result, tries)
-            for other in same:
-                self._consider(self._node(other))
+            self._once_more += same
         elif result.fate is Fate.INTERRUPTED:
             del self._making[key]
             self._end(Ending(name, Fate.INTERRUPTED, key, seconds=result.seconds, log=result.log))
@@ -461,7 +465,7 @@ class Build:
                 self._lacking[name].discard(node.name)
                 if not self._lacking[name]:
                     del self._lacking[name]
-                    self._consider(self._node(name))
+                    self._once_more.append(name)
 
     def _fail_all(self, name: str, key: str, reason: str, *, seconds: float = 0.0, log: str = "", attempts: int = 1) -> None:
         """A step that failed, and whoever waited for the same one."""
@@ -476,10 +480,21 @@ class Build:
         self._end(Ending(node.name, Fate.FAILED, key, seconds=seconds, reason=reason, log=log, attempts=attempts))
         self._halted = self._halted or not self.options.keep_going
         self._settle(node.name)
-        self._again.discard(node.name)
-        for name in [name for name, lacking in self._lacking.items() if node.name in lacking]:
-            del self._lacking[name]
-            self._fail(self._node(name), "", problem("not-made-again", node=node.name).message)
+        self._fail_lacking(node.name)
+
+    def _fail_lacking(self, gone: str) -> None:
+        """Whoever waits for a tree that is not made again, and whoever waits for theirs."""
+        waiting = deque([gone])
+        while waiting:
+            gone = waiting.popleft()
+            self._again.discard(gone)
+            for name in [name for name, lacking in self._lacking.items() if gone in lacking]:
+                del self._lacking[name]
+                self.forward.learn(name, None, None)
+                self.forward.stuck[name] = Cause(Why.UPSTREAM, name, "it failed")
+                self._end(Ending(name, Fate.FAILED, reason=problem("not-made-again", node=gone).message))
+                self._settle(name)
+                waiting.append(name)
 
     def _end(self, ending: Ending) -> None:
         self.endings[ending.node] = ending
@@ -487,8 +502,8 @@ class Build:
 
     # --- being stopped ---
 
-    def _press(self) -> None:
-        """Ctrl-C, from a signal handler: the loop hears of it like of everything else."""
+    def press(self) -> None:
+        """Ctrl-C, from a signal handler, too: the loop hears of it like of everything else."""
         self._presses += 1
         self.events.put(Stopping(self._presses > 1, len(self._running)))
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from zyc import folder
 from zyc.errors import ZycError, problem
 from zyc.files import Disk, find
-from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_logs, has_state, log_name
+from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
 from zyc.hosts.local import environment
 from zyc.kind import EnvironmentNeed, FileNeed, Found
 from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
@@ -91,6 +91,9 @@ class Attempt:
                 return Result(Fate.INTERRUPTED)
             if self._timed_out:
                 return self._failed(self._too_long())
+            gone = next((giver for tree, giver in self.task.givers.items() if not self.bench.store.has(tree)), "")
+            if gone:  # since it was looked at: somebody spoiled or removed it
+                return self._failed(_gone(gone))
             stamps = self._stamps()
             report = self._submitted(lock)
         if report is None:
@@ -110,6 +113,8 @@ class Attempt:
         if report.code != 0:
             return self._failed(exit_words(report.code), report.seconds)
         for tree, giver in self.task.givers.items():
+            if not self.bench.store.has(tree):  # a step beside this one spoiled it
+                return self._failed(_gone(giver), report.seconds)
             if (stamps is None or stamps[tree] != self._stamp(tree)) and not self.bench.store.recheck(tree):
                 self.bench.store.quarantine(tree)
                 raise ZycError(problem("input-changed", node=node.name, input=giver))
@@ -129,7 +134,9 @@ class Attempt:
 
     def _log(self) -> str:
         log = self.home / LOG
-        return os.path.relpath(log, self.bench.project.root) if self.world.exists(log) else ""
+        seen = self.world.stat(log)
+        # a step may have made something else of it
+        return os.path.relpath(log, self.bench.project.root) if seen is not None and seen.kind == "file" else ""
 
     # --- a new job, or one that an earlier zyc left ---
 
@@ -161,12 +168,13 @@ class Attempt:
     def _found(self, lock: Lock) -> Report | None:
         """How a job ended that an earlier zyc submitted and could not judge; nothing when there is none worth waiting for."""
         try:
-            card = json.loads(self.world.read(self.home / CARD))
-            name, number, card["began"] = str(card["job"]), int(card["attempt"]), float(card["began"])
+            card = dict(note(self.world, self.home / CARD))
+            name, number, began = str(card["job"]), int(str(card["attempt"])), float(str(card["began"]))
+            card["began"] = datetime.fromtimestamp(began, UTC).timestamp()
             ours = name.startswith(self.task.key[:24]) and card["host"] == self.bench.host.name and self._is_as_rendered()
             # after a power cut a step's last bytes may be missing, whatever its exit says
             alive = ours and (not self.bench.host.local or card["boot"] == self.world.boot() != "")
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, OverflowError):
             return None
         self.number = number
         if alive:
@@ -367,9 +375,12 @@ class Attempt:
         self.world.remove_tree(self.home / CARD)
 
 
+def _gone(giver: str) -> str:
+    return f"its input `{giver}` is gone from the store: build again"
+
+
 def stop_found(bench: Bench, key: str, *, hard: bool) -> None:
     """Stop the job that an earlier zyc left at the step of a key; whoever asks for its end has nobody else to ask."""
     home = bench.project.step(key)
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        card = json.loads(bench.world.read(home / CARD))
-        bench.host.cancel(Job(str(card["job"]), home), hard=hard)
+    with suppress(OSError, LookupError):
+        bench.host.cancel(Job(str(note(bench.world, home / CARD)["job"]), home), hard=hard)

@@ -28,9 +28,15 @@ class Heard:
         if seen is None or seen.kind != "file" or seen.size == self._size:
             return self._facts
         self._size = seen.size
-        for line in reversed(self._world.tail(self._path, most=_END).splitlines()):
-            with suppress(ValueError, AttributeError):
-                told = json.loads(line)
-                self._facts = {str(name): float(each) for name, each in told.items() if isinstance(each, int | float)}
-                break
+        with suppress(OSError):  # it may be gone again
+            lines = reversed(self._world.tail(self._path, most=_END).splitlines())
+            self._facts = next((facts for facts in map(_numbers, lines) if facts is not None), self._facts)
         return self._facts
+
+
+def _numbers(line: bytes) -> Mapping[str, float] | None:
+    """The numbers in a line; nothing when it is torn, or none of ours."""
+    with suppress(ValueError, AttributeError, RecursionError, OverflowError):
+        told = json.loads(line)
+        return {str(name): float(each) for name, each in told.items() if isinstance(each, int | float)}
+    return None

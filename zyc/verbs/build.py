@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -19,8 +20,8 @@ from zyc.preflight import add_pins, flaws_by_node, flaws_of_place
 from zyc.report import ended
 from zyc.report import share as sharing
 from zyc.report import told as tellers
-from zyc.report.console import data
-from zyc.runner import Build, Ending, Fate, Options, verdict_failed
+from zyc.report.console import Unheard, data
+from zyc.runner import Build, Ending, Event, Fate, Options, verdict_failed
 from zyc.verbs import App, nodes, on_a_graph, the_remote
 
 _END_OF_A_LOG = 65_536  # bytes: a log may be larger than what there is of memory
@@ -125,21 +126,25 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
     began = front.world.monotonic()
     endings: dict[str, Ending] = {}
     decisions: dict[str, Decision] = {}  # as they were when each node was first planned
-    left: list[str] = []
+    stopped = False
     while True:
         decisions = {**front.plan.decisions, **decisions}
-        done = _once(app, front, work)
+        failed = {name: each.reason for name, each in endings.items() if each.fate is Fate.FAILED}
+        done = _once(app, front, work, failed)
         left = done.left
-        # what ran for a search's last member is kept by now, and ran all the same
-        endings |= {name: each for name, each in done.endings.items() if name not in endings or each.fate is not Fate.KEPT}
-        acted = any(each.fate is not Fate.KEPT or each.fetched for each in done.endings.values())
-        app.acted = app.acted or acted
-        # a search may have chosen another member, now that it knows more
-        if not front.compiled.graph.searches or left or any(each.fate is Fate.INTERRUPTED for each in done.endings.values()):
+        # what ran for a search's last member is kept by now, and ran all the same; what failed is not tried in each round
+        endings |= {
+            name: each
+            for name, each in done.endings.items()
+            if name not in endings or (each.fate is not Fate.KEPT and name not in failed)
+        }
+        fates = {each.fate for each in done.endings.values()}
+        app.acted = app.acted or bool(fates - {Fate.KEPT}) or any(each.fetched for each in done.endings.values())
+        over = Fate.INTERRUPTED in fates or (Fate.FAILED in fates and not work.options.keep_going)
+        if not front.compiled.graph.searches or left or over or not _goes_on(front, done):
             break
-        before = set(front.graph.vertices)
-        front.forget()
-        if set(front.graph.vertices) == before and not (done.held and acted):
+        if done.pressed:  # what ran came to its end all the same; the rest of the search did not
+            stopped, left = True, [name for name in done.held if name in decisions]
             break
     took = front.world.monotonic() - began
     if app.json:
@@ -151,9 +156,17 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
         ended.summary(app.console, endings, decisions, left=len(left), again=again or words_of(call), took=took)
     unsent = work.push and not _push(app, front)
     app.close()
-    if any(each.fate is Fate.INTERRUPTED for each in endings.values()):
+    if stopped or any(each.fate is Fate.INTERRUPTED for each in endings.values()):
         return 130
     return 1 if verdict_failed(endings) or left or unsent else 0
+
+
+def _goes_on(front: Front, done: Build) -> bool:
+    """Whether a search has chosen another member, now that it knows more, or something waits for what is known now."""
+    before = set(front.graph.vertices)
+    front.forget()
+    new = any(each.fate in (Fate.RAN, Fate.RESUMED) or each.fetched for each in done.endings.values())
+    return set(front.graph.vertices) != before or (bool(done.held) and new)
 
 
 def _push(app: App, front: Front) -> bool:
@@ -185,8 +198,28 @@ def words_of(call: Call) -> str:
     return shlex.join(words + ["--twin"] * call.twin)
 
 
-def _once(app: App, front: Front, work: Work) -> Build:
-    """Build the graph as it is now."""
+@dataclass
+class _Steady:
+    """Tells as long as somebody can be told: a reader that left wants no more; whatever else it is, the build goes on."""
+
+    told: Callable[[Event], None]
+    before: Container[str]  # nodes that were told of in an earlier round
+    trouble: Exception | None = None  # to be raised when all is done: a step of hours is worth more than a line
+    stop: Callable[[], None] = lambda: None
+
+    def __call__(self, event: Event) -> None:
+        if self.trouble is not None or (isinstance(event, Ending) and event.node in self.before):
+            return
+        try:
+            self.told(event)
+        except Exception as error:  # noqa: BLE001
+            self.trouble = error
+            if isinstance(error, Unheard):
+                self.stop()
+
+
+def _once(app: App, front: Front, work: Work, failed: Mapping[str, str]) -> Build:
+    """Build the graph as it is now, but for what failed in an earlier round."""
     plan = front.plan
     flaws = flaws_by_node(front, plan)
     fatal = [*flaws_of_place(front, plan), *(each for them in flaws.values() if not work.partial for each in them)]
@@ -197,20 +230,27 @@ def _once(app: App, front: Front, work: Work) -> Build:
         app.console.note(f"zyc.lock: pinned {name} {plan.settlement.known.pins[name]}")
 
     def log(path: str) -> str:
-        return front.world.tail(front.project.root / path, most=_END_OF_A_LOG).decode("utf-8", "replace")
+        with suppress(OSError):  # a log that cannot be shown must not end the build
+            return front.world.tail(front.project.root / path, most=_END_OF_A_LOG).decode("utf-8", "replace")
+        return ""
 
-    options = replace(work.options, lacking={name: _of_it(name, them[0].message) for name, them in flaws.items()})
+    lacking = {name: _of_it(name, them[0].message) for name, them in flaws.items()}
+    options = replace(work.options, lacking={**lacking, **failed})
     told = tellers.teller(
         app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options
     )
-    made = Build(front, plan, told, options=options)
+    steady = _Steady(told, failed)
+    made = Build(front, plan, steady, options=options)
+    steady.stop = made.press
     remembered, concerned = None, dict.fromkeys([*plan.decisions, *work.besides])
     if plan.changes or plan.fetches:
         remembered = past.begin(made.world, front.project, front.call, concerned)
     with told:
         made.run()
-    if remembered is not None:
-        good = (Fate.KEPT, Fate.RAN, Fate.RESUMED)
-        undone = [name for name in concerned if name not in made.endings or made.endings[name].fate not in good]
-        past.end(made.world, front.project, remembered, undone)
+        if remembered is not None:
+            good = (Fate.KEPT, Fate.RAN, Fate.RESUMED)
+            undone = [name for name in concerned if name not in made.endings or made.endings[name].fate not in good]
+            past.end(made.world, front.project, remembered, undone)
+        if steady.trouble is not None:
+            raise steady.trouble
     return made

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
 from zyc.errors import ZycError, problem
 from zyc.front import Call, Front
-from zyc.hosts import CARD, LOG, PROCESS, earlier_logs, log_name
-from zyc.hosts.local import runs
+from zyc.hosts import LOG, earlier_logs, log_name
+from zyc.store import Store
 from zyc.verbs import App, on_a_graph, one_node
 
 
@@ -32,7 +31,8 @@ def command(app: App, call: Call, *, follow: bool, attempt: int | None) -> int:
     names = [each.name for each in front.plan.graph.nodes() if each.name in front.selection.names]
     told = []
     for name in names:
-        home, logs = _logs(front, name)
+        key, logs = _logs(front, name)
+        home = front.project.step(key)
         if attempt is not None and attempt > len(logs):
             raise ZycError(problem("no-such-log", node=name, number=attempt, count=len(logs)))
         path = home / logs[-1 if attempt is None else attempt - 1]
@@ -47,7 +47,7 @@ def command(app: App, call: Call, *, follow: bool, attempt: int | None) -> int:
         if not text.strip() and not follow:
             app.console.note(f"the step of `{name}` said nothing")
         if follow and path.name == LOG:
-            _follow(app, front, home, len(text))
+            _follow(app, front, key, len(text))
     if app.json:
         app.console.json(told if len(told) > 1 else told[0])
     app.close()
@@ -59,24 +59,26 @@ def _print(app: App, text: bytes) -> None:
         app.console.exact(text.decode("utf-8", "replace").rstrip("\n"))
 
 
-def _logs(front: Front, name: str) -> tuple[Path, list[str]]:
-    """The folder of the newest step of a node that left a log, and its logs, oldest first."""
+def _logs(front: Front, name: str) -> tuple[str, list[str]]:
+    """The key of the newest step of a node that left a log, and its logs, oldest first."""
     keys = [front.plan.decisions[name].key, front.history.last.get(name)]
     for key in dict.fromkeys(each for each in keys if each):
         home = front.project.step(key)
         logs = [log_name(number) for number in earlier_logs(front.world, home)]
-        logs += [LOG] if front.world.exists(home / LOG) else []
+        seen = front.world.stat(home / LOG)
+        logs += [LOG] if seen is not None and seen.kind == "file" else []  # a step may have made a pipe of it
         if logs:
-            return home, logs
+            return key, logs
     raise ZycError(problem("no-log", node=name))
 
 
-def _follow(app: App, front: Front, home: Path, at: int) -> None:
-    """What is added, until nobody adds any more."""
-    world = front.world.acting()
+def _follow(app: App, front: Front, key: str, at: int) -> None:
+    """What is added, until nobody adds any more: whoever makes a step holds the lock of its key, and so does the step."""
+    world, home = front.world.acting(), front.project.step(key)
+    store = Store(world, front.project.store)
     living = True
     while living:
-        living = world.exists(home / CARD) and (runs(world, home) or not world.exists(home / PROCESS))
+        living = store.is_locked(key)
         seen = world.stat(home / LOG)
         if seen is not None and seen.size > at:
             text = world.tail(home / LOG, most=seen.size - at)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of this module
@@ -112,7 +113,7 @@ class World:
 
     def tail(self, path: AnyPath, *, most: int) -> bytes:
         """The end of a file, which may be growing."""
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - most))
             return file.read(most)
 
@@ -650,6 +651,15 @@ def _redacted(log: int, secrets: Sequence[str]) -> tuple[int, Popen[bytes]]:
 def frozen(seen: Stat) -> int:
     """The permission bits of a file or folder without any to write; the owner may always read."""
     return seen.mode & 0o555 | (0o500 if seen.kind == "folder" else 0o400)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opened without waiting for whoever might write into a pipe; what is no file is refused."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file", path)
+    return descriptor
 
 
 def _opened(path: AnyPath, *, shared: bool) -> int:
