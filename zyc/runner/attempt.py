@@ -310,7 +310,8 @@ class Attempt:
         # threads are counted out like cores: steps side by side do not take each other's
         given = {"OMP_NUM_THREADS": str(share.need.cpus)}
         if share.gpus:
-            given["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, share.gpus))
+            names = self.world.accelerators()
+            given["CUDA_VISIBLE_DEVICES"] = ",".join(names[at] if at < len(names) else str(at) for at in share.gpus)
         return environment(self.world, {**given, **passed})
 
     def _secrets(self) -> tuple[str, ...]:
