@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -258,6 +259,34 @@ def test_a_job_on_a_cluster_is_asked_to_stop_and_keeps_its_state(shop, tmp_path,
     cluster.delay = 0
     assert fates(made(shop, cluster)[0]) == {"sacks": "ran" if moment == "queued" else "resumed"}
     assert set(cluster.submissions.values()) == {1}
+
+
+def test_what_never_arrives_is_not_waited_for_after_a_second_press(shop, tmp_path):
+    """Ctrl-C twice ends a build whose host does not deliver; the next one takes what has arrived by then."""
+    shop.spec("steps:\n  sacks: echo $$ >> $HOME/starts; ls in > out/sacks; echo 1 >> out/sacks\n")
+    front, cluster = shop.front(), Cluster(tmp_path / "cluster", late=1_000_000)
+
+    def told(event):
+        if isinstance(event, Started):
+            threading.Thread(target=press_twice).start()
+
+    def press_twice():
+        while not cluster.fetched:
+            time.sleep(0.02)
+        build.press()
+        build.press()
+
+    build = Build(front, front.plan, told, host=cluster)
+    assert fates(build.run()) == {"sacks": "interrupted"}
+    assert fates(made(shop, Cluster(tmp_path / "cluster"))[0]) == {"sacks": "ran"}
+    assert starts(shop) == 1
+
+
+def test_a_queue_takes_no_time_of_a_limit(shop, tmp_path):
+    """What waits for its turn on a cluster has not begun."""
+    shop.spec("steps:\n  sacks: echo 1 > out/sacks\n")
+    cluster = Cluster(tmp_path / "cluster", delay=1.5)
+    assert fates(made(shop, cluster, timeout=1)[0]) == {"sacks": "ran"}
 
 
 def test_a_job_that_takes_too_long_on_a_cluster_is_not_started_anew(shop, tmp_path, monkeypatch):

@@ -88,6 +88,20 @@ def test_steps_that_want_accelerators_are_told_which(shop):
     assert (told["z"], told["w"]) == ("none", "0,1 2")
 
 
+@pytest.mark.parametrize(("left", "site"), [("5,GPU-7", ""), ("5,GPU-7", "gpus: 8"), ("5,GPU-7,-1,3", "")])
+def test_a_scheduler_says_which_accelerators_are_ours(shop, monkeypatch, left, site):
+    """On a machine shared with others, steps take those that were left to zyc, by their own names, and no others."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", left)
+    shop.spec(
+        "steps:\n  x: {placement: {gpus: 2}, run: 'echo $CUDA_VISIBLE_DEVICES > out/it'}\n  y: {placement: {gpus: 3}, run: ls}\n"
+    )
+    shop.write("zyc.yml", f"hosts: {{local: {{cpus: 2, {site}}}}}\n")
+    plan = shop.plan()
+    assert (plan.decisions["x"].cannot, "2" in plan.decisions["y"].cannot) == ("", True)
+    assert made(shop, "x")["x"].fate is Fate.RAN
+    assert (shop.tree("x") / "it").read_text() == "5,GPU-7\n"
+
+
 def test_what_a_step_held_and_took_is_kept(shop):
     """Time, peak memory of all its processes, and bytes: the next plan reckons with them."""
     fill = "import time; x = bytearray(50_000_000); time.sleep(0.3)"

@@ -15,6 +15,7 @@ from zyc.files import glob_root
 from zyc.graph import Node
 from zyc.kind import FileNeed
 from zyc.known import Known
+from zyc.quantity import in_bytes
 from zyc.render import Rendered
 from zyc.world import World
 
@@ -67,6 +68,9 @@ def holds_secret(world: World, folder: Path, secrets: Iterable[str]) -> str:
     return ""
 
 
+_LONGEST_MEASURES = 4_000_000  # bytes: each plan reads all numbers of all nodes
+
+
 def read_measures(world: World, folder: Path) -> Mapping[str, float]:
     """What the step measured: a flat mapping of names to numbers, or of groups of them."""
     path = folder / "measures.json"
@@ -75,6 +79,10 @@ def read_measures(world: World, folder: Path) -> Mapping[str, float]:
         return {}
     if seen.kind != "file":
         raise ZycError(problem("bad-measures", reason="it is no file"))
+    if seen.size > _LONGEST_MEASURES:
+        raise ZycError(
+            problem("bad-measures", reason=f"it has {in_bytes(seen.size)}; {in_bytes(_LONGEST_MEASURES)} are the most")
+        )
     try:
         told = json.loads(world.read(path))
         measures: dict[str, float] = {}

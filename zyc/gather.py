@@ -137,11 +137,15 @@ def _machine(world: World, project: Project, site: Site) -> Machine:
         disk = world.disk_free(project.root)
     except OSError:
         disk = None
+    # what was left to us counts, whatever the site says of the whole machine
+    gpus = len(world.accelerators())
+    if here.gpus is not None:
+        gpus = min(here.gpus, gpus) if "CUDA_VISIBLE_DEVICES" in world.environ() else here.gpus
     return Machine(
         cpus=here.cpus or world.cpu_count(),
         memory=here.memory or world.memory_total(),
         disk=min((each for each in (disk, here.disk) if each is not None), default=None),
-        gpus=here.gpus if here.gpus is not None else len(world.list("/proc/driver/nvidia/gpus")),
+        gpus=gpus,
         price=here.price,
     )
 

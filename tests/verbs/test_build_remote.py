@@ -5,6 +5,10 @@ import json
 import pytest
 from desk import Desk
 
+from zyc.front import Call, open_front
+from zyc.runner import Build, Fate, Started
+from zyc.world import World
+
 CHAIN = """steps:
   grain: echo rye > out/grain
   flour: {inputs: {grain: grain}, run: tr a-z A-Z < in/grain/grain > out/flour}
@@ -108,3 +112,23 @@ def test_what_failed_is_not_sent(second, tmp_path):
     said = second.zyc("build", "--remote", str(tmp_path / "new"), "--push")
     assert (said.code, "2 sent" in said.out) == (1, True), said.text
     assert len(list((tmp_path / "new/traces").glob("*/*"))) == 2
+
+
+def test_ctrl_c_ends_a_fetch(shared, second):
+    """What was to be fetched is not waited for, and the next build brings it."""
+    front = open_front(World(), second.root, Call(remote=str(shared)))
+
+    def told(event):
+        if isinstance(event, Started) and event.fetches:
+            build.press()
+
+    build = Build(front, front.plan, told)
+    assert build.run()["bread"].fate is Fate.INTERRUPTED
+    assert trees(second) == 0
+    assert fates(events(second, "--remote", str(shared)))["bread"] == ("kept", 10)
+
+
+def test_the_last_event_of_a_build_that_sends_is_its_end(second, tmp_path):
+    """Programs read until `done`: nothing comes after it."""
+    told = [each["event"] for each in events(second, "--remote", str(tmp_path / "new"), "--push")]
+    assert told[-2:] == ["push", "done"]

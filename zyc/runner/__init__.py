@@ -277,7 +277,7 @@ class Build:
         self._making[key] = [node.name]
         self._running[node.name] = _Run(key, None, None)
         self.told(Started(node.name, fetches=self.plan.history.remote_name))
-        self._begin(node.name, key, lambda: self.records.fetched(key, tree))
+        self._begin(node.name, key, lambda: self.records.fetched(key, tree, stopped=lambda: self.pressed))
 
     def _fetched(self, node: Node, key: str, result: Result) -> None:
         """What the remote cannot give is built here; while it cannot be asked, nobody spends hours on what it has."""
@@ -285,6 +285,9 @@ class Build:
             self._fail_all(node.name, key, result.reason)
             return
         same = self._making.pop(key)
+        if result.fate is Fate.INTERRUPTED:
+            self._end(Ending(node.name, Fate.INTERRUPTED, key))
+            return
         if result.trace is None:
             self._unfetched.update(same)
             self.told(Started(node.name, why=f"here: {result.reason}"))

@@ -30,6 +30,10 @@ _MOST_LOGS = 5
 _NOTICE = 0.2  # seconds between two looks at what a step says of itself
 
 
+class _NotArrivedError(Exception):
+    """Nobody waits any more for what a job left."""
+
+
 class Attempt:
     """A step being made; `stop` may be called from another thread."""
 
@@ -65,6 +69,8 @@ class Attempt:
                 if there is not None and self.bench.store.has(there.tree):
                     return Result(Fate.KEPT, there)
                 return self._made(lock)
+            except _NotArrivedError:
+                return Result(Fate.INTERRUPTED)
             except (OSError, ZycError) as error:
                 return self._given_up(refusal(error))
 
@@ -241,6 +247,8 @@ class Attempt:
             report = self.bench.host.poll(job, seconds=_NOTICE)
             if report.phase in (Phase.ENDED, Phase.LOST):
                 break
+            if report.phase is Phase.QUEUED:
+                began = self.world.monotonic()  # what waits for its turn takes no time of its limit
             told = Progress(
                 self.task.node.name, self._heard.facts(), report.memory, report.says if report.phase is Phase.QUEUED else ""
             )
@@ -249,6 +257,8 @@ class Attempt:
                 last = told
             self._watch_the_clock(job, self.world.monotonic() - began)
         while not self.bench.host.fetch(job):
+            if self._presses > 1:
+                raise _NotArrivedError  # the next build asks for it
             self.world.sleep(_NOTICE)
         return report if report.phase is Phase.ENDED else None
 
@@ -296,7 +306,8 @@ class Attempt:
         # threads are counted out like cores: steps side by side do not take each other's
         given = {"OMP_NUM_THREADS": str(share.need.cpus)}
         if share.gpus:
-            given["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, share.gpus))
+            ours = self.world.accelerators()
+            given["CUDA_VISIBLE_DEVICES"] = ",".join(ours[at] if at < len(ours) else str(at) for at in share.gpus)
         return environment(self.world, {**given, **passed})
 
     def _secrets(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from zyc.errors import ZycError
@@ -13,6 +14,10 @@ from zyc.runner.fates import Fate, refusal
 from zyc.runner.task import Result
 from zyc.store import Store
 from zyc.traces import Roots, Trace, Traces
+
+
+class _StoppedError(Exception):
+    """Nobody wants the rest of a fetch any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,21 @@ class Records:
             dict.__setitem__(self.history.traces, key, Summary.of(found[key]))  # type: ignore[index]
         return self.history.traces.get(key)
 
-    def fetched(self, key: str, tree: str) -> Result:
-        """A tree that the remote has, brought here; its trace follows its bytes."""
+    def fetched(self, key: str, tree: str, *, stopped: Callable[[], bool]) -> Result:
+        """A tree that the remote has, brought here; its trace follows its bytes. What came before a stop counts later."""
         remote = self.front.remote
         assert remote is not None
+
+        def told(_: int, __: int) -> None:
+            if stopped():
+                raise _StoppedError
+
         try:
-            got = remote.fetch(tree, self.store)
+            told(0, 0)
+            got = remote.fetch(tree, self.store, told=told)
             trace = remote.keep(key, self.traces, trace=self.front.hits.get(key))
+        except _StoppedError:
+            return Result(Fate.INTERRUPTED)
         except ZycError as error:
             unreachable = any(each.code == "remote-failed" for each in error.problems)
             return Result(Fate.FAILED if unreachable else Fate.BLOCKED, reason=error.problems[0].message)

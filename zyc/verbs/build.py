@@ -147,6 +147,7 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
             stopped, left = True, [name for name in done.held if name in decisions]
             break
     took = front.world.monotonic() - began
+    unsent = app.json and work.push and not _push(app, front)  # for programs, `done` is the last
     if app.json:
         counts = {fate.value: sum(1 for each in endings.values() if each.fate is fate) for fate in Fate}
         saved = round(ended.saved_seconds(endings), 3)
@@ -154,7 +155,7 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
         app.console.print(data(done_event))
     else:
         ended.summary(app.console, endings, decisions, left=len(left), again=again or words_of(call), took=took)
-    unsent = work.push and not _push(app, front)
+        unsent = work.push and not _push(app, front)
     app.close()
     if stopped or any(each.fate is Fate.INTERRUPTED for each in endings.values()):
         return 130

@@ -611,6 +611,14 @@ class World:
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return min((pages, *memory(self)))
 
+    def accelerators(self) -> tuple[str, ...]:
+        """The accelerators that this process may use, as CUDA names them: what a scheduler left to us, else all."""
+        told = self.environ().get("CUDA_VISIBLE_DEVICES")
+        if told is None:
+            return tuple(map(str, range(len(self.list("/proc/driver/nvidia/gpus")))))
+        names = [each.strip() for each in told.split(",")]
+        return tuple(names[: next((at for at, each in enumerate(names) if each in ("", "-1")), len(names))])
+
     def may_write(self, path: AnyPath) -> bool:
         """Whether this user may write at a path, there already or not, as far as modes and mounts tell."""
         place = self.real(path)
