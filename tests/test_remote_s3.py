@@ -90,7 +90,7 @@ def test_large_objects_come_in_pieces_and_whole(tmp_path, server, heavy):
 
 def test_a_server_that_dies_in_mid_fetch_costs_what_was_on_its_way(tmp_path, server, heavy, monkeypatch):
     """The fetch ends in words, nothing is seen; once the server is back only what had not arrived is asked for."""
-    monkeypatch.setattr(World, "pause", lambda *_: None)
+    monkeypatch.setattr(World, "sleep", lambda *_: None)
     other = Store.open(World(), tmp_path / "other")
     remote = Remote.open(World(), URL)
     arrived = threading.Event()
