@@ -19,7 +19,9 @@ _MAGIC = b"zyc-memo 3\n"
 _RACY = 20_000_000  # ns: a file that moved this shortly before it was looked at may move again and look the same
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # a link or folder in here is only asked whether it is there, and its parent tells that
-_UNSEEN = (os.path.join("artifacts", "memo", "kept.bin"), os.path.join("artifacts", "store", "tmp", "tick"))
+_UNSEEN = tuple(
+    os.path.join("artifacts", *each) for each in (("memo", "kept.bin"), ("store", "tmp", "tick"), ("store", "journal.sqlite"))
+)
 _COUNTED = ("store/trees", "nodes", "twin")
 
 
@@ -61,7 +63,8 @@ class Watching(World):
 
     def _note(self, path: str) -> None:
         # what the kernel makes up has no time of its own; a machine's cores and memory do not move between two calls;
-        # kept answers are found by their questions, so they make calls quick, never different; a tick is a clock
+        # kept answers are found by their questions, so they make calls quick, never different; so does an index;
+        # a tick is a clock
         if path not in self.seen and not path.startswith(("/proc/", "/sys/")) and not path.endswith(_UNSEEN):
             self.seen[path] = stamp(path)
 

@@ -83,7 +83,7 @@ ELSEWHERE = (
     "too-many-values", "tree-absent", "tree-damaged", "tree-differs", "remote-damaged", "remote-failed", "remote-lacks",
     "remote-too-large", "remote-unreadable", "no-remote-library", "store-busy", "store-read-only", "store-unnamed",
     "sweep-damaged", "unknown-project", "project-still-there", "accept-gone", "accept-nothing-kept", "accept-nothing-new",
-    "accept-other-kind", "accept-unknown-input",
+    "accept-other-kind", "accept-unknown-input", "no-such-log",
 )  # fmt: skip
 
 
