@@ -202,7 +202,11 @@ def test_a_job_outlives_its_driver_and_is_found_again(shop, tmp_path, moment):
     assert fates(endings) == {"sacks": "ran"}
     assert (starts(shop), list(cluster.submissions.values())) == (1, [1])
     whys = [each.why for each in events if isinstance(each, Started)]
-    assert whys == [f"{'no more' if moment == 'ended' else 'still'}: an earlier build started it"]
+    (why,) = whys
+    found = {"queued": {"still"}, "running": {"still", "no more"}, "ended": {"no more"}}[
+        moment
+    ]  # one that runs may end meanwhile
+    assert why in {f"{each}: an earlier build started it" for each in found}
     assert shop.tree("sacks").joinpath("sacks").read_text() == "1\n2\n3\n"
 
 

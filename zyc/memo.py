@@ -61,7 +61,8 @@ class Watching(World):
 
     def _note(self, path: str) -> None:
         # what the kernel makes up has no time of its own; a machine's cores and memory do not move between two calls;
-        # kept answers are found by their questions, so they make calls quick, never different; a tick is a clock
+        # kept answers are found by their questions, so they make calls quick, never different; so does an index;
+        # a tick is a clock
         if path not in self.seen and not path.startswith(("/proc/", "/sys/")) and not path.endswith(_UNSEEN):
             self.seen[path] = stamp(path)
 

@@ -358,9 +358,9 @@ class Mill(RuleBasedStateMachine):
         path = self.desk.root / "artifacts/store/journal.sqlite"
         if path.exists() and damage:
             path.write_bytes(path.read_bytes()[: self.random.randrange(4000)])
-            self.desk.zyc("plan", "--json", *self.words)  # is told once, and made again
         elif path.exists():
             path.unlink()
+        self.desk.zyc("plan", "--json", *self.words)  # is told once, and made again
 
     @rule()
     @precondition(lambda self: self.said.code == 0)
