@@ -56,11 +56,20 @@ class Remote:
             if not create:
                 raise ZycError(problem("remote-missing", remote=self.name)) from None
             if not self.shelf.is_empty():
-                raise ZycError(problem("remote-not-empty", remote=self.name)) from None
+                self._check_made()
+                return
             self.shelf.put("FORMAT", FORMAT.encode())  # first: an empty remote is whole
             return
         if found != FORMAT:
             raise ZycError(problem("remote-format", remote=self.name, found=found[:40].strip(), known=FORMAT.strip()))
+
+    def _check_made(self) -> None:
+        """Somebody else may have made it since we looked."""
+        try:
+            self.shelf.piece("FORMAT", start=0, most=80)
+        except Absent:
+            raise ZycError(problem("remote-not-empty", remote=self.name)) from None
+        self._check(create=False)
 
     # --- what is there ---
 
