@@ -108,7 +108,7 @@ def test_two_builds_at_once_run_each_step_once(bare):
     assert fates(out) == {"first": "ran", "second": "ran", "third": "ran"}
     assert fates(second.stdout)["second"] == "kept"
     waits = [each["text"] for line in second.stdout.splitlines() if (each := json.loads(line))["event"] == "wait"]
-    assert waits == [f"process {first.pid} on {os.uname().nodename}"]
+    assert waits[0].startswith(f"process {first.pid} on ")
     assert bare.read("begun") == "x\n"
 
 
