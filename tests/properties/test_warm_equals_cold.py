@@ -154,7 +154,9 @@ class Mill(RuleBasedStateMachine):
         assert (warm.out, warm.code) == (cold.out, cold.code), "a memo shows"
         time.sleep(0.025)  # what moved a moment ago is looked at again, so nothing would be kept
         again = self.desk.zyc(*call)
-        assert (again.out, again.err, again.code) == (cold.out, cold.err, cold.code), "a memo shows"
+        # that an index is gone or damaged is told by whoever needs it first; all else is the same
+        told = [each for each in again.err.split("\n\n") if "the index" not in each]
+        assert (again.out, told, again.code) == (cold.out, cold.err.split("\n\n"), cold.code), "a memo shows"
         self.said = cold
 
     # --- changes ---
@@ -360,7 +362,8 @@ class Mill(RuleBasedStateMachine):
             path.write_bytes(path.read_bytes()[: self.random.randrange(4000)])
         elif path.exists():
             path.unlink()
-        self.desk.zyc("plan", "--json", *self.words)  # is told once, and made again
+        with patch("desk.memo.replay", lambda _: None):  # whoever is answered from memory does not ask the index
+            self.desk.zyc("plan", "--json", *self.words)  # is told once, and made again
 
     @rule()
     @precondition(lambda self: self.said.code == 0)
