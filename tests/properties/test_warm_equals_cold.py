@@ -398,7 +398,7 @@ class Mill(RuleBasedStateMachine):
     @precondition(lambda self: self.said.code == 0)
     def ask_why(self):
         """A reason is told exactly where the key is another one than at the last build, and for what has none."""
-        name = self.random.choice(sorted(self._states()))
+        name = self.random.choice(sorted(self._states()) or list(self.nodes))
         words = tuple(self.words) if self.words[:1] in (("--profile",), ("--set",)) else ()
         told = self.desk.zyc("why", name, "--json", *words)
         assert told.code == 0, told.text
