@@ -18,6 +18,7 @@ LONGER = {  # files that may be longer, and why
     "compile/link.py": "references become edges in one walk, families, choices and inserted nodes with them",
     "compile/declare.py": "what every node of every file says by itself, with all that can be wrong with it",
     "compile/expand.py": "vars, profiles, overrides and matrices are laid over each other in one order",
+    "fields.py": "every type that a field may have: how each reads its text, and how an editor is told of it",
     "gather.py": "the only reader: files, globs, templates, pins, history",
     "runner/__init__.py": "the loop: every state that a node may be in, and every way out of it",
     "store.py": "trees from a folder to their digest, with every way in which a disk may refuse one",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, NoReturn, TypeVar, get_args
 
@@ -147,6 +148,30 @@ def read_path(value: object) -> str:
 def read_list(value: object) -> object:
     """One thing where a list is wanted is a list of one."""
     return value if isinstance(value, list | tuple) else [value]
+
+
+def read_named(setting: str) -> Callable[[object], object]:
+    """`data: corpus`, `data: [a, b]`, `data: {corpus: 80%, code: 20%}`: nodes by name, each with a setting or several.
+
+    It becomes a list of `{node: NAME, SETTING: ...}`; the largest setting comes first, so that a new name moves nothing.
+    """
+
+    def reading(value: object) -> object:
+        if not isinstance(value, dict) or list(value) == ["select"]:
+            return [each if isinstance(each, dict) and "node" in each else {"node": each} for each in _listed(value)]
+        rows = [{"node": Plain(name), **(each if isinstance(each, dict) else {setting: each})} for name, each in value.items()]
+        return sorted(rows, key=lambda row: _weight_of(row.get(setting)), reverse=True)
+
+    return reading
+
+
+def _listed(value: object) -> list[object] | tuple[object, ...]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _weight_of(value: object) -> float:
+    found = quantity.read(str(value)) if isinstance(value, str | int | float) else None
+    return found.value if found is not None else 0.0
 
 
 def read_gate(value: object) -> gates.Gate:

@@ -85,7 +85,7 @@ def _templates(world: World, files: Files, names: set[str]) -> dict[str, Templat
         for root in kinds.templates_of(name):
             texts |= _built_in(world, root, name)
         for path in own:
-            if path == "run.sh" or path.startswith((f"{name}/", "lib/")):
+            if path == "run.sh" or path.startswith((f"{name}/", "lib/", "shared/")):
                 text = _own_template(files, f"templates/{path}")
                 if text != texts.get(path):  # a copy of ours is ours
                     shadows[path] = text
@@ -109,7 +109,7 @@ def _built_in(world: World, root: Path, name: str) -> dict[str, str]:
     texts = {}
     base = root if world.exists(root / "run.sh") else Path(kinds.templates_of("step")[0])
     texts["run.sh"] = world.read_text(base / "run.sh")
-    for folder in (name, "lib"):
+    for folder in (name, "lib", "shared"):
         for path, seen in world.walk(root / folder):
             if seen.kind == "file" and not path.endswith((".pyc", ".pyo")) and "__pycache__" not in path:
                 texts[f"{folder}/{path}"] = world.read_text(root / folder / path)
@@ -117,18 +117,21 @@ def _built_in(world: World, root: Path, name: str) -> dict[str, str]:
 
 
 def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Template:
-    wanted = kinds.load(name).harness
+    kind = kinds.load(name)
 
     def part(folder: str) -> dict[str, str]:
         start = f"{name}/{folder}/"
         return {path[len(start) :]: text for path, text in texts.items() if path.startswith(start)}
 
-    harness = {path[4:]: text for path, text in texts.items() if path.startswith("lib/") and path[4:] in wanted}
+    harness = {path[4:]: text for path, text in texts.items() if path.startswith("lib/") and path[4:] in kind.harness}
+    shared = {path[7:]: text for path, text in texts.items() if path.startswith("shared/") and path[7:] in kind.shares}
     digest = of_text("".join(f"{path}\0{of_text(text)}\n" for path, text in sorted(texts.items())))
     recipe = part("recipe")
     blocks = (BLOCK.search(text) for text in recipe.values())
     named = sorted({found[1] for block in blocks if block for found in DEPENDENCY.finditer(block[0])})
-    return Template(recipe, part("lib"), part("placement"), harness, texts.get("run.sh", ""), digest, own, tuple(named))
+    return Template(
+        recipe, {**shared, **part("lib")}, part("placement"), harness, texts.get("run.sh", ""), digest, own, tuple(named)
+    )
 
 
 def _machine(world: World, project: Project, site: Site) -> Machine:

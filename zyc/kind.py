@@ -176,9 +176,12 @@ class Kind(Generic[S]):
     gives: ClassVar[type[Artifact]] = Artifact
     measures: ClassVar[Mapping[str, Measure]] = {}
     harness: ClassVar[tuple[str, ...]] = ()  # modules of templates/lib that its scripts import; not keyed
+    shares: ClassVar[tuple[str, ...]] = ()  # modules of templates/shared, copied into the recipes of several kinds; keyed
     coerces: ClassVar[tuple[type[Artifact], type[Artifact]] | None] = None  # (from, to): inserted where `to` is wanted
     suffix: ClassVar[str] = ""  # what the inserted node is called: `.fused`
+    follows: ClassVar[Mapping[str, str]] = {}  # of a coercion: its fields that are taken from a field of its source
     proof: ClassVar[str] = ""  # the kind that measures whether this one kept its promise
+    quiet: ClassVar[bool] = False  # too small to be listed in a plan
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:
         """The fields that a plain text in place of a mapping stands for, if any."""
@@ -226,6 +229,10 @@ class Kind(Generic[S]):
     def recipe(self, case: Case[S]) -> Recipe:
         """The values and files that decide the result."""
         return Recipe(values={"spec": case.spec, "inputs": case.inputs})
+
+    def arrangement(self, case: Case[S]) -> Recipe:
+        """The values and files that say where and how fast, for the templates of placement/; settings.json is there anyway."""
+        return Recipe()
 
     def place(self, path: str) -> str:
         """Where the input of a field stands below `in/`."""

@@ -26,7 +26,7 @@ class Template:
     """The files of one kind's template folder, a project's own ones shadowing the built-in."""
 
     recipe: Mapping[str, str] = field(default_factory=dict)  # path below recipe/ -> template text
-    lib: Mapping[str, str] = field(default_factory=dict)  # plain modules, copied into the recipe
+    lib: Mapping[str, str] = field(default_factory=dict)  # plain modules, its own and shared ones, copied into the recipe
     placement: Mapping[str, str] = field(default_factory=dict)
     harness: Mapping[str, str] = field(default_factory=dict)
     run: str = ""

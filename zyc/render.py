@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from zyc.errors import Problem, Span, ZycError, guess, problem
-from zyc.kind import GATES, NOTES, PLACEMENT, Case, Kind, Spec
+from zyc.kind import GATES, NOTES, PLACEMENT, Case, Kind, Recipe, Spec
 from zyc.known import BLOCK, DEPENDENCY, Template
 
 if TYPE_CHECKING:
@@ -50,23 +50,28 @@ class RecipeFields:
 
 def render(kind: Kind[Any], case: Case[Any], template: Template) -> Rendered:
     """The files of one node."""
-    made = kind.recipe(case)
-    values = {name: RecipeFields(each) if isinstance(each, Spec) else each for name, each in made.values.items()}
-    recipe = dict(template.lib)
-    for name, text in template.recipe.items():
-        try:
-            recipe[name] = pinned(fill(text, name, values), case.pins)
-        except Exception as error:
-            path = f"{kind.name}/recipe/{name}"
-            if path not in template.own:
-                raise
-            raise ZycError(_unfilled(f"templates/{path}", error, made.values)) from None
-    recipe |= made.files
-    placement = dict(template.placement)
+    recipe = {**template.lib, **_filled(kind, case, template, "recipe", kind.recipe(case))}
+    placement = _filled(kind, case, template, "placement", kind.arrangement(case))
     settings = getattr(case.spec, "placement", None)
     if isinstance(settings, BaseModel):
         placement["settings.json"] = json.dumps(_settings(settings, twin=case.twin), indent=2, sort_keys=True) + "\n"
     return Rendered(recipe, template.harness, placement, template.run)
+
+
+def _filled(kind: Kind[Any], case: Case[Any], template: Template, folder: str, made: Recipe) -> dict[str, str]:
+    """The templates of a folder with their values, and the files that are written as they are."""
+    values = {name: RecipeFields(each) if isinstance(each, Spec) else each for name, each in made.values.items()}
+    texts = template.recipe if folder == "recipe" else template.placement
+    told = {}
+    for name, text in texts.items():
+        try:
+            told[name] = pinned(fill(text, name, values), case.pins)
+        except Exception as error:
+            path = f"{kind.name}/{folder}/{name}"
+            if path not in template.own:
+                raise
+            raise ZycError(_unfilled(f"templates/{path}", error, made.values)) from None
+    return {**told, **made.files}
 
 
 def _unfilled(template: str, error: Exception, values: Mapping[str, object]) -> Problem:

@@ -37,6 +37,124 @@ class Numbers(Artifact):
     says: ClassVar[str] = "measurements"
 
 
+@dataclass(frozen=True, slots=True)
+class Tokenizer(Artifact):
+    """Text <-> token ids, with the template that makes a prompt of a chat."""
+
+    says: ClassVar[str] = "a tokenizer"
+    identity: str | None = None  # equal when ids and template are: the repository of a public one, else a digest
+    form: str | None = None  # `sentencepiece-bpe`, `sentencepiece-unigram`, `byte-bpe`
+    vocabulary: int | None = None  # ids that it may give
+    template: str | None = None  # the name of a chat template that zyc knows, `own`, or empty for none
+    begins: int | None = None  # how many BOS stand before a rendered chat: 0 or 1
+    end_of_turn: str | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model(Artifact):
+    """Weights, a configuration and a tokenizer."""
+
+    says: ClassVar[str] = "a model"
+    name: str | None = None  # of a public one: `mistralai/Mistral-7B-Instruct-v0.3`
+    family: str | None = None  # the `model_type` of its configuration: llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, ...
+    layers: int | None = None
+    width: int | None = None
+    mlp: int | None = None
+    heads: int | None = None
+    kv_heads: int | None = None
+    head_size: int | None = None
+    vocabulary: int | None = None  # rows of the embedding
+    context: int | None = None
+    window: int | None = None  # of layers that look back only so far
+    tied: bool | None = None  # the output is the embedding
+    biased: bool | None = None  # q, k and v have biases
+    dtype: str | None = None  # of the weights that lie on disk: bf16, fp16, fp32
+    quantized: str | None = None  # empty, or how the weights were made smaller: `bnb-4bit`, `awq`, `gptq`, `fp8`
+    licence: str | None = None
+    gated: bool | None = None
+    code: bool | None = None  # it brings Python of its own
+    tokenizer: str | None = None  # see Tokenizer, for these and the next
+    form: str | None = None
+    ids: int | None = None  # that the tokenizer may give; never more than `vocabulary`
+    template: str | None = None
+    begins: int | None = None
+    end_of_turn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset(Artifact):
+    """Rows in parquet shards, split, with a card."""
+
+    says: ClassVar[str] = "a dataset"
+    format: str | None = None  # messages, prompt-completion, preference, unpaired, questions, text
+    rows: int | None = None  # of all splits, as far as it is known before cleaning
+    tokens: int | None = None  # of all splits, guessed from bytes
+    test: float | None = None  # the share that is held out; 0 for none
+    turns: str | None = None  # of chats: `single`, `multi`
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt(Artifact):
+    """A persona: what stands before a question, and how answers are drawn."""
+
+    says: ClassVar[str] = "a prompt"
+    system: str | None = None
+    tokens: int | None = None  # of what stands before a question, guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter(Artifact):
+    """A small change of a model, kept apart from it."""
+
+    says: ClassVar[str] = "an adapter"
+    base: tuple[object, ...] | None = None  # the facts of the model that it changes, see `model_of`
+    method: str | None = None  # lora, qlora, dora
+    rank: int | None = None
+    parameters: int | None = None
+    dtype: str | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer(Artifact):
+    """A model that gives an answer a number."""
+
+    says: ClassVar[str] = "a scorer"
+    base: tuple[object, ...] | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gguf(Artifact):
+    """A model in the format of llama.cpp."""
+
+    says: ClassVar[str] = "a GGUF"
+    base: tuple[object, ...] | None = None  # the facts of the model that it was made of
+    type: str | None = None  # F16, Q4_K_M, ...
+    bytes: int | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Artifact):
+    """Passages that can be found by what they say."""
+
+    says: ClassVar[str] = "an index"
+    licence: str | None = None
+
+
+def values_of(artifact: Artifact) -> tuple[object, ...]:
+    """The facts as a plain tuple, for another artifact to carry along."""
+    return tuple(value for _, value in facts_of(artifact))
+
+
+def model_of(values: tuple[object, ...] | None) -> Model:
+    """The model whose facts were carried along."""
+    return Model(*values) if values else Model()  # type: ignore[arg-type]
+
+
 def facts_of(artifact: Artifact) -> tuple[tuple[str, object], ...]:
     """The facts, in the order of their declaration."""
     return tuple((each.name, getattr(artifact, each.name)) for each in fields(artifact))

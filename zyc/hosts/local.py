@@ -137,6 +137,13 @@ def _noted(world: World, folder: Path) -> Mapping[str, str]:
     return card if card["pid"].isdecimal() and int(card["pid"]) > 0 else {}
 
 
+# where this machine keeps what it fetched, and how it gets there: they change no result, so they are in no key
+_PLACES = (
+    "HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "XDG_CACHE_HOME", "ZYC_TOOLCHAIN", "SSL_CERT_FILE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_CONFIG_FILE",
+)  # fmt: skip
+
+
 def environment(world: World, passed: Mapping[str, str]) -> dict[str, str]:
     """What every step sees of this machine, and what the spec or the site passes on to it; nothing else."""
     here = world.environ()
@@ -150,4 +157,4 @@ def environment(world: World, passed: Mapping[str, str]) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",  # the last words of a step that is killed are worth having
     }
-    return {**scrubbed, **passed}
+    return {**{name: here[name] for name in _PLACES if name in here}, **scrubbed, **passed}

@@ -66,10 +66,17 @@ def _flaws(kind: AnyKind, stem: str) -> Iterator[str]:
     for name, told in kind.Spec.model_fields.items():
         if not told.description:
             yield f"the field `{name}` has no docstring"
+    yield from _flaws_of_coercion(kind)
+
+
+def _flaws_of_coercion(kind: AnyKind) -> Iterator[str]:
     if kind.coerces and not kind.suffix:
         yield "a coercion needs a suffix, such as `fused`"
     if kind.coerces and list(kind.Spec.model_fields) and "source" not in kind.Spec.model_fields:
         yield "a coercion takes its input in the field `source`"
+    for name in kind.follows:
+        if not kind.coerces or name not in kind.Spec.model_fields:
+            yield f"`{name}` follows its source, but is no field of a coercion"
 
 
 def every() -> tuple[AnyKind, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from zyc import kinds
 from zyc.errors import Problem
 from zyc.gates import Interval, Outlook, Verdict
 from zyc.graph import Node
@@ -41,10 +42,10 @@ class Row:
 
 def table(console: Console, plan: Plan, read: Read, lacks: Sequence[Problem], *, title: str, every: bool = False) -> None:
     """What would happen, on a screen."""
-    shown = [each for each in plan.decisions.values() if every or not _is_quiet_keep(each)]
+    shown = [each for each in plan.decisions.values() if every or not (_is_quiet_keep(each) or _is_small(plan, each))]
     console.say(heading(console, plan, title))
     rows = list(_rows(plan, shown, read, every=every))
-    kept = [each for each in plan.decisions.values() if _is_quiet_keep(each)]
+    kept = [each for each in plan.decisions.values() if _is_quiet_keep(each) and not _is_small(plan, each)]
     if rows:
         console.print()
         body = [
@@ -63,6 +64,11 @@ def table(console: Console, plan: Plan, read: Read, lacks: Sequence[Problem], *,
 def _is_quiet_keep(decision: Decision) -> bool:
     """Whether nothing at all happens to a node, not even that its tree is fetched."""
     return decision.state is State.KEEP and decision.cause.why is not Why.FETCH
+
+
+def _is_small(plan: Plan, decision: Decision) -> bool:
+    """Whether a node is too small to be listed; one that is in trouble is."""
+    return kinds.load(_node(plan, decision).kind).quiet and decision.cause.why is not Why.FAILED
 
 
 def heading(console: Console, plan: Plan, title: str) -> str:
