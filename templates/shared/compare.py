@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import normalize
 
 from jinja2 import TemplateError, UndefinedError
-from sayings import open_chats, texts, texts_with
+from sayings import open_chats, texts_with
+from sayings import texts as every_text
 
 EXAMPLES = 5
 Chat = list[dict[str, str]]
@@ -40,13 +42,20 @@ def controls(tokenizer: Any) -> list[str]:
     return [each for each in tokenizer.all_special_tokens if each != usual or tokenizer.eos_token == usual]
 
 
+def composes(tokenizer: Any) -> bool:
+    """Whether transformers composes letters and their accents first (NFC), which llama.cpp never does: Qwen's do."""
+    rule = tokenizer.backend_tokenizer.normalizer
+    return rule is not None and rule.normalize_str("e\u0301") == "\u00e9"
+
+
 def same_tokens(tokenizer: Any, llama: Any) -> Tally:
     """Texts as plain text, special tokens among them; and as a template has them, where they count."""
     tally, special = Tally(), texts_with(controls(tokenizer))
-    for text in (*texts(), *special):
+    texts = tuple(normalize("NFC", each) if composes(tokenizer) else each for each in every_text())
+    for text in (*texts, *special):
         wanted = list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
         tally.add("text", text, wanted, llama.tokenize(text.encode(), add_bos=False, special=False))
-    for text in (*texts(), *special):
+    for text in (*texts, *special):
         wanted = list(tokenizer(text, add_special_tokens=False)["input_ids"])
         tally.add("special", text, wanted, llama.tokenize(text.encode(), add_bos=False, special=True))
     return tally

@@ -1,7 +1,8 @@
 """Texts and chats that show whether two readers of one tokenizer or template agree; nothing of them is in any training data.
 
-Two things are left out, and known to differ: a literal U+2581, which sentencepiece itself takes for a space, and a literal
-`</s>` where another token ends a turn, which transformers reads as text and llama.cpp as control.
+Three things are known to differ, and left out: a literal U+2581, which sentencepiece itself takes for a space; a literal
+`</s>` where another token ends a turn, which transformers reads as text and llama.cpp as control; and, for a tokenizer that
+composes letters and accents first (Qwen's), text in which they stand apart.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ class Parity(Kind[ParitySpec]):
     """Reads several hundred texts and chats with transformers and with every engine of llama.cpp, and compares.
 
     Special tokens are compared as text and as tokens; chats with and without a system, of one turn and many, and with
-    special tokens that a user wrote. Two things are known to differ, and left out: a literal U+2581, and a literal `</s>`
-    where another token ends a turn. Chances are compared on every token of the chats, with the 32-bit model.
+    special tokens that a user wrote. Three things are known to differ, and left out: a literal U+2581; a literal `</s>`
+    where another token ends a turn; accents that stand apart from their letters, for a tokenizer that composes them.
+    Chances are compared on every token of the chats, with the 32-bit model.
     """
 
     name = "parity"

@@ -23,8 +23,8 @@ ENDS = {
     "overflow encountered": "a weight is too large for F16, and would become infinite: this model needs BF16",
     "BPE pre-tokenizer was not recognized": "its tokenizer splits text in a way that llama.cpp does not know by its ids:"
     " name the way in the tokenizer's `pre`, or take a tokenizer that llama.cpp knows",
-    "assert max(tokenizer": "transformers gives its tokenizer more ids than the embedding has rows: the class of some families adds"
-    " a token of its own unless the tokenizer names an `unk_token`",
+    "assert max(tokenizer": "transformers gives its tokenizer more ids than the embedding has rows: some families' classes add a"
+    " token of their own unless the tokenizer names an `unk_token`",
     "is not supported": "llama.cpp's converter does not know this architecture",
 }
 

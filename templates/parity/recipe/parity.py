@@ -12,7 +12,7 @@ from pathlib import Path
 import llama_home
 import numpy as np
 import torch
-from compare import golden_chats, leading, same_template, same_tokens, with_bindings, with_server, with_transformers
+from compare import composes, golden_chats, leading, same_template, same_tokens, with_bindings, with_server, with_transformers
 from divergence import Distance
 from llama_server import serving
 from sayings import chats
@@ -108,7 +108,8 @@ measures = {
     "kl_max": distance.largest,
     "top1": distance.top1,
 }
-report |= {"texts": tokens.examples, "compared": {"texts": tokens.of, "positions": distance.positions}, **measures}
+report |= {"texts": tokens.examples, "compared": {"texts": tokens.of, "positions": distance.positions}}
+report |= {"only_composed_accents": composes(tokenizer), **measures}
 Path("out/parity.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 Path("measures.json").write_text(json.dumps(measures))
 for name, value in measures.items():
