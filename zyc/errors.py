@@ -91,11 +91,6 @@ WORDING: dict[str, Says] = {
         "{hint}",
         also="`{name}` is declared here",
     ),
-    "no-one-source": Says(
-        "what stands behind `{name}` needs its one `{field}`, and {found}",
-        "choose among nodes that share their `{field}`, or name the member",
-        also="`{name}` is declared here",
-    ),
     "cycle": Says("these nodes need each other: {path}", "one of them has to do without the next", also="and here"),
     "own-cycle": Says("{owner} needs itself", "name another node"),
     "unknown-measure": Says("{owner} measures no `{measure}`", "{hint}"),
