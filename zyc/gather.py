@@ -30,11 +30,12 @@ def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, 
     texts = {need.path for need in needs if isinstance(need, FileNeed) and need.text}
     found: dict[str, Found] = {}
     missing: dict[str, Missing] = {}
+    wanted_at_all = {need.path for need in needs if isinstance(need, FileNeed) and not need.optional}
     for path in dict.fromkeys(need.path for need in needs if isinstance(need, FileNeed)):
         told = find(files, path, text=path in texts)
         if isinstance(told, Found):
             found[path] = told
-        else:
+        elif path in wanted_at_all or told.code != "missing-input":
             missing[path] = told
     environ = world.environ()
     names = {need.name for need in needs if isinstance(need, EnvironmentNeed) and not need.secret}

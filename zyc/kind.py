@@ -77,6 +77,7 @@ class FileNeed:
     path: str
     field: str
     text: bool = False
+    optional: bool = False  # one that is not there is no problem
 
 
 @dataclass(frozen=True, slots=True)
