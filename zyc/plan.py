@@ -134,6 +134,14 @@ class Plan:
             told[vertex.name] = tuple(dict.fromkeys((*above, *own))) if own or above else ()
         return told
 
+    @cached_property
+    def working(self) -> tuple[Decision, ...]:
+        """The nodes that would run and that an accelerator makes quicker; a rehearsal on a processor needs none."""
+        if self.settlement.twin and not self.settlement.known.machine.gpus:
+            return ()
+        acting = (State.RUN, State.RESUME, State.MAYBE)
+        return tuple(each for each in self.decisions.values() if each.estimate.work is not None and each.state in acting)
+
     @property
     def fetches(self) -> tuple[Decision, ...]:
         """The nodes whose trees would come from the remote."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from zyc import kinds, offers
@@ -17,16 +17,7 @@ _ACTS = (State.RUN, State.RESUME, State.MAYBE)
 
 def columns(plan: Plan) -> tuple[Device, ...]:
     """The devices that have a column: those of the site, where something of the plan is work for an accelerator."""
-    return offers.shown(plan.settlement.known.machine) if any(True for _ in _working(plan)) else ()
-
-
-def _working(plan: Plan) -> Iterable[Decision]:
-    machine = plan.settlement.known.machine
-    return (
-        each
-        for each in plan.decisions.values()
-        if each.state in _ACTS and each.estimate.work is not None and (each.cannot or machine.gpus or not plan.settlement.twin)
-    )
+    return offers.shown(plan.settlement.known.machine) if plan.working else ()
 
 
 def offers_of(plan: Plan, decision: Decision) -> tuple[Offer, ...]:
@@ -63,9 +54,8 @@ def cells(plan: Plan, group: Sequence[Decision], devices: Sequence[Device]) -> t
 def sums(plan: Plan) -> list[tuple[Device, float, float, int]]:
     """Of each device with a column: the seconds of all that fits, their cost, and how many nodes do not fit."""
     told = []
-    working = list(_working(plan))
     for at, device in enumerate(columns(plan)):
-        found = [offers_of(plan, each)[at] for each in working]
+        found = [offers_of(plan, each)[at] for each in plan.working]
         fit = [each for each in found if each.fits]
         told.append((device, sum(each.seconds or 0.0 for each in fit), sum(each.cost for each in fit), len(found) - len(fit)))
     return told
@@ -86,9 +76,7 @@ def summed(plan: Plan) -> list[str]:
 def misfits(plan: Plan) -> list[tuple[Decision, Offer, tuple[Remedy, ...]]]:
     """The nodes that none of the devices holds that they are planned for, with what would help."""
     machine, told = plan.settlement.known.machine, []
-    for each in plan.decisions.values():
-        if each.state not in _ACTS or each.thought.work is None:
-            continue
+    for each in plan.working:
         node = plan.graph.vertices[each.name]
         assert isinstance(node, Node)
         offer = offers.misfit(each.thought, machine, dict(node.shape.placement))

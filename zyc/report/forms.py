@@ -1,4 +1,4 @@
-"""A plan for programs and pull requests: JSON and markdown."""
+"""A plan for programs and for pull requests: as JSON, and as a table in markdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from zyc.errors import Problem
 from zyc.offers import Offer
 from zyc.plan import Decision, Plan, State
 from zyc.report import devices
-from zyc.report.plan import Read, because_of, cell, is_quiet_keep, node_of, rows, weight_of
+from zyc.report.console import safe
+from zyc.report.plan import weight
+from zyc.report.rows import Read, is_quiet_keep, node_of, rows_of, why_of
 
 
 def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, object]:
@@ -27,7 +29,7 @@ def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, objec
             each.family: {"chosen": len(plan.graph.families[each.family].rows), "runs": each.runs}
             for each in plan.graph.searches.values()
         },
-        "fetch": {"remote": plan.history.remote_name, "nodes": len(plan.fetches), "bytes": weight_of(plan)},
+        "fetch": {"remote": plan.history.remote_name, "nodes": len(plan.fetches), "bytes": weight(plan)},
         "devices": {
             device.name: {"seconds": seconds, "cost": cost, "misfits": misfits}
             for device, seconds, cost, misfits in devices.sums(plan)
@@ -56,7 +58,7 @@ def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, obje
         "plan": decision.state.value,
         "why": decision.cause.why.value,
         "root": decision.cause.root,
-        "because": "" if is_quiet_keep(decision) else because_of(plan, decision, read),
+        "because": "" if is_quiet_keep(decision) else why_of(plan, decision, read),
         "key": decision.key,
         "tree": decision.tree,
         "file": node.span.file,
@@ -89,13 +91,13 @@ def _offer_data(offer: Offer) -> dict[str, object]:
 
 def markdown(plan: Plan, read: Read) -> str:
     """The plan as a table for a pull request."""
-    acting = [each for each in plan.decisions.values() if each.state is not State.KEEP]
-    if not acting:
+    rows = [each for each in plan.decisions.values() if each.state is not State.KEEP]
+    if not rows:
         return f"Nothing to do: {_kept(len(plan.decisions), 'node')}."
     there = devices.columns(plan)
     head = ["node", "plan", "here" if there else "time", *(each.says for each in there), "because"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for row in rows(plan, acting, read, every=False):
+    for row in rows_of(plan, rows, read, every=False):
         names = row.label.strip() if len(row.nodes) > 1 else row.nodes[0]
         told = [cell(names), f"**{row.state.value}**", row.time, *map(cell, row.there), cell(row.because)]
         lines.append(f"| {' | '.join(told)} |")
@@ -107,3 +109,8 @@ def _kept(count: int, what: str) -> str:
     if not what:
         return f"{count:,} more {'is' if count == 1 else 'are'} kept"
     return f"{count:,} {what}{' is' if count == 1 else 's are'} kept"
+
+
+def cell(text: str) -> str:
+    """A text that cannot leave its cell."""
+    return safe(text).replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")
