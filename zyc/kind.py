@@ -179,7 +179,8 @@ class Kind(Generic[S]):
     shares: ClassVar[tuple[str, ...]] = ()  # modules of templates/shared, copied into the recipes of several kinds; keyed
     coerces: ClassVar[tuple[type[Artifact], type[Artifact]] | None] = None  # (from, to): inserted where `to` is wanted
     suffix: ClassVar[str] = ""  # what the inserted node is called: `.fused`
-    follows: ClassVar[Mapping[str, str]] = {}  # of a coercion: its fields that are taken from a field of its source
+    # of a coercion: its fields that get what its source takes, in the first of these fields that the source has
+    follows: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     proof: ClassVar[str] = ""  # the kind that measures whether this one kept its promise
     quiet: ClassVar[bool] = False  # too small to be listed in a plan
 
