@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zyc import fields
+from zyc.arch import gguf as sizes
 from zyc.gates import Interval
 from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe, Spec
+from zyc.quantity import in_bytes
 from zyc.types import Gguf, Model, values_of
 
 # by the `model_type` of their configurations: those that the pinned converter takes, see tests/kinds/test_gguf.py
@@ -17,8 +19,9 @@ FAMILIES = (
     "olmo", "olmo2", "olmoe", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "smollm3", "stablelm", "starcoder2",
 )  # fmt: skip
 PIECES_ONLY = ("gemma", "gemma2")  # the converter reads a sentencepiece tokenizer for them, and no other
-PER_WORD = 26  # bytes of a vocabulary's word in the file, roughly: text, score, kind
+AS_BYTES = ("qwen2",)  # transformers takes a tokenizer of theirs for byte-level, whatever its files say
 DISK = 150e6  # bytes a second
+MEMORY = 1_200_000_000  # of the converter, before the first tensor
 
 
 class GgufSpec(Spec):
@@ -48,7 +51,7 @@ class GgufKind(Kind[GgufSpec]):
     def facts(self, case: Case[GgufSpec]) -> Gguf:
         """Those of the model, in 16 bits."""
         model = _model(case)
-        return Gguf(values_of(model), "F16", size_of(model), model.licence)
+        return Gguf(values_of(model), "F16", sizes.file_bytes(model, "F16"), model.licence)
 
     def check(self, case: Case[GgufSpec]) -> Iterable[Objection]:
         """What the converter would refuse after hours, or take and get wrong."""
@@ -63,13 +66,19 @@ class GgufKind(Kind[GgufSpec]):
     def estimate(self, case: Case[GgufSpec]) -> Estimate:
         """Reading and writing at the speed of a disk; a few tensors are in memory at a time."""
         model = _model(case)
-        size = size_of(model)
-        if size is None:
+        tensors, header = sizes.tensor_bytes(model, "F16"), sizes.header_bytes(model)
+        if tensors is None or header is None:
             return Estimate()
-        seconds = Interval(8 + size / (4 * DISK), 15 + 3 * size / DISK, "reading and writing")
-        told = Interval(size, size + 2e6 + PER_WORD * 2 * (model.vocabulary or 0), "2 bytes a weight, and the tokenizer")
-        memory = int(1.2e9 + 12 * (model.vocabulary or 0) * (model.width or 0))
-        return Estimate(seconds, memory, disk=int(told.high), result=f"{size / 1e9:.2g} GB as F16", measures=(("bytes", told),))
+        seconds = Interval(8 + tensors / (4 * DISK), 15 + 3 * tensors / DISK, "reading and writing")
+        told = Interval(tensors, tensors + 3 * header, "2 bytes a weight, and the tokenizer")
+        largest = max(each.bytes for each in sizes.quantized(model, "F16"))
+        return Estimate(
+            seconds,
+            memory=MEMORY + 4 * largest,
+            disk=int(told.high),
+            result=f"{in_bytes(tensors)} as F16",
+            measures=(("bytes", told),),
+        )
 
     def recipe(self, case: Case[GgufSpec]) -> Recipe:
         """Which llama.cpp, and what the file says of itself."""
@@ -89,6 +98,9 @@ def _about_the_tokenizer(model: Model) -> Iterable[Objection]:
     if model.family in PIECES_ONLY and model.form == "byte-bpe":
         says = f"llama.cpp reads a `{model.family}` model with a sentencepiece tokenizer only, and this one is byte-level"
         yield Objection("source", says, "`algorithm: bpe` in its tokenizer, or another family")
+    if model.family in AS_BYTES and (model.form or "").startswith("sentencepiece"):
+        says = f"transformers takes the tokenizer of a `{model.family}` model for byte-level, whatever its files say"
+        yield Objection("source", says, "`algorithm: byte-bpe` in its tokenizer, or another family, such as qwen3")
     if model.ids is not None and model.vocabulary is not None and model.ids > model.vocabulary:
         says = f"the tokenizer gives {model.ids:,} ids, and the embedding has {model.vocabulary:,} rows"
         yield Objection("source", says, "`add_tokens` gives new tokens their rows")
@@ -104,15 +116,3 @@ def metadata_of(model: Model) -> dict[str, object]:
     if model.licence:
         told["general.license"] = model.licence
     return told
-
-
-def size_of(model: Model) -> int | None:
-    """The bytes of its tensors: matrices in 2 bytes a number, the rest in 4."""
-    layers, width, mlp, rows, heads = model.layers, model.width, model.mlp, model.vocabulary, model.heads
-    if layers is None or width is None or mlp is None or rows is None or heads is None:
-        return None
-    size = model.head_size or width // heads
-    all_heads, kv = heads * size, (model.kv_heads or heads) * size
-    matrices = layers * (2 * width * all_heads + 2 * width * kv + 3 * width * mlp) + rows * width * (1 if model.tied else 2)
-    vectors = layers * (2 * width + (all_heads + 2 * kv if model.biased else 0)) + width
-    return 2 * matrices + 4 * vectors
