@@ -15,7 +15,7 @@ from zyc.hosts import FAILED, PLACEMENT, SAVED, has_state, note
 from zyc.hosts.local import runs
 from zyc.journal import Journal
 from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
-from zyc.known import BLOCK, DEPENDENCY, History, Known, Machine, Missing, Template, Unfinished
+from zyc.known import History, Known, Machine, Missing, Template, Unfinished, named
 from zyc.lock import Lock
 from zyc.project import Project
 from zyc.site import Site
@@ -28,10 +28,12 @@ def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, 
     """Read what the nodes of a graph need."""
     needs = [need for node in graph.nodes() for need in node.shape.needs]
     texts = {need.path for need in needs if isinstance(need, FileNeed) and need.text}
+    data = {need.path for need in needs if isinstance(need, FileNeed) and need.data}
+    lines = {need.path for need in needs if isinstance(need, FileNeed) and need.lines}
     found: dict[str, Found] = {}
     missing: dict[str, Missing] = {}
     for path in dict.fromkeys(need.path for need in needs if isinstance(need, FileNeed)):
-        told = find(files, path, text=path in texts)
+        told = find(files, path, text=path in texts, data=path in data, lines=path in lines)
         if isinstance(told, Found):
             found[path] = told
         else:
@@ -127,10 +129,15 @@ def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Te
     shared = {path[7:]: text for path, text in texts.items() if path.startswith("shared/") and path[7:] in kind.shares}
     digest = of_text("".join(f"{path}\0{of_text(text)}\n" for path, text in sorted(texts.items())))
     recipe = part("recipe")
-    blocks = (BLOCK.search(text) for text in recipe.values())
-    named = sorted({found[1] for block in blocks if block for found in DEPENDENCY.finditer(block[0])})
     return Template(
-        recipe, {**shared, **part("lib")}, part("placement"), harness, texts.get("run.sh", ""), digest, own, tuple(named)
+        recipe,
+        {**shared, **part("lib")},
+        part("placement"),
+        harness,
+        texts.get("run.sh", ""),
+        digest,
+        own,
+        named(recipe.values()),
     )
 
 

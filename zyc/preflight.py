@@ -12,6 +12,7 @@ from zyc.errors import Problem, Span, problem
 from zyc.front import Front
 from zyc.graph import Node
 from zyc.kind import EnvironmentNeed, PinNeed
+from zyc.known import named
 from zyc.lock import Lock
 from zyc.plan import Plan, State
 from zyc.quantity import in_bytes
@@ -65,8 +66,9 @@ def _flaws(front: Front, plan: Plan, node: Node, *, probing: bool) -> Iterator[P
 
 def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:
     pins = plan.settlement.known.pins
-    template = plan.settlement.known.templates[node.kind]
-    return [(f"package:{name}", pins[f"package:{name}"]) for name in template.dependencies]
+    if not plan.settlement.known.templates[node.kind].dependencies:
+        return []
+    return [(f"package:{name}", pins[f"package:{name}"]) for name in named(plan.settlement.rendered(node).recipe.values())]
 
 
 def _moved(at: Span, name: str, here: str | None, pinned: str) -> Problem:
