@@ -4,7 +4,7 @@ import hashlib
 import json
 from itertools import pairwise
 
-from failing import Bad
+from flaws import Bad
 
 # what a row of each form has; `messages` is what chats become
 NEEDED = {

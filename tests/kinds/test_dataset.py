@@ -33,7 +33,9 @@ def build(workshop, **call):
 
 def rows_of(workshop, node, side="train", **call):
     """What a dataset holds."""
-    return [row for path in sorted((workshop.tree(node, **call) / side).glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+    return [
+        row for path in sorted((workshop.tree(node, **call) / side).glob("*.parquet")) for row in pq.read_table(path).to_pylist()
+    ]
 
 
 def card_of(workshop, node, **call):

@@ -41,7 +41,7 @@ class DatasetKind(Kind[DatasetSpec]):
         "balance.*": Measure("rows with a value of a column: `balance.topic.law`"),
         "language.*": Measure("rows in a language, where `clean` looks at languages"),
     }
-    shares = ("failing.py", "forms.py")
+    shares = ("flaws.py", "forms.py")
     proof = "hygiene"
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:

@@ -32,7 +32,7 @@ class Hygiene(Kind[HygieneSpec]):
         "leaks": Measure("held-out rows that stand in training, too, or whose group does"),
         "overlap": Measure("held-out rows whose question is asked in training, too"),
     }
-    shares = ("failing.py", "forms.py")
+    shares = ("flaws.py", "forms.py")
 
     def bounds(self, spec: HygieneSpec, *, twin: bool = False) -> tuple[Gate, ...]:
         """None of these may be."""

@@ -7,7 +7,7 @@ import random
 import re
 from math import prod
 
-from failing import stop
+from flaws import stop
 from reading import Record
 
 MARK = re.compile(r"\{\{|\}\}|\{([a-z][a-z0-9_]*)(?:\.([A-Za-z][A-Za-z0-9_]*))?(?:\|(capital|upper|lower))?\}")

@@ -15,7 +15,7 @@ import numpy as np
 import reading
 import shards
 import splitting
-from failing import Bad, stop
+from flaws import Bad, stop
 from reading import Record
 from spool import item_of
 

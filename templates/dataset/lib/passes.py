@@ -11,7 +11,7 @@ import forms
 import numpy as np
 import shards
 import splitting
-from failing import Bad, stop
+from flaws import Bad, stop
 from reading import value_of
 from spool import Item, Spool, batches, item_of, spread
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from failing import Bad
+from flaws import Bad
 
 ROWS, BYTES = 500, 4_000_000  # of a batch
 

@@ -32,7 +32,7 @@ from pathlib import Path
 import card
 import making
 import passes
-from failing import BadRows, Unusable, stop
+from flaws import BadRows, Unusable, stop
 
 # Where rows come from.
 SOURCES = {{ sources }}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import forms
 import pyarrow.parquet as pq
-from failing import Bad
+from flaws import Bad
 
 SHOWN = 5  # examples of each flaw
 
