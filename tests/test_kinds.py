@@ -41,6 +41,35 @@ def with_gates(spec, *gates):
     return spec.replace("seed: 7}}", f"seed: 7}}, gates: [{', '.join(gates)}]}}")
 
 
+def test_what_stands_behind_a_node_takes_what_the_node_takes(workshop):
+    """A coercion whose field follows its source gets the input of the source: behind each member, that of the member."""
+    workshop.spec(f"{COUNT}steps:\n  my-page: {{inputs: {{words: my-count.recited}}, run: cp in/words/words.txt out/}}\n")
+    graph = workshop.front().graph
+    edges = {edge.field: edge.source for edge in graph.vertices["my-count.recited"].edges}
+    assert edges == {"source": "my-count", "base": "my-words"}
+    assert set(fates(workshop.build()).values()) == {"ran"}
+    said = (workshop.tree("my-page") / "words.txt").read_text().split()
+    assert sorted(said) == sorted(WORDS) != said
+
+
+def test_a_module_that_kinds_share_is_keyed_in_each(workshop):
+    """A module of templates/shared stands in the recipe of every kind that shares it, and in no other."""
+    workshop.spec(f"{SCORE}steps:\n  my-page: {{inputs: {{words: my-count.recited}}, run: cp in/words/words.txt out/}}\n")
+    settled = workshop.front().settlement.nodes
+    having = {name for name, each in settled.items() if "recipe/chances.py" in dict(each.own)}
+    assert having == {"my-count.dense.proof", "my-count.recited"}
+
+
+def test_how_a_node_is_arranged_is_in_its_placement_alone(workshop):
+    """A template of placement/ takes its values from the placement, and moves no key."""
+    workshop.spec(COUNT)
+    files = [workshop.front(sets=(f"my-count.placement.shards={many}",)) for many in (1, 3)]
+    told = [front.settlement.rendered(front.graph.vertices["my-count"]).files() for front in files]
+    assert [each["placement/shards.json"] for each in told] == ['{"shards": [0]}\n', '{"shards": [0, 1, 2]}\n']
+    keys = {front.plan.decisions["my-count"].key for front in files}
+    assert len(keys) == 1
+
+
 # --- what is known before anything runs ---
 
 

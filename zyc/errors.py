@@ -91,10 +91,13 @@ WORDING: dict[str, Says] = {
         "{hint}",
         also="`{name}` is declared here",
     ),
-    "no-one-source": Says(
-        "what stands behind `{name}` needs its one `{field}`, and {found}",
-        "choose among nodes that share their `{field}`, or name the member",
-        also="`{name}` is declared here",
+    "no-twin": Says(
+        "`{name}` cannot be rehearsed: it is a model {says}",
+        "a twin is of a family that zyc can make from nothing: {families}",
+    ),
+    "no-twin-data": Says(
+        "`{name}` cannot be rehearsed: nothing in its graph is a dataset that a twin could learn from",
+        "add a dataset, or build it at its real size",
     ),
     "cycle": Says("these nodes need each other: {path}", "one of them has to do without the next", also="and here"),
     "own-cycle": Says("{owner} needs itself", "name another node"),

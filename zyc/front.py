@@ -260,8 +260,12 @@ class Front:
                 raise ZycError(each.problem for each in troubles)
         if not self.call.twin:
             return real
-        small = rehearsal(graph)
-        return settle(small, self.known(small), self.kept, twin=True)
+        small = rehearsal(graph, real)
+        twin = settle(small, self.known(small), self.kept, twin=True)
+        wrong = check(compiled, small, twin) if check_it else []
+        if wrong:  # what is possible at its real size must be so at toy size
+            raise ZycError(each.problem for each in wrong)
+        return twin
 
     @cached_property
     def plan(self) -> Plan:

@@ -32,3 +32,11 @@ class Matrix(Artifact):
     says: ClassVar[str] = "a matrix of chances"
     order: int | None = None
     alphabet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Artifact):
+    """The words of a corpus, by how well a table knows them."""
+
+    says: ClassVar[str] = "a reading"
+    words: int | None = None

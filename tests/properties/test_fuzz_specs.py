@@ -26,6 +26,7 @@ from zyc.front import Call, Front
 from zyc.graph import Node
 from zyc.kept import Kept
 from zyc.project import Project
+from zyc.report import forms as report_forms
 from zyc.report import plan as report_plan
 from zyc.report import problems as report
 from zyc.report.console import Console
@@ -223,7 +224,7 @@ def asked(files: Mapping[str, bytes], root: Path, *, kept: Kept | None = None, *
     try:
         plan = front.plan
         report_plan.table(console, plan, front.read_trace, (), title="specs", every=True)
-        report_plan.as_data(plan, front.read_trace, ())
+        report_forms.as_data(plan, front.read_trace, ())
         report.warn(console, lambda file: text_of(files, file), front.warnings)
         answer.nodes, answer.problems = len(plan.decisions), tuple(front.warnings)
     except ZycError as error:

@@ -17,7 +17,7 @@ from zyc.compile.validate import AnyKind, field_words, owner_words, shape_of
 from zyc.errors import Span, guess, listing, problem
 from zyc.fields import Ref
 from zyc.gates import Gate
-from zyc.graph import Choice, Cluster, Edge, Family, Graph, Link, Node, Part, Search, Shape, ordered
+from zyc.graph import Cluster, Edge, Family, Graph, Link, Node, Part, Search, Shape, ordered
 from zyc.kind import Spec
 from zyc.measures import known
 from zyc.types import TYPES, Artifact
@@ -385,30 +385,28 @@ class Linker(Choices):
         for kind in path:
             name = f"{vertex}.{kind.suffix}"
             if name not in self.vertices:
-                follows = {field: self._followed(node, link, vertex, theirs) for field, theirs in kind.follows.items()}
+                follows = {field: self._followed(vertex, theirs) for field, theirs in kind.follows.items()}
                 sources = {"source": vertex, **follows}
-                spec = kind.Spec.model_validate({field: Ref(each, TYPES[link.accepts]) for field, each in sources.items()})
-                edges = [Edge(field, each) for field, each in sources.items()]
-                self._insert(Stand(self._owner(vertex)), name, kind, spec, partial(_given, edges), here.span)
+                spec = kind.Spec.model_validate({"source": Ref(vertex, TYPES[link.accepts]), **follows})
+                sources |= {
+                    each.field: self._coerced(node, each._replace(field=link.field), each.name)
+                    for each in shape_of(kind, spec).links
+                    if each.field in follows
+                }
+                self._insert(Stand(self._owner(vertex)), name, kind, spec, partial(_given, sources), here.span)
             vertex = name
         return vertex
 
-    def _followed(self, node: Declaration, link: Link, vertex: str, field: str) -> str:
-        """What the source of a coercion takes itself in a field; all that a choice may take must take the same."""
-        here = self.vertices[vertex]
-        among = [name for _, name in here.takes] if isinstance(here, Choice) else [vertex]
-        found = {edge.source for name in among for edge in self.vertices[name].edges if edge.field == field}
-        if len(found) != 1:
-            facts = {"name": vertex, "field": field, "found": listing(sorted(found), "they are") or "there is none"}
-            self._trouble(node, problem("no-one-source", node.at(link.field), here.span, **facts))
-            raise Unlinked
-        return found.pop()
+    def _followed(self, vertex: str, fields: Sequence[str]) -> str:
+        """What the source of a coercion takes itself, in the first of these fields that it has."""
+        taken = {edge.field: edge.source for edge in self.vertices[vertex].edges}
+        return next(taken[field] for field in fields if field in taken)
 
     # --- choices ---
 
 
-def _given(edges: list[Edge], _: Shape) -> list[Edge]:
-    return edges
+def _given(sources: Mapping[str, str], _: Shape) -> list[Edge]:
+    return [Edge(field, each) for field, each in sources.items()]
 
 
 def _alone(link: Link, links: Sequence[Link]) -> str:

@@ -11,7 +11,8 @@ from zyc.front import Front
 from zyc.gates import Interval
 from zyc.graph import Choice, Cluster, Graph, Node
 from zyc.report.console import Console, safe
-from zyc.report.plan import cell, span_of_time
+from zyc.report.forms import cell
+from zyc.report.rows import span_of_time
 from zyc.revision import at_revision
 from zyc.settle import Settlement
 from zyc.why import apart, reason_of, recipe_fields

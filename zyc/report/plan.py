@@ -1,20 +1,18 @@
-"""A plan as a table, as markdown for a pull request, and as JSON."""
+"""A plan as a table on a screen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from zyc import kinds
 from zyc.errors import Problem
 from zyc.gates import Interval, Outlook, Verdict
-from zyc.graph import Node
-from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
+from zyc.plan import Decision, GateOutlook, Plan, State, Why
 from zyc.quantity import in_bytes, in_time
+from zyc.report import devices
 from zyc.report.console import Console, safe
+from zyc.report.rows import Read, Row, briefly, is_quiet_keep, node_of, rows_of, span_of_time
 from zyc.schedule import ways
-from zyc.traces import Trace
-from zyc.why import Reason, moved, reasons
 
 COLOURS = {State.KEEP: "dim", State.RUN: "green", State.RESUME: "cyan", State.MAYBE: "yellow", State.BLOCKED: "red"}
 _MANY = {Why.NEW: 40, Why.CHANGED: 40}  # from here on nodes of one cause share a line
@@ -24,51 +22,37 @@ _TOLD = 3
 _EVERYBODYS = {"disk-short", "store-read-only"}  # no part of a build could do without
 _BRIEF = 30  # letters of a value in a table; `zyc why` shows more
 
-Read = Callable[[str], Trace | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table: a node, or several that share a cause."""
-
-    label: str
-    nodes: tuple[str, ...]
-    state: State
-    because: str
-    result: str = ""
-    memory: str = ""
-    time: str = ""
-
 
 def table(console: Console, plan: Plan, read: Read, lacks: Sequence[Problem], *, title: str, every: bool = False) -> None:
     """What would happen, on a screen."""
-    shown = [each for each in plan.decisions.values() if every or not (_is_quiet_keep(each) or _is_small(plan, each))]
+    listed = [each for each in plan.decisions.values() if not _is_small(plan, each)]
+    kept = [each for each in listed if is_quiet_keep(each)]
+    shown = list(plan.decisions.values()) if every else [each for each in listed if not is_quiet_keep(each)]
     console.say(heading(console, plan, title))
-    rows = list(_rows(plan, shown, read, every=every))
-    kept = [each for each in plan.decisions.values() if _is_quiet_keep(each) and not _is_small(plan, each)]
+    rows = list(rows_of(plan, shown, read, every=every))
     if rows:
         console.print()
-        body = [
-            (row.label, console.paint(row.state.value, COLOURS[row.state]), row.because, row.result, row.memory, row.time)
-            for row in rows
-        ]
-        head = ("node", "plan", "because", "result", "memory", "time")
-        console.table(body, head=head, flexible=2, right=(4, 5), spare=(4, 3, 5))
+        body = [(row.label, _painted(console, row), row.because, row.result, row.memory, row.time, *row.there) for row in rows]
+        there = devices.columns(plan)
+        head = ("node", "plan", "because", "result", "memory", "here" if there else "time", *(each.says for each in there))
+        # devices go first where there is no room for them, the last one before the others
+        spare = (*reversed(range(6, 6 + len(there))), 4, 3, 5)
+        console.table(body, head=head, flexible=2, right=() if there else (4, 5), spare=spare)
     if kept and not every:
         console.print()
         console.print(console.paint("  " + _folded(console, "unchanged", [each.name for each in kept]), "dim"))
     _gates(console, plan, every=every)
+    _misfits(console, plan)
     _footer(console, plan, lacks)
 
 
-def _is_quiet_keep(decision: Decision) -> bool:
-    """Whether nothing at all happens to a node, not even that its tree is fetched."""
-    return decision.state is State.KEEP and decision.cause.why is not Why.FETCH
+def _painted(console: Console, row: Row) -> str:
+    return console.paint(row.state.value, COLOURS[row.state])
 
 
 def _is_small(plan: Plan, decision: Decision) -> bool:
     """Whether a node is too small to be listed; one that is in trouble is."""
-    return kinds.load(_node(plan, decision).kind).quiet and decision.cause.why is not Why.FAILED
+    return kinds.load(node_of(plan, decision).kind).quiet and decision.cause.why is not Why.FAILED
 
 
 def heading(console: Console, plan: Plan, title: str) -> str:
@@ -89,152 +73,6 @@ def _folded(console: Console, what: str, names: Sequence[str]) -> str:
             return f"{text}  {part}…"
         part += f"{name}  "
     return f"{text}  {part.rstrip()}"
-
-
-# --- rows ---
-
-
-def _rows(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -> Iterable[Row]:
-    """Members of a family share a line; so do many nodes of one cause; proofs and parts fold into their owner's line."""
-    vertices = plan.graph.vertices
-    alike: dict[tuple[object, ...], list[Decision]] = {}
-    for each in shown:
-        root = _root(plan, each.cause)
-        alike.setdefault((each.state, each.cause.why, root, vertices[each.name].kind), []).append(each)  # type: ignore[union-attr]
-    order = {each.name: at for at, each in enumerate(shown)}
-    groups: dict[tuple[object, ...], list[Decision]] = {}
-    for like, decisions in alike.items():
-        if every:
-            groups |= {(each.name,): [each] for each in decisions}
-            continue
-        nodes = [(each, node) for each in decisions if not _is_folded(plan, node := _node(plan, each))]
-        many = len({node.family or node.name for _, node in nodes}) > _MANY.get(decisions[0].cause.why, _SEVERAL)
-        for each, node in nodes:
-            group = like if many else (*like, node.family) if node.family else (each.name,)
-            groups.setdefault(group, []).append(each)
-    groups = dict(sorted(groups.items(), key=lambda group: order[group[1][0].name]))
-    for at, members in enumerate(groups.values()):
-        yield _row(plan, members, read if at < _EXPLAINED else lambda _: None)
-
-
-def _node(plan: Plan, decision: Decision) -> Node:
-    node = plan.graph.vertices[decision.name]
-    assert isinstance(node, Node)
-    return node
-
-
-def _is_folded(plan: Plan, node: Node) -> bool:
-    """A proof or part says nothing of its own while it shares the state of its owner."""
-    owner, _, suffix = node.name.rpartition(".")
-    if not node.owner or owner not in plan.decisions:
-        return False
-    subject = plan.graph.vertices[owner]
-    parts = {part.suffix for part in subject.shape.parts} if isinstance(subject, Node) else set()
-    here, there = plan.decisions[node.name], plan.decisions[owner]
-    return (suffix == "proof" or suffix in parts) and here.state is there.state and not any(each.bad for each in here.gates)
-
-
-def _root(plan: Plan, cause: Cause) -> str:
-    """Where a cause stands: of a family, its name."""
-    vertex = plan.graph.vertices.get(cause.root)
-    return (vertex.family if isinstance(vertex, Node) else "") or cause.root.removesuffix("@*")
-
-
-def _row(plan: Plan, group: Sequence[Decision], read: Read) -> Row:
-    first = group[0]
-    because = _because(plan, first, read) + (f" ({first.cannot})" if first.cannot else "")
-    estimate = first.estimate
-    result = estimate.result if len(group) == 1 else ""
-    if not result and len(group) == 1 and first.measured and estimate.disk:
-        result = in_bytes(estimate.disk)
-    if first.cause.why is Why.FETCH:
-        weight = in_bytes(sum(each.estimate.disk or 0 for each in group))
-        return Row(_label(plan, group), tuple(each.name for each in group), first.state, because, f"{weight} ↓")
-    memory = max((each.estimate.memory or 0 for each in group), default=0)
-    label, names = _label(plan, group), tuple(each.name for each in group)
-    if first.state is State.BLOCKED:
-        return Row(label, names, first.state, because, result)
-    return Row(label, names, first.state, because, result, in_bytes(memory) if memory else "", _times(group))
-
-
-def _label(plan: Plan, group: Sequence[Decision]) -> str:
-    first = _node(plan, group[0])
-    if len(group) == 1:
-        owner, dot, suffix = first.name.rpartition(".")
-        return (
-            f" ├ .{suffix}" if dot and owner in plan.decisions and plan.decisions[owner].state is not State.KEEP else first.name
-        )
-    families = {_node(plan, each).family for each in group}
-    if len(families) == 1 and first.family:
-        return f"{first.family}[{len(group)}]"
-    return f"{len(group):,} {first.kind}s"
-
-
-def _times(group: Sequence[Decision]) -> str:
-    known = [each.estimate.seconds for each in group if each.estimate.seconds is not None]
-    if not known:
-        return ""
-    low, high = sum(each.low for each in known), sum(each.high for each in known)
-    more = "+" if len(known) < len(group) else ""
-    return span_of_time(Interval(low, high)) + more
-
-
-def span_of_time(time: Interval) -> str:
-    """`3 min`, `2 min to 5 min`."""
-    low, high = in_time(time.low), in_time(time.high)
-    return low if low == high else f"{low} to {high}"
-
-
-def _because(plan: Plan, decision: Decision, read: Read) -> str:
-    """The cause of a node in a few words; a cause stands at its root, and is only pointed to from below."""
-    cause = decision.cause
-    root = _root(plan, cause)
-    node = _node(plan, decision)
-    if cause.why is Why.NEW:
-        words = "inserted" if node.inserted else "new"
-    elif cause.why is Why.FAILED:
-        words = f"failed last time: {cause.text}"
-    elif cause.why is Why.CHANGED:
-        words = short(reasons(plan, decision.name, read)) or "it changed"
-    elif cause.why is Why.INPUT:
-        words = f"`{root}` {moved(root)}" if root else "its inputs are others now"
-    elif cause.why is Why.WAITS:
-        words = f"only if `{root}` changes"
-    elif cause.why is Why.MISSING:
-        words = "its tree is gone"
-    elif cause.why is Why.GATE:
-        words = gate_words(plan, cause)
-    elif cause.why is Why.UPSTREAM:
-        words = f"behind `{cause.root}`"
-    else:
-        words = cause.text
-    return safe(words + _from_state(decision))
-
-
-def _from_state(decision: Decision) -> str:
-    if decision.state is State.RESUME:
-        return ", goes on from " + ("its state" if decision.saved is None else "step {:,} of {:,}".format(*decision.saved))
-    return f", its state cannot go on: {decision.resume}" if decision.resume else ""
-
-
-def gate_words(plan: Plan, cause: Cause) -> str:
-    """`count` fails `letters >= 50`: it is 9, off by 41."""
-    root = plan.decisions.get(cause.root)
-    bad = next((each for each in root.gates if each.bad), None) if root is not None else None
-    if bad is None:
-        return f"`{cause.root}`: {cause.text}"
-    return f"`{cause.root}` {bad.verdict.value} `{bad.gate}`: {briefly(bad)}"
-
-
-def briefly(gate: GateOutlook) -> str:
-    """What is said of a gate where the gate itself stands beside it."""
-    return gate.text.removeprefix(f"`{gate.gate}`: ")
-
-
-def short(found: Sequence[Reason], limit: int = 3) -> str:
-    """The first few reasons."""
-    words = ", ".join(each.told(_BRIEF) for each in found[:limit])
-    return words + (f" and {len(found) - limit} more" if len(found) > limit else "")
 
 
 # --- gates and totals ---
@@ -261,7 +99,7 @@ def _is_quiet(gate: GateOutlook) -> bool:
 
 
 def _gate(console: Console, plan: Plan, decision: Decision, gate: GateOutlook) -> tuple[str, ...]:
-    place = _node(plan, decision).span
+    place = node_of(plan, decision).span
     return (
         _marked(console, gate.verdict),
         decision.name,
@@ -279,6 +117,20 @@ def _marked(console: Console, verdict: Verdict | Outlook) -> str:
     return f"{console.paint(mark, colour)} {verdict.value.ljust(11)}"
 
 
+def _misfits(console: Console, plan: Plan) -> None:
+    """What no device holds that it is planned for, and three things that would help."""
+    found = devices.misfits(plan)
+    if not found:
+        return
+    console.print()
+    console.print(console.paint("too large", "bold"))
+    for decision, offer, remedies in found[:_TOLD]:
+        console.say(console.paint(devices.does_not_fit(safe(decision.name), offer), "red"), indent=2)
+        console.table([devices.remedy_words(each) for each in remedies], indent=4, right=(1, 2))
+    if len(found) > _TOLD:
+        console.say(f"and {len(found) - _TOLD:,} more like that", indent=2)
+
+
 def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
     console.print()
@@ -291,7 +143,7 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         if plan.count(state)
     ]
     if plan.fetches:
-        words.append(f"{len(plan.fetches):,} from {safe(plan.history.remote_name)}, {in_bytes(_weight(plan))} ↓")
+        words.append(f"{len(plan.fetches):,} from {safe(plan.history.remote_name)}, {in_bytes(weight(plan))} ↓")
     known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
     if known:
         total = _side_by_side(plan, known)
@@ -307,9 +159,10 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     download = sum(each.estimate.download for each in running)
     if download:
         words.append(f"{in_bytes(download)} to download")
-    disk, free = sum(each.estimate.disk or 0 for each in running) + _weight(plan), plan.settlement.known.machine.disk
+    disk, free = sum(each.estimate.disk or 0 for each in running) + weight(plan), plan.settlement.known.machine.disk
     if free is not None and disk > free / 10:
         words.append(f"{in_bytes(disk)} of disk ({in_bytes(free)} free)")
+    words += devices.summed(plan)
     console.say(" · ".join(words))
     _notes(console, plan, lacks)
 
@@ -323,7 +176,7 @@ def _side_by_side(plan: Plan, known: Sequence[Interval]) -> Interval:
     return Interval(low * share, high * share)
 
 
-def _weight(plan: Plan) -> int:
+def weight(plan: Plan) -> int:
     """The bytes that would be fetched; a tree that two nodes gave counts once."""
     return sum({each.tree: each.estimate.disk or 0 for each in plan.fetches}.values())
 
@@ -345,79 +198,3 @@ def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     if plan.settlement.known.unpinned:
         names = ", ".join(sorted(plan.settlement.known.unpinned))
         console.say(console.paint(f"unpinned: {names} (`zyc lock` or the next build pins them)", "yellow"))
-
-
-# --- for programs and pull requests ---
-
-
-def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, object]:
-    """The plan as JSON."""
-    running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
-    known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
-    return {
-        "nodes": [_decision_data(plan, each, read) for each in plan.decisions.values()],
-        "counts": {state.value: plan.count(state) for state in State},
-        "seconds": {
-            "low": sum(each.low for each in known),
-            "high": sum(each.high for each in known),
-            "unknown": len(running) - len(known),
-        },
-        "searches": {
-            each.family: {"chosen": len(plan.graph.families[each.family].rows), "runs": each.runs}
-            for each in plan.graph.searches.values()
-        },
-        "fetch": {"remote": plan.history.remote_name, "nodes": len(plan.fetches), "bytes": _weight(plan)},
-        "lacks": [each.message for each in lacks],
-        "unpinned": sorted(plan.settlement.known.unpinned),
-        "twin": plan.settlement.twin,
-    }
-
-
-def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, object]:
-    node, estimate = _node(plan, decision), decision.estimate
-    seconds = estimate.seconds
-    return {
-        "name": decision.name,
-        "kind": node.kind,
-        "plan": decision.state.value,
-        "why": decision.cause.why.value,
-        "root": decision.cause.root,
-        "because": "" if _is_quiet_keep(decision) else _because(plan, decision, read),
-        "key": decision.key,
-        "tree": decision.tree,
-        "file": node.span.file,
-        "line": node.span.line,
-        "owner": node.owner,
-        "seconds": None if seconds is None else {"low": seconds.low, "high": seconds.high, "from": seconds.because},
-        "memory": estimate.memory,
-        "gpu_memory": estimate.gpu_memory,
-        "disk": estimate.disk,
-        "accepted": plan.accepted(decision.name) or None,
-        "stands_on_accepted": [name for name in plan.lineage[decision.name] if name != decision.name],
-        "cannot": decision.cannot,
-        "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],
-    }
-
-
-def markdown(plan: Plan, read: Read) -> str:
-    """The plan as a table for a pull request."""
-    rows = [each for each in plan.decisions.values() if each.state is not State.KEEP]
-    if not rows:
-        return f"Nothing to do: {_kept(len(plan.decisions), 'node')}."
-    lines = ["| node | plan | time | because |", "|---|---|---|---|"]
-    for row in _rows(plan, rows, read, every=False):
-        names = row.label.strip() if len(row.nodes) > 1 else row.nodes[0]
-        lines.append(f"| {cell(names)} | **{row.state.value}** | {row.time} | {cell(row.because)} |")
-    kept = plan.count(State.KEEP)
-    return "\n".join([*lines, *([f"\n{_kept(kept, '')}."] if kept else [])])
-
-
-def _kept(count: int, what: str) -> str:
-    if not what:
-        return f"{count:,} more {'is' if count == 1 else 'are'} kept"
-    return f"{count:,} {what}{' is' if count == 1 else 's are'} kept"
-
-
-def cell(text: str) -> str:
-    """A text that cannot leave its cell."""
-    return safe(text).replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")

@@ -9,6 +9,7 @@ import click
 from zyc.front import Call
 from zyc.plan import Plan
 from zyc.preflight import hindrances
+from zyc.report import forms
 from zyc.report import plan as report
 from zyc.verbs import App, nodes, on_a_graph
 
@@ -57,9 +58,9 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
         app.acted = True
     lacks = hindrances(front, plan, probing=False)
     if form == "json":
-        app.console.json(report.as_data(plan, read, lacks))
+        app.console.json(forms.as_data(plan, read, lacks))
     elif form == "markdown":
-        app.console.print(report.markdown(plan, read))
+        app.console.print(forms.markdown(plan, read))
     else:
         report.table(app.console, plan, read, lacks, title=title_of(plan, call.select), every=every)
         if out is not None:

@@ -13,6 +13,7 @@ from zyc.plan import Decision
 from zyc.quantity import in_bytes, in_number, in_time
 from zyc.report import plan as report
 from zyc.report.console import Console, moment, safe
+from zyc.report.rows import briefly
 from zyc.traces import Trace
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import overlooked, recipe_fields
@@ -74,7 +75,7 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
         ("read by", [(name,) for name in readers]),
         ("files", [(name, in_bytes(len(text.encode()))) for name, text in front.settlement.rendered(node).files().items()]),
         ("measures", [(name, in_number(value)) for name, value in sorted(trace.measures.items())] if trace else []),
-        ("gates", [(str(each.gate), each.verdict.value, report.briefly(each)) for each in decision.gates]),
+        ("gates", [(str(each.gate), each.verdict.value, briefly(each)) for each in decision.gates]),
         ("built", _built(decision, trace, where)),
         ("accepted", _accepted(front, node.name)),
     ]

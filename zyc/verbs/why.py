@@ -8,6 +8,7 @@ from zyc.front import Call, Front
 from zyc.plan import Decision, Plan, State, Why
 from zyc.report import plan as report
 from zyc.report.console import Console, cells, moment, safe
+from zyc.report.rows import gate_words
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import Reason, overlooked, reasons
 
@@ -101,7 +102,7 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
         return
     if decision.cause.why in (Why.GATE, Why.UPSTREAM):
         before = "it stands behind a gate: " if decision.cause.why is Why.UPSTREAM else ""
-        console.say(before + report.gate_words(plan, decision.cause), indent=2)
+        console.say(before + gate_words(plan, decision.cause), indent=2)
         return
     if decision.cause.why is Why.NO_WINNER:
         console.say(f"it stands on `{decision.cause.root}`: {decision.cause.text}", indent=2)

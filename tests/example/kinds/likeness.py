@@ -25,6 +25,7 @@ class Likeness(Kind[LikenessSpec]):
     name = "likeness"
     Spec = LikenessSpec
     gives = Numbers
+    shares = ("chances.py",)
     measures = {"divergence": Measure("the largest difference of a chance")}
 
     def bounds(self, spec: LikenessSpec, *, twin: bool = False) -> tuple[Gate, ...]:
