@@ -139,7 +139,13 @@ def environ(**more):
 def run(home, **more):
     """`bash run.sh`: its code, and all that it said."""
     done = subprocess.run(
-        ["bash", "run.sh"], cwd=home, env=environ(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        ["bash", "run.sh"],
+        cwd=home,
+        env=environ(**more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     return done.returncode, done.stdout
 
