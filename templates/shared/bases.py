@@ -55,8 +55,8 @@ def train_in_single(model):
     """Layers that are trained whole are trained in single precision: small steps would be lost in half of it."""
     import torch
 
-    for each in model.parameters():
-        if each.requires_grad and each.dtype in (torch.bfloat16, torch.float16):
+    for name, each in model.named_parameters():
+        if each.requires_grad and "lora_" not in name:
             each.data = each.data.to(torch.float32)
 
 

@@ -187,6 +187,8 @@ class Finetune(Kind[FinetuneSpec]):
         """Base, data, adapter, batch, engine: whatever can be told from facts."""
         spec, base, data = case.spec, _base(case), case.inputs["data"]
         assert isinstance(data, Dataset)
+        if case.twin:
+            return  # it was checked at its real size
         yield from data_objections(data, "data", FORMATS, "a finetune")
         yield from context_objections(base, spec.context)
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
