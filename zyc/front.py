@@ -20,6 +20,7 @@ from zyc.errors import Problem, ZycError
 from zyc.files import Disk, Files, read_own, read_profile, read_specs
 from zyc.gather import gather, history
 from zyc.graph import Graph, Search
+from zyc.hub import Unreached
 from zyc.journal import Summary
 from zyc.kept import Kept
 from zyc.known import History, Known
@@ -65,6 +66,8 @@ class Front:
     files: Files | None = None
     glance: bool = False  # the specs are checked and nothing is planned: data files are looked at, not read
     warnings: list[Problem] = field(default_factory=list)
+    resolved: dict[str, str] = field(default_factory=dict)  # what hubs told in this call: pin -> commit
+    unreached: dict[str, Unreached] = field(default_factory=dict)  # what they did not tell, and why
     hits: dict[str, Trace] = field(default_factory=dict)  # traces of the remote that this store has none of, by key
 
     @cached_property
@@ -238,6 +241,7 @@ class Front:
             self.reading,
             graph,
             lock=self.lock,
+            resolved=self.resolved,
             site=self.site,
             probe=self.probe,
             project=self.project,

@@ -13,7 +13,7 @@ from zyc.digest import Manifest, key_of, of_text, own_lines
 from zyc.gates import Interval
 from zyc.graph import Choice, Cluster, Graph, Node
 from zyc.kept import Kept
-from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, Objection, PinNeed, Work
+from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, HubNeed, Objection, PinNeed, Work
 from zyc.known import Known, Template
 from zyc.render import Rendered, render
 from zyc.types import TYPES, Artifact, facts_of, meet
@@ -58,7 +58,8 @@ def _case(node: Node, inputs: Mapping[str, Artifact], known: Known, *, twin: boo
     files = {
         need.path: known.files[need.path] for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files
     }
-    return Case(node.spec, inputs, files, known.pins, node.values, twin)
+    hubs = {need.name: known.hubs[need.name] for need in node.shape.needs if isinstance(need, HubNeed)}
+    return Case(node.spec, inputs, files, known.pins, hubs, node.values, twin)
 
 
 def settle(graph: Graph, known: Known, kept: Kept, *, twin: bool = False) -> Settlement:
@@ -125,6 +126,8 @@ def _question(node: Node, settled: Mapping[str, Settled], known: Known, *, twin:
             needs.append(known.environment.get(need.name, ""))
         elif isinstance(need, PinNeed):
             needs.append(known.pins.get(need.name, ""))
+        elif isinstance(need, HubNeed):
+            needs.append(of_text(repr(known.hubs[need.name])))
     facts = tuple([settled[edge.source].facts_id for edge in node.edges if not edge.order])
     values = tuple(node.values.items()) if node.values else ()
     template = template_of(node, known)
