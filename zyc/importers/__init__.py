@@ -10,6 +10,7 @@ from typing import Protocol
 from zyc.errors import Span, ZycError, problem
 from zyc.importers.draft import Draft
 from zyc.importers.given import Fate, Given, Row
+from zyc.importers.judging import judge
 from zyc.importers.rules import Table
 from zyc.importers.work import Asked, Work
 from zyc.source.foreign import Foreign, read_foreign
@@ -52,6 +53,7 @@ def read(text: bytes, file: str, *, tool: str = "", asked: Asked | None = None) 
     reader.convert(work)
     for leaf in given.rest():
         work.settle(leaf)
+    judge(work)
     rows = given.told()
     return Imported(TOOLS[name], rows, _written(work, rows, file))
 
