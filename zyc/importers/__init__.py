@@ -1,4 +1,4 @@
-"""Files of other tools -> specs: every key becomes a field, is told to have no effect here and why, or is refused with the next step."""
+"""Files of other tools -> specs: every key becomes a field, has no effect here (and why), or is refused (and what to do)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from zyc.importers.judging import judge
 from zyc.importers.rules import Table
 from zyc.importers.work import Asked, Work
 from zyc.source.foreign import Foreign, read_foreign
+
+__all__ = ["TOOLS", "Asked", "Imported", "Reader", "Row", "read", "recognised"]
 
 # name on the command line -> how people call it; a reader is the module of that name
 TOOLS = {"axolotl": "axolotl", "llamafactory": "LLaMA-Factory", "torchtune": "torchtune"}

@@ -9,7 +9,7 @@ from zyc.importers import training, values
 from zyc.importers.axolotl_data import datasets
 from zyc.importers.axolotl_keys import KEYS
 from zyc.importers.draft import Node
-from zyc.importers.values import Plain
+from zyc.importers.values import ON, Plain
 from zyc.importers.work import Work
 from zyc.source import Value
 
@@ -27,7 +27,18 @@ _INITS = {"true": "default", "gaussian": "gaussian", "orthogonal": "orthogonal",
 _SAMPLED = ("num_generations", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "epsilon", "epsilon_high")
 _SAMPLED_WORDS = ("num_iterations", "loss_type", "scale_rewards", "mask_truncated_completions", "importance_sampling_level")
 _REFERENCE = ("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "generation_batch_size", "reward_weights")
-_PLUGINS = ("cut_cross_entropy", "liger", "kernels", "swanlab", "expert_parallel", "spectrum", "llm_compressor", "lm_eval", "diffusion", "kd")
+_PLUGINS = (
+    "cut_cross_entropy",
+    "liger",
+    "kernels",
+    "swanlab",
+    "expert_parallel",
+    "spectrum",
+    "llm_compressor",
+    "lm_eval",
+    "diffusion",
+    "kd",
+)
 
 
 def convert(work: Work) -> None:
@@ -58,7 +69,12 @@ def convert(work: Work) -> None:
 def _section(work: Work) -> str:
     given = work.given
     if given.on("process_reward_model"):
-        given.refuse("process_reward_model", "zyc trains no rewards of single steps", "train one of whole answers: `reward_model: true`", whole=True)
+        given.refuse(
+            "process_reward_model",
+            "zyc trains no rewards of single steps",
+            "train one of whole answers: `reward_model: true`",
+            whole=True,
+        )
     if given.on("reward_model") or given.on("rl"):
         return "alignments"
     texts = given.items("pretraining_dataset") or "pretraining_dataset" in given
@@ -89,7 +105,9 @@ def _template(work: Work, base: Node) -> None:
     for key in given.under("special_tokens"):
         if key not in given.rows:
             pad = key.endswith("pad_token")
-            given.drop(key, "padding is masked" if pad else "the tokenizer's own tokens stay; `add_tokens` of a model adds others")
+            given.drop(
+                key, "padding is masked" if pad else "the tokenizer's own tokens stay; `add_tokens` of a model adds others"
+            )
 
 
 # --- what is trained, and how fast it learns ---
@@ -112,9 +130,13 @@ def _method(work: Work, node: Node) -> None:
     if "adapter" not in given:
         given.drop("adapter", "empty: all weights are trained")
     if not word and four:
-        given.refuse("load_in_4bit", "without an adapter all weights are trained, and those cannot be rounded", "write `adapter: qlora`")
+        given.refuse(
+            "load_in_4bit", "without an adapter all weights are trained, and those cannot be rounded", "write `adapter: qlora`"
+        )
     if given.on("load_in_8bit"):
-        given.drop("load_in_8bit", "the base stays in bf16: no rounding, and twice the memory for it; `method: qlora` takes a quarter")
+        given.drop(
+            "load_in_8bit", "the base stays in bf16: no rounding, and twice the memory for it; `method: qlora` takes a quarter"
+        )
     if word:
         _lora(work, node)
 
@@ -137,7 +159,11 @@ def _lora(work: Work, node: Node) -> None:
     given.drop("lora_target_linear", "`lora_target_modules` names them")
     names = [_LAYER.sub("", each) for each in given.words("lora_target_modules")]
     if any(re.search(r"[\[\]()|*+?^$\\]", each) for each in names):
-        given.refuse("lora_target_modules", "a pattern for the names of layers", "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`")
+        given.refuse(
+            "lora_target_modules",
+            "a pattern for the names of layers",
+            "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`",
+        )
     elif names:
         work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, "lora_target_modules")
 
@@ -153,7 +179,15 @@ def _pace(work: Work, node: Node) -> None:
         given.refuse("cosine_min_lr_ratio", "a cosine ends at zero here", "remove it, or choose `linear` or `constant`")
     work.move(node, "engine.lr_scheduler_kwargs", "lr_scheduler_kwargs")
     flat = given.text("lr_scheduler") == "constant"
-    training.warmup(work, node, "warmup_ratio", "warmup_steps", default=0.03, total=work.asked.steps or max(0, given.integer("max_steps", 0)), flat=flat)
+    training.warmup(
+        work,
+        node,
+        "warmup_ratio",
+        "warmup_steps",
+        default=0.03,
+        total=work.asked.steps or max(0, given.integer("max_steps", 0)),
+        flat=flat,
+    )
     _precision(work, node)
     _tests(work, node)
     if given.on("early_stopping_patience"):
@@ -209,7 +243,9 @@ def _packing(work: Work, node: Node) -> None:
         work.put(node, "engine.train_sampling_strategy", "group_by_length", "group_by_length")
     work.move(node, "engine.dataloader_drop_last", "dataloader_drop_last", values.flag)
     if "excess_length_strategy" in given and given.text("excess_length_strategy") != "drop":
-        given.drop("excess_length_strategy", "rows that are too long are cut; those that are masked whole are dropped, counted and told")
+        given.drop(
+            "excess_length_strategy", "rows that are too long are cut; those that are masked whole are dropped, counted and told"
+        )
 
 
 # --- where it runs ---
@@ -236,7 +272,7 @@ def _placement(work: Work, node: Node) -> None:
             name, "how fast, not what: the default attention of the model"
         )
     if given.on("torch_compile"):
-        work.put(node, "placement.compile", True, "torch_compile")
+        work.put(node, "placement.compile", ON, "torch_compile")
     if "save_steps" in given:
         training.steps_per_checkpoint(work, node, "save_steps")
 
@@ -274,14 +310,22 @@ def _recomputing(work: Work, node: Node) -> None:
 
 def _trackers(work: Work, node: Node) -> None:
     given = work.given
-    if "wandb_project" in given and "use_wandb" not in given or given.on("use_wandb"):
+    if ("wandb_project" in given and "use_wandb" not in given) or given.on("use_wandb"):
         work.put(node, "placement.trackers.wandb", given.text("wandb_project") or "zyc", "wandb_project", "use_wandb")
     if given.on("use_mlflow") or "mlflow_experiment_name" in given:
-        work.put(node, "placement.trackers.mlflow", given.text("mlflow_experiment_name") or "zyc", "mlflow_experiment_name", "use_mlflow")
+        work.put(
+            node,
+            "placement.trackers.mlflow",
+            given.text("mlflow_experiment_name") or "zyc",
+            "mlflow_experiment_name",
+            "use_mlflow",
+        )
     if given.on("use_trackio") or "trackio_project_name" in given:
-        work.put(node, "placement.trackers.trackio", given.text("trackio_project_name") or "zyc", "trackio_project_name", "use_trackio")
+        work.put(
+            node, "placement.trackers.trackio", given.text("trackio_project_name") or "zyc", "trackio_project_name", "use_trackio"
+        )
     if given.on("use_tensorboard"):
-        work.put(node, "placement.trackers.tensorboard", True, "use_tensorboard")
+        work.put(node, "placement.trackers.tensorboard", ON, "use_tensorboard")
 
 
 def _plugins(work: Work) -> None:
@@ -323,8 +367,14 @@ def _rl(work: Work, node: Node) -> None:
     ):
         work.move(node, f"engine.{name}", key)
     if "trl.reward_funcs" in given:
-        given.refuse("trl.reward_funcs", "they are functions of a module of yours", "name the file: `rewards: [{file: PATH, function: NAME}]`")
+        given.refuse(
+            "trl.reward_funcs",
+            "they are functions of a module of yours",
+            "name the file: `rewards: [{file: PATH, function: NAME}]`",
+        )
     for key in ("rpo_alpha", "simpo_gamma", "cpo_alpha"):
         if key in given:
-            given.refuse(key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights")
+            given.refuse(
+                key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights"
+            )
     given.drop("num_labels", "one number is predicted: the reward")

@@ -1,4 +1,4 @@
-"""What the kinds say of a draft: a value that a kind refuses is a refused key of the source, so that what is written can be checked."""
+"""What the kinds say of a draft: a value that a kind refuses is a refused key of the source."""
 
 from __future__ import annotations
 

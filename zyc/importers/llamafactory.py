@@ -10,12 +10,21 @@ from typing import Any
 from zyc.importers import training, values
 from zyc.importers.draft import Node, as_name
 from zyc.importers.llamafactory_keys import KEYS
-from zyc.importers.values import Plain, percent
+from zyc.importers.values import ON, Plain, percent
 from zyc.importers.work import Work
 from zyc.source.foreign import read_foreign
 
 TABLE = KEYS
-MARKS = ("model_name_or_path", "stage", "finetuning_type", "template", "cutoff_len", "per_device_train_batch_size", "model_class", "train_dataset")
+MARKS = (
+    "model_name_or_path",
+    "stage",
+    "finetuning_type",
+    "template",
+    "cutoff_len",
+    "per_device_train_batch_size",
+    "model_class",
+    "train_dataset",
+)
 _STAGES = {"pt": "pretrains", "sft": "finetunes", "dpo": "alignments", "kto": "alignments", "rm": "alignments"}
 _LOSSES = {"sigmoid": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
 _COLUMNS = {  # theirs -> ours, and what theirs is called when nobody says
@@ -31,7 +40,13 @@ _COLUMNS = {  # theirs -> ours, and what theirs is called when nobody says
     "kto_tag": ("label", "label"),
 }
 _TAGS = ({"role_tag": "from", "content_tag": "value"}, {"role_tag": "role", "content_tag": "content"})
-_ROLES = {"user": ("user", "human"), "assistant": ("assistant", "gpt"), "system": ("system",), "observation": ("observation", "tool"), "function": ("function_call",)}
+_ROLES = {
+    "user": ("user", "human"),
+    "assistant": ("assistant", "gpt"),
+    "system": ("system",),
+    "observation": ("observation", "tool"),
+    "function": ("function_call",),
+}
 
 
 def convert(work: Work) -> None:
@@ -40,16 +55,23 @@ def convert(work: Work) -> None:
     new = "model" in given
     stage = given.text("stage", "sft")
     if stage not in _STAGES:
-        given.refuse("stage", f"zyc has no `{stage}`", "choose `pt`, `sft`, `rm`, `dpo` or `kto`; `grpo` and `rloo` are methods of `alignments`", whole=True)
+        given.refuse(
+            "stage",
+            f"zyc has no `{stage}`",
+            "choose `pt`, `sft`, `rm`, `dpo` or `kto`; `grpo` and `rloo` are methods of `alignments`",
+            whole=True,
+        )
     node = work.start(_STAGES.get(stage, "finetunes"))
-    base = training.model(work, "model" if new else "model_name_or_path", revision="" if new else "model_revision", trust="trust_remote_code")
+    base = training.model(
+        work, "model" if new else "model_name_or_path", revision="" if new else "model_revision", trust="trust_remote_code"
+    )
     if base is None:
         work.draft.main = None
         return
     if given.text("model_revision") == "main":
         base.fields.pop("revision", None)
         given.drop("model_revision", "the newest; `zyc.lock` pins it")
-    added = given.read("add_tokens", values.comma_words, []) + given.read("add_special_tokens", values.comma_words, [])
+    added = given.comma_words("add_tokens") + given.comma_words("add_special_tokens")
     if added:
         work.put(base, "add_tokens", added, "add_tokens", "add_special_tokens")
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "model" if new else "model_name_or_path")
@@ -77,35 +99,39 @@ def _template(work: Work) -> None:
 
 def _stage(work: Work, node: Node, stage: str) -> None:
     given = work.given
-    if stage == "pt":
-        given.becomes("stage", "pretrains")
-    elif stage == "sft":
-        given.becomes("stage", "finetunes")
+    if node.section != "alignments":
+        given.becomes("stage", node.section)
         if given.on("use_dft_loss"):
             work.put(node, "engine.loss_type", "dft", "use_dft_loss")
-    elif node.section == "alignments":
-        loss = given.text("pref_loss", "sigmoid")
-        if stage == "dpo" and loss not in (*_LOSSES, "orpo"):
-            given.refuse("pref_loss", f"zyc has no `{loss}`", "choose `sigmoid`, `hinge`, `ipo` or `orpo`", whole=True)
-        method = "reward" if stage == "rm" else "orpo" if stage == "dpo" and loss == "orpo" else stage
-        work.put(node, "method", method, "stage", *(("pref_loss",) if method == "orpo" else ()))
-        if method == "dpo" and loss != "sigmoid":
-            work.put(node, "engine.loss_type", [loss], "pref_loss")
-        elif method == "dpo":
-            given.becomes("pref_loss", "method", "the usual one")
-        if method != "reward":
-            work.put(node, "beta", given.read("pref_beta", values.number, Plain("0.1")), "pref_beta")
-        share = given.amount("pref_ftx", 0.0)
-        if share > 0:
-            work.put(node, "engine.loss_type", [loss, "sft"], "pref_ftx")
-            work.put(node, "engine.loss_weights", [1, share], "pref_ftx")
-        for key, name in (
-            ("dpo_label_smoothing", "label_smoothing"),
-            ("kto_chosen_weight", "desirable_weight"),
-            ("kto_rejected_weight", "undesirable_weight"),
-            ("ld_alpha", "ld_alpha"),
-        ):
-            work.move(node, f"engine.{name}", key, values.number)
+        return
+    loss = given.text("pref_loss", "sigmoid")
+    if stage == "dpo" and loss not in (*_LOSSES, "orpo"):
+        given.refuse("pref_loss", f"zyc has no `{loss}`", "choose `sigmoid`, `hinge`, `ipo` or `orpo`", whole=True)
+    method = "reward" if stage == "rm" else "orpo" if stage == "dpo" and loss == "orpo" else stage
+    work.put(node, "method", method, "stage", *(("pref_loss",) if method == "orpo" else ()))
+    if method != "reward":
+        work.put(node, "beta", given.read("pref_beta", values.number, Plain("0.1")), "pref_beta")
+    _preference(work, node, loss if method == "dpo" else "")
+    for key, name in (
+        ("dpo_label_smoothing", "label_smoothing"),
+        ("kto_chosen_weight", "desirable_weight"),
+        ("kto_rejected_weight", "undesirable_weight"),
+        ("ld_alpha", "ld_alpha"),
+    ):
+        work.move(node, f"engine.{name}", key, values.number)
+
+
+def _preference(work: Work, node: Node, loss: str) -> None:
+    """The loss of DPO, with a part of the plain one where the file has it."""
+    given = work.given
+    share = given.amount("pref_ftx", 0.0)
+    if share > 0:
+        work.put(node, "engine.loss_type", [loss, "sft"], "pref_loss", "pref_ftx")
+        work.put(node, "engine.loss_weights", [1, share], "pref_ftx")
+    elif loss not in ("", "sigmoid"):
+        work.put(node, "engine.loss_type", [loss], "pref_loss")
+    elif loss:
+        given.becomes("pref_loss", "method", "the usual one")
 
 
 def _method(work: Work, node: Node) -> None:
@@ -125,7 +151,11 @@ def _method(work: Work, node: Node) -> None:
     ours = "full" if word == "full" else "qlora" if four else "dora" if given.on("use_dora") else "lora"
     if node.section == "pretrains":
         if ours != "full":
-            given.refuse(by, "a pretraining changes all weights", "write `finetuning_type: full`; or `stage: sft` on texts, with an adapter")
+            given.refuse(
+                by,
+                "a pretraining changes all weights",
+                "write `finetuning_type: full`; or `stage: sft` on texts, with an adapter",
+            )
         else:
             given.becomes(by, "pretrains", "all weights")
         return
@@ -147,10 +177,10 @@ def _lora(work: Work, node: Node) -> None:
     work.put(node, "lora.rank", width, rank)
     work.put(node, "lora.alpha", given.read(alpha, values.number, Plain(str(2 * width))), alpha, why="twice the rank")
     work.move(node, "lora.dropout", drop, values.number)
-    names = given.read(target, values.comma_words, ["all"])
+    names = given.comma_words(target) or ["all"]
     work.put(node, "lora.targets", "all-linear" if names == ["all"] else names, target)
     if given.on("use_rslora"):
-        work.put(node, "lora.rslora", True, "use_rslora")
+        work.put(node, "lora.rslora", ON, "use_rslora")
     if given.on("pissa_init"):
         work.put(node, "lora.init", "pissa", "pissa_init")
     work.move(node, "lora.modules_to_save", "additional_target", values.comma_words)
@@ -162,7 +192,7 @@ def _lora(work: Work, node: Node) -> None:
 def _datasets(work: Work, node: Node) -> None:
     given = work.given
     key = "train_dataset" if "train_dataset" in given else "dataset"
-    names = given.read(key, values.comma_words, [])
+    names = given.comma_words(key)
     if not names:
         given.lacks(key, "it names no data to train on", f"write `{key}:`")
         return
@@ -178,12 +208,20 @@ def _datasets(work: Work, node: Node) -> None:
             work.put(each, "split.seed", given.integer("seed", 42), "seed")
     if given.on("max_samples"):
         for each in made:
-            work.put(each, "cap", given.integer("max_samples", 1), "max_samples", why="the same number, in proportion where rows are grouped")
+            work.put(
+                each,
+                "cap",
+                given.integer("max_samples", 1),
+                "max_samples",
+                why="the same number, in proportion where rows are grouped",
+            )
     work.mix(node, made, key)
     if given.text("mix_strategy", "concat") == "concat":
         given.becomes("mix_strategy", "data", "one after the other, then shuffled")
     else:
-        given.refuse("mix_strategy", "rows would be drawn by probabilities", "give the datasets weights: `from: {a: 80%, b: 20%}`")
+        given.refuse(
+            "mix_strategy", "rows would be drawn by probabilities", "give the datasets weights: `from: {a: 80%, b: 20%}`"
+        )
     everything = given.flag("train_on_prompt")
     if node.section == "finetunes":
         work.put(node, "loss_on", "all" if everything else "assistant", "train_on_prompt")
@@ -199,7 +237,9 @@ def _old_form(work: Work, main: Node, names: list[str]) -> list[Node]:
     text = work.asked.beside(path)
     told = _json(text) if text is not None else None
     if not isinstance(told, dict):
-        why = "which rows these are stands in dataset_info.json" + (", and that is no JSON" if text is not None else f", and `{path}` is not here")
+        why = "which rows these are stands in dataset_info.json" + (
+            ", and that is no JSON" if text is not None else f", and `{path}` is not here"
+        )
         given.refuse("dataset", why, "put it there, or import from the folder that holds it", whole=True)
         return []
     given.becomes("dataset_dir", "datasets", f"`{path}` says what they are")
@@ -246,7 +286,11 @@ def _shaped(work: Work, node: Node, entry: Mapping[str, Any], main: Node) -> Nod
         odd = [value for key, value in tags.items() if value not in _ROLES.get(key.removesuffix("_tag"), (value,))]
         pair = {key: tags.get(key, usual) for key, usual in _TAGS[0 if ours == "sharegpt" else 1].items()}
         if odd or pair not in _TAGS:
-            given.refuse("dataset", "messages with fields or roles of other names", "name them `role` and `content`: system, user, assistant, tool")
+            given.refuse(
+                "dataset",
+                "messages with fields or roles of other names",
+                "name them `role` and `content`: system, user, assistant, tool",
+            )
     work.put(node, "format", ours, "dataset")
     for theirs, column in columns.items():
         name, usual = _COLUMNS.get(theirs, (theirs, theirs))
@@ -282,7 +326,9 @@ def _new_form(work: Work, key: str, path: str) -> list[Node]:
         if odd:
             given.refuse(key, f"`{path}` says `{odd[0]}` of `{name}`", "remove it there: zyc reads a dataset whole")
         converter = str(told.get("converter", ""))
-        work.put(node, "format", {"alpaca": "alpaca", "sharegpt": "sharegpt", "pair": "preference"}.get(converter, "messages"), key)
+        work.put(
+            node, "format", {"alpaca": "alpaca", "sharegpt": "sharegpt", "pair": "preference"}.get(converter, "messages"), key
+        )
         made.append(node)
     return made
 
@@ -318,7 +364,14 @@ def _pace(work: Work, node: Node) -> None:
     work.move(node, "engine.optim_args", "optim_args", values.text)
     work.move(node, "engine.optim_target_modules", "optim_target_modules")
     training.schedule(work, node, "lr_scheduler_type", "linear")
-    training.warmup(work, node, "warmup_ratio", "warmup_steps", total=work.asked.steps or max(0, given.integer("max_steps", 0)), flat=given.text("lr_scheduler_type") == "constant")
+    training.warmup(
+        work,
+        node,
+        "warmup_ratio",
+        "warmup_steps",
+        total=work.asked.steps or max(0, given.integer("max_steps", 0)),
+        flat=given.text("lr_scheduler_type") == "constant",
+    )
     if given.on("pure_bf16") or given.on("bf16"):
         by = "pure_bf16" if given.on("pure_bf16") else "bf16"
         why = "the weights of an adapter stay in fp32" if by == "pure_bf16" else ""
@@ -374,7 +427,7 @@ def _placement(work: Work, node: Node) -> None:
     if "flash_attn" in given:
         training.attention(work, node, "flash_attn")
     if given.on("torch_compile"):
-        work.put(node, "placement.compile", True, "torch_compile")
+        work.put(node, "placement.compile", ON, "torch_compile")
     if "save_steps" in given:
         training.steps_per_checkpoint(work, node, "save_steps")
 
@@ -386,7 +439,7 @@ def _trackers(work: Work, node: Node) -> None:
         if name in ("wandb", "mlflow", "trackio"):
             work.put(node, f"placement.trackers.{name}", given.text("project") or "zyc", "report_to")
         elif name == "tensorboard":
-            work.put(node, "placement.trackers.tensorboard", True, "report_to")
+            work.put(node, "placement.trackers.tensorboard", ON, "report_to")
         else:
             given.refuse("report_to", f"zyc has no tracker `{name}`", "choose `wandb`, `mlflow`, `tensorboard` or `trackio`")
     if not names:

@@ -7,7 +7,7 @@ import re
 from zyc.importers import training, values
 from zyc.importers.draft import Node, as_name
 from zyc.importers.torchtune_keys import KEYS
-from zyc.importers.values import Plain
+from zyc.importers.values import ON, Plain
 from zyc.importers.work import Work
 
 TABLE = KEYS
@@ -43,8 +43,21 @@ _COLUMNS = {
     "wikitext_dataset": {"text": "page"},
     "cnn_dailymail_articles_dataset": {"text": "article"},
 }
-_NAMES = {"input": "prompt", "output": "completion", "prompt": "prompt", "chosen": "chosen", "rejected": "rejected", "instruction": "instruction"}
-_OPTIMIZERS = {"AdamW": "adamw", "AdamW8bit": "adamw_8bit", "PagedAdamW": "paged_adamw", "PagedAdamW8bit": "paged_adamw_8bit", "SGD": "sgd"}
+_NAMES = {
+    "input": "prompt",
+    "output": "completion",
+    "prompt": "prompt",
+    "chosen": "chosen",
+    "rejected": "rejected",
+    "instruction": "instruction",
+}
+_OPTIMIZERS = {
+    "AdamW": "adamw",
+    "AdamW8bit": "adamw_8bit",
+    "PagedAdamW": "paged_adamw",
+    "PagedAdamW8bit": "paged_adamw_8bit",
+    "SGD": "sgd",
+}
 _LAYERS = {"q_proj": "q_proj", "k_proj": "k_proj", "v_proj": "v_proj", "output_proj": "o_proj"}
 
 
@@ -54,12 +67,19 @@ def convert(work: Work) -> None:
     component = given.text("model._component_")
     loss = given.text("loss._component_").rpartition(".")[2]
     if not component or "optimizer._component_" not in given:
-        given.lacks("optimizer", "it is of a recipe that trains nothing", "write what it does as a node: `evals`, `quants`, `prompts`")
+        given.lacks(
+            "optimizer", "it is of a recipe that trains nothing", "write what it does as a node: `evals`, `quants`, `prompts`"
+        )
         return
     aligned = loss in ("DPOLoss", "RSOLoss", "SimPOLoss")
     node = work.start("alignments" if aligned else "finetunes")
     if "kd_loss._component_" in given or "teacher_model._component_" in given:
-        given.refuse("kd_loss._component_", "it is a distillation", "declare one: `{student: BASE, teachers: {TEACHER: 100%}, mode: logits}`", whole=True)
+        given.refuse(
+            "kd_loss._component_",
+            "it is a distillation",
+            "declare one: `{student: BASE, teachers: {TEACHER: 100%}, mode: logits}`",
+            whole=True,
+        )
     base = _model(work)
     work.put(node, "base", Plain(base.name), "checkpointer.checkpoint_dir")
     _method(work, node, component.rpartition(".")[2])
@@ -84,12 +104,20 @@ def _model(work: Work) -> Node:
     if work.asked.beside(f"{folder}/config.json") is not None and not folder.startswith("/"):
         work.put(node, "path", folder.removeprefix("./"), key)
     elif organisation:
-        work.put(node, "hub", f"{organisation}/{name}", key, why=f"`{folder}` is what was fetched from there: look whether it is so")
+        work.put(
+            node, "hub", f"{organisation}/{name}", key, why=f"`{folder}` is what was fetched from there: look whether it is so"
+        )
     else:
-        given.refuse(key, "a folder of this machine, and its name tells no model of the hub", "put it below the project's root and write that path")
+        given.refuse(
+            key,
+            "a folder of this machine, and its name tells no model of the hub",
+            "put it below the project's root and write that path",
+        )
     for each in ("checkpointer.adapter_checkpoint", "checkpointer.recipe_checkpoint"):
         if given.on(each):
-            given.refuse(each, "training goes on from another run's checkpoint", "let zyc train it: it resumes what it began itself")
+            given.refuse(
+                each, "training goes on from another run's checkpoint", "let zyc train it: it resumes what it began itself"
+            )
     return node
 
 
@@ -141,7 +169,12 @@ def _data(work: Work, node: Node) -> None:
             return  # refused by the table, each key of it
         key = "dataset._component_"
         if key in given:
-            given.refuse(key, f"zyc does not know the rows of `{name}`", "use `instruct_dataset` or `chat_dataset` with a `source`", whole=True)
+            given.refuse(
+                key,
+                f"zyc does not know the rows of `{name}`",
+                "use `instruct_dataset` or `chat_dataset` with a `source`",
+                whole=True,
+            )
         else:
             given.lacks("dataset", "it names no data to train on", "write `dataset:` with a `_component_`")
         return
@@ -179,7 +212,14 @@ def _source(work: Work, made: Node, where: str) -> None:
         given.drop("dataset.split", "a file is one split")
         return
     config = next((each for each in ("dataset.subset", "dataset.name") if each in given), "")
-    work.put_hub(made, where, key, config=given.text(config) if config else "", split=given.text("dataset.split"), keys=(config, "dataset.split"))
+    work.put_hub(
+        made,
+        where,
+        key,
+        config=given.text(config) if config else "",
+        split=given.text("dataset.split"),
+        keys=(config, "dataset.split"),
+    )
 
 
 def _map(work: Work, made: Node, name: str, form: str) -> None:
@@ -190,7 +230,9 @@ def _map(work: Work, made: Node, name: str, form: str) -> None:
         columns |= {_NAMES.get(str(ours), str(ours)): str(theirs) for ours, theirs in told.items()}
     for ours, theirs in columns.items():
         if ours != theirs:
-            work.put(made, f"map.{ours}", theirs, *(("dataset.column_map",) if isinstance(told, dict) else ("dataset._component_",)))
+            work.put(
+                made, f"map.{ours}", theirs, *(("dataset.column_map",) if isinstance(told, dict) else ("dataset._component_",))
+            )
     if isinstance(told, dict) and "dataset.column_map" not in given.rows:
         given.becomes("dataset.column_map", work.named(made, "format"), "the columns are called so")
     column = given.text("dataset.column", "text")
@@ -217,7 +259,9 @@ def _length(work: Work, node: Node) -> None:
     given = work.given
     most, epochs = given.integer("max_steps_per_epoch", 0), given.amount("epochs", 1.0)
     if most > 0:
-        work.put(node, "train.steps", round(most * epochs), "max_steps_per_epoch", "epochs", why=f"{most} steps x {epochs:g} epochs")
+        work.put(
+            node, "train.steps", round(most * epochs), "max_steps_per_epoch", "epochs", why=f"{most} steps x {epochs:g} epochs"
+        )
     else:
         work.put(node, "train.epochs", given.read("epochs", values.number, Plain("1")), "epochs")
         given.drop("max_steps_per_epoch", "`epochs` says how long")
@@ -228,15 +272,25 @@ def _pace(work: Work, node: Node) -> None:
     word = given.text("optimizer._component_").rpartition(".")[2]
     ours = training.OPTIMIZERS.get(_OPTIMIZERS.get(word, ""))
     if ours is None:
-        given.refuse("optimizer._component_", f"zyc has no optimizer `{word}`", "choose `torch.optim.AdamW` or `bitsandbytes.optim.AdamW8bit`")
+        given.refuse(
+            "optimizer._component_",
+            f"zyc has no optimizer `{word}`",
+            "choose `torch.optim.AdamW` or `bitsandbytes.optim.AdamW8bit`",
+        )
     else:
         work.put(node, "train.optimizer", ours[0], "optimizer._component_", why=ours[1])
-    work.put(node, "train.weight_decay", given.read("optimizer.weight_decay", values.number, Plain("0.01")), "optimizer.weight_decay")
+    work.put(
+        node, "train.weight_decay", given.read("optimizer.weight_decay", values.number, Plain("0.01")), "optimizer.weight_decay"
+    )
     work.move(node, "train.betas", "optimizer.betas", lambda value: [Plain(each) for each in values.words(value)])
     given.drop("optimizer.fused", "how fast, not what")
     course = given.text("lr_scheduler._component_").rpartition(".")[2]
     if course not in ("", "get_cosine_schedule_with_warmup"):
-        given.refuse("lr_scheduler._component_", f"zyc has no schedule `{course}`", "choose the cosine with warmup, or none for a constant rate")
+        given.refuse(
+            "lr_scheduler._component_",
+            f"zyc has no schedule `{course}`",
+            "choose the cosine with warmup, or none for a constant rate",
+        )
     work.put(node, "train.schedule", "cosine" if course else "constant", "lr_scheduler._component_")
     steps = work.asked.steps or given.integer("max_steps_per_epoch", 0) * round(given.amount("epochs", 1.0))
     training.warmup(work, node, "", "lr_scheduler.num_warmup_steps", total=steps)
@@ -265,9 +319,14 @@ def _placement(work: Work, node: Node) -> None:
         work.put(node, "placement.gpus", 0, "device")
     else:
         given.drop("device", "a GPU is used where there is one")
-    work.put(node, "placement.activation_checkpointing", given.flag("enable_activation_checkpointing"), "enable_activation_checkpointing")
+    work.put(
+        node,
+        "placement.activation_checkpointing",
+        given.flag("enable_activation_checkpointing"),
+        "enable_activation_checkpointing",
+    )
     if given.on("compile"):
-        work.put(node, "placement.compile", True, "compile")
+        work.put(node, "placement.compile", ON, "compile")
 
 
 def _tracker(work: Work, node: Node) -> None:
@@ -277,7 +336,7 @@ def _tracker(work: Work, node: Node) -> None:
     if word == "WandBLogger":
         work.put(node, "placement.trackers.wandb", given.text("metric_logger.project", "torchtune"), key, "metric_logger.project")
     elif word == "TensorBoardLogger":
-        work.put(node, "placement.trackers.tensorboard", True, key)
+        work.put(node, "placement.trackers.tensorboard", ON, key)
     elif word in ("DiskLogger", "StdoutLogger", ""):
         given.drop(key, "every step is written to events.jsonl")
     else:

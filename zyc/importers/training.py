@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from zyc.importers import values
 from zyc.importers.draft import Node, as_name
-from zyc.importers.values import Plain, percent
+from zyc.importers.values import ON, Plain, percent
 from zyc.importers.work import Work
 
 _STAGE = re.compile(r"z(?:ero)?[-_]?([0-3])", re.IGNORECASE)
@@ -61,7 +61,9 @@ def model(work: Work, key: str, *, revision: str = "", trust: str = "") -> Node 
     node = work.draft.node("models", as_name(name))
     if is_local(work, name):
         if name.startswith(("/", "~", "../")):
-            work.given.refuse(key, "a path must stay below the project's root", "copy or link the model there, or name it on the hub")
+            work.given.refuse(
+                key, "a path must stay below the project's root", "copy or link the model there, or name it on the hub"
+            )
             return node
         work.put(node, "path", name.removeprefix("./"), key)
     else:
@@ -69,7 +71,7 @@ def model(work: Work, key: str, *, revision: str = "", trust: str = "") -> Node 
     if revision:
         work.move(node, "revision", revision, values.text)
     if trust and work.given.flag(trust):
-        work.put(node, "trust_remote_code", True, trust)
+        work.put(node, "trust_remote_code", ON, trust)
     elif trust:
         work.given.drop(trust, "off, as it is unless a model says so")
     return node
@@ -176,7 +178,9 @@ def warmup(work: Work, node: Node, ratio: str, steps: str, *, default: float = 0
             work.put(node, field, percent(min(1.0, count / total)), steps, why=f"{count:g} of {total} steps")
         else:
             instead = f", or write `{ratio}: 0.03` instead" if ratio else ""
-            given.refuse(steps, "a share of the steps here, and how many there are depends on the rows", f"say it: `--steps 3000`{instead}")
+            given.refuse(
+                steps, "a share of the steps here, and how many there are depends on the rows", f"say it: `--steps 3000`{instead}"
+            )
         given.drop(ratio, f"`{steps}` counts more")
     elif steps in given:
         work.put(node, field, percent(count), steps)
@@ -192,8 +196,8 @@ def stage_of(work: Work, key: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, dict):
-        found = value.get("zero_optimization", {})
-        stage = str(found.get("stage", "0")) if isinstance(found, dict) else "0"
+        inner = value.get("zero_optimization")
+        stage = str(inner.get("stage", "0")) if isinstance(inner, dict) else "0"
     else:
         text = work.asked.beside(str(value))
         stage = _stage_in(text) if text is not None else ""
@@ -201,7 +205,9 @@ def stage_of(work: Work, key: str) -> str | None:
             match = _STAGE.search(str(value).rpartition("/")[2])
             stage = match[1] if match else ""
     if stage not in ("0", "1", "2", "3"):
-        work.given.refuse(key, "neither the file nor its name says which stage of ZeRO it is", "put it beside, as that path names it")
+        work.given.refuse(
+            key, "neither the file nor its name says which stage of ZeRO it is", "put it beside, as that path names it"
+        )
         return None
     return {"0": "ddp", "1": "zero2", "2": "zero2", "3": "zero3"}[stage]
 
@@ -221,7 +227,9 @@ def attention(work: Work, node: Node, key: str) -> None:
     if ours:
         work.put(node, "placement.attention", ours, key)
     else:
-        work.given.drop(key, "how fast, not what: the default attention of the model" + (f" in place of `{word}`" if word != "auto" else ""))
+        work.given.drop(
+            key, "how fast, not what: the default attention of the model" + (f" in place of `{word}`" if word != "auto" else "")
+        )
 
 
 def steps_per_checkpoint(work: Work, node: Node, key: str) -> None:

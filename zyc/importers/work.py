@@ -1,4 +1,4 @@
-"""One import at work: keys of the source on one side, fields of nodes on the other, and each step from one to the other on record."""
+"""One import at work: keys of the source here, fields of nodes there, and each step from one to the other on record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Asked:
     name: str = "imported"  # of the node and the spec
     gpus: int | None = None  # that it was meant for
     steps: int = 0  # that it runs, where the file leaves that to the rows
-    beside: Callable[[str], bytes | None] = lambda path: None  # a file of theirs, by its path from the source's folder
+    beside: Callable[[str], bytes | None] = lambda _: None  # a file of theirs, by its path from the source's folder
     taken: frozenset[str] = frozenset()  # names that nodes of the project have already
 
 
@@ -71,7 +71,9 @@ class Work:
             self.given.refuse(key, f"expected {error.what}", error.do or f"correct it as {self.tool} has it")
             return False
 
-    def put_hub(self, node: Node, name: str, key: str, *, config: str = "", split: str = "", keys: tuple[str, str] = ("", "")) -> None:
+    def put_hub(
+        self, node: Node, name: str, key: str, *, config: str = "", split: str = "", keys: tuple[str, str] = ("", "")
+    ) -> None:
         """A dataset of the hub; `keys` are those of the configuration and the split, where they are not the same one."""
         self.put(node, "hub.id", name, key)
         if config:

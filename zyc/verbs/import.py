@@ -27,8 +27,12 @@ _COLOURS = {Fate.BECOMES: "green", Fate.NOTHING: "dim", Fate.REFUSED: "red"}
 @click.option("-o", "--output", metavar="FILE", help="The spec; specs/NAME.yml when not given.")
 @click.option("--stdout", "to_stdout", is_flag=True, help="Print the spec, and the table beside it.")
 @click.option("--name", metavar="NAME", help="The name of the node; the file's own when not given.")
-@click.option("--gpus", type=click.IntRange(1, 100_000), metavar="N", help="How many GPUs it was meant for: the batch depends on it.")
-@click.option("--steps", type=click.IntRange(1, 10**9), metavar="N", help="How many steps it has, where the file leaves that to the rows.")
+@click.option(
+    "--gpus", type=click.IntRange(1, 100_000), metavar="N", help="How many GPUs it was meant for: the batch depends on it."
+)
+@click.option(
+    "--steps", type=click.IntRange(1, 10**9), metavar="N", help="How many steps it has, where the file leaves that to the rows."
+)
 @click.option("--partial", is_flag=True, help="Write it without what is refused; that stands on top of it, as a comment.")
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
