@@ -176,6 +176,8 @@ WORDING: dict[str, Says] = {
     "pin-moved": Says(
         "`{name}` is {found} here; it is pinned to {pinned}", "{remedy}, or move the pin: `zyc lock --upgrade {name}`"
     ),
+    "hub-unreached": Says("`{name}`: {why}", "{help}"),
+    "hub-offline": Says("`{name}` is not on this machine ({what}), and HF_HUB_OFFLINE is set", "unset it; or {help}"),
     # --- building (runner) ---
     "bad-measures": Says("`measures.json` cannot be kept: {reason}", "write a mapping of names to numbers"),
     "not-made-again": Says(

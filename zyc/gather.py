@@ -15,8 +15,9 @@ from zyc.files import Files, find, read_own
 from zyc.graph import Graph
 from zyc.hosts import FAILED, PLACEMENT, SAVED, has_state, note
 from zyc.hosts.local import runs
+from zyc.hub import cache_of, is_offline, look
 from zyc.journal import Journal
-from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
+from zyc.kind import EnvironmentNeed, FileNeed, Found, Hub, HubNeed, PinNeed
 from zyc.known import BLOCK, DEPENDENCY, History, Known, Machine, Missing, Template, Unfinished
 from zyc.lock import Lock
 from zyc.project import Project
@@ -28,7 +29,17 @@ from zyc.world import World
 _YES = ("1", "ON", "YES", "TRUE")  # as the hub's own client reads a variable
 
 
-def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, probe: Probe, project: Project) -> Known:
+def gather(  # noqa: PLR0913  (what a plan needs comes from many places)
+    world: World,
+    files: Files,
+    graph: Graph,
+    *,
+    lock: Lock,
+    site: Site,
+    probe: Probe,
+    project: Project,
+    resolved: Mapping[str, str],
+) -> Known:
     """Read what the nodes of a graph need."""
     needs = [need for node in graph.nodes() for need in node.shape.needs]
     texts = {need.path for need in needs if isinstance(need, FileNeed) and need.text}
@@ -49,12 +60,20 @@ def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, 
     pins, unpinned = _pins(
         sorted(wanted | {f"package:{name}" for name in scripted}), lock, probe, shipped(world) if scripted else {}
     )
+    hubs: dict[str, Hub] = {}
+    for need in (need for need in needs if isinstance(need, HubNeed)):
+        hubs[need.name] = look(
+            world, cache_of(environ), need, lock.pins.get(need.name) or resolved.get(need.name, ""), earlier=hubs.get(need.name)
+        )
+    pins |= {name: hub.commit for name, hub in hubs.items() if hub.commit}
     return Known(
         files=found,
         missing=missing,
         environment={name: of_text(environ[name]) for name in sorted(names) if name in environ},
         pins=pins,
-        unpinned=unpinned,
+        unpinned=unpinned | (hubs.keys() - lock.pins.keys()),
+        hubs=hubs,
+        offline=is_offline(environ),
         templates=templates,
         machine=_machine(world, project, site),
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zyc.journal import Summary
-from zyc.kind import Found
+from zyc.kind import Found, Hub
 
 BLOCK = re.compile(r"^# /// script\n(?:#.*\n)*?# ///$", re.MULTILINE)
 DEPENDENCY = re.compile(r'"([A-Za-z0-9._-]+)(\[[A-Za-z0-9._,-]+\])?"')
@@ -71,6 +71,8 @@ class Known:
     environment: Mapping[str, str] = field(default_factory=dict)  # name -> digest of the value
     pins: Mapping[str, str] = field(default_factory=dict)  # from zyc.lock, else what this machine has
     unpinned: frozenset[str] = frozenset()
+    hubs: Mapping[str, Hub] = field(default_factory=dict)  # by the name of the pin
+    offline: bool = False  # hubs are not to be asked
     templates: Mapping[str, Template] = field(default_factory=dict)
     machine: Machine = Machine()
 

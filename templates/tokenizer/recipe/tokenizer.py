@@ -61,6 +61,10 @@ marked = chat_templates.marked(TEMPLATE, begins=TOKENS["begins"])
 {% endif %}
 tokenizer_files.write(home, out, marked, form=FORM, pre={{ pre }}, template=TEMPLATE, tokens=TOKENS)
 
+{% if spec.licence %}
+tokenizer_files.note(out, licence={{ spec.licence }})
+{% endif %}
+
 # what it is worth
 measures = agreement.measure(out, text, form=FORM, begins=TOKENS["begins"])
 for name, value in measures.items():
