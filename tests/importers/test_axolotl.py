@@ -6,7 +6,7 @@ from importers.importing import told
 LORA = """
 base_model: meta-llama/Llama-3.2-1B
 datasets:
-  - path: teknium/GPT4-LLM-Cleaned
+  - path: data/answers.jsonl
     type: alpaca
 val_set_size: 0.1
 adapter: lora
@@ -42,10 +42,10 @@ def test_a_usual_file_becomes_a_model_a_dataset_and_a_finetune():
     seen = axolotl()
     assert seen.refused == {}
     assert seen["models.llama-3-2-1b.hub"] == "meta-llama/Llama-3.2-1B"
-    assert seen["datasets.gpt4-llm-cleaned.format"] == "alpaca"
-    assert seen["datasets.gpt4-llm-cleaned.split"] == {"test": "10%", "seed": "42"}
+    assert seen["datasets.answers.format"] == "alpaca"
+    assert seen["datasets.answers.split"] == {"test": "10%", "seed": "42"}
     run = seen["finetunes.run"]
-    assert (run["base"], run["data"], run["method"], run["context"]) == ("llama-3-2-1b", "gpt4-llm-cleaned", "lora", "2048")
+    assert (run["base"], run["data"], run["method"], run["context"]) == ("llama-3-2-1b", "answers", "lora", "2048")
     assert run["lora"] == {"rank": "16", "alpha": "32", "dropout": "0.05", "targets": ["q_proj", "v_proj"]}
     assert (run["packing"], run["loss_on"]) == ("true", "assistant")
     assert run["train"]["learning_rate"] == "2e-4"
@@ -78,7 +78,7 @@ def test_a_whole_batch_stands_for_its_accumulation():
 
 def test_defaults_are_axolotls_not_zycs():
     """What the file leaves out is written as axolotl has it: its seed, its epochs, its warm-up, its batch."""
-    seen = told("base_model: a/b\ndatasets: [{path: c/d, type: alpaca}]\nlearning_rate: 1e-5", "axolotl")
+    seen = told("base_model: a/b\ndatasets: [{path: data/d.jsonl, type: alpaca}]\nlearning_rate: 1e-5", "axolotl")
     run = seen["finetunes.run"]
     assert (run["method"], run["context"], run["packing"]) == ("full", "512", "false")
     train = run["train"]
@@ -119,17 +119,17 @@ def test_all_linear_layers_outweigh_a_list():
 @pytest.mark.parametrize(
     ("entry", "fields"),
     [
-        ("{path: a/b, type: chat_template}", {"format": "messages"}),
-        ("{path: a/b, type: chat_template, field_messages: conversations, message_property_mappings: {role: from, content: value}}",
+        ("{path: data/b.jsonl, type: chat_template}", {"format": "messages"}),
+        ("{path: data/b.jsonl, type: chat_template, field_messages: conversations, message_property_mappings: {role: from, content: value}}",
          {"format": "sharegpt"}),
-        ("{path: a/b, type: sharegpt}", {"format": "sharegpt"}),
-        ("{path: a/b, type: alpaca}", {"format": "alpaca"}),
-        ("{path: a/b, type: completion, field: chapter}", {"format": "text", "map": {"text": "chapter"}}),
+        ("{path: data/b.jsonl, type: sharegpt}", {"format": "sharegpt"}),
+        ("{path: data/b.jsonl, type: alpaca}", {"format": "alpaca"}),
+        ("{path: data/b.jsonl, type: completion, field: chapter}", {"format": "text", "map": {"text": "chapter"}}),
         ("{path: data/chats.jsonl, ds_type: json, type: chat_template, field_messages: turns}",
          {"from": "data/chats.jsonl", "format": "messages", "map": {"messages": "turns"}}),
-        ("{path: a/b, type: {field_instruction: question, field_output: answer, format: '{instruction}'}}",
+        ("{path: data/b.jsonl, type: {field_instruction: question, field_output: answer, format: '{instruction}'}}",
          {"format": "alpaca", "map": {"instruction": "question", "output": "answer"}}),
-        ("{path: a/b, type: {field_prompt: p, field_chosen: good, field_rejected: bad}}",
+        ("{path: data/b.jsonl, type: {field_prompt: p, field_chosen: good, field_rejected: bad}}",
          {"format": "preference", "map": {"prompt": "p", "chosen": "good", "rejected": "bad"}}),
     ],
 )  # fmt: skip
@@ -143,7 +143,7 @@ def test_rows_have_the_form_that_their_type_names(entry, fields):
 
 def test_texts_are_learned_whole():
     """Rows without answers are trained on in every word."""
-    seen = axolotl("datasets: [{path: a/b, type: completion}]", without=["datasets", "- path", "type"])
+    seen = axolotl("datasets: [{path: data/b.jsonl, type: completion}]", without=["datasets", "- path", "type"])
     assert seen["finetunes.run.loss_on"] == "all"
     assert axolotl("train_on_inputs: true")["finetunes.run.loss_on"] == "all"
 
@@ -151,16 +151,16 @@ def test_texts_are_learned_whole():
 @pytest.mark.parametrize(
     ("entry", "key", "why"),
     [
-        ("{path: a/b, type: input_output}", "type", "rows of the form `input_output`"),
+        ("{path: data/b.jsonl, type: input_output}", "type", "rows of the form `input_output`"),
         ("{path: 's3://bucket/x.jsonl', type: alpaca}", "path", "rows come from a hub or from files of the project"),
         ("{path: /data/x.jsonl, type: alpaca}", "path", "a path must stay below the project's root"),
-        ("{path: a/b, type: chat_template, train_on_eos: none}", "train_on_eos",
+        ("{path: data/b.jsonl, type: chat_template, train_on_eos: none}", "train_on_eos",
          "the end of a turn would not be trained: the model would never stop"),
-        ("{path: a/b, type: chat_template, roles_to_train: [user]}", "roles_to_train", "a loss on some roles of their own"),
-        ("{path: a/b, type: chat_template, roles: {assistant: [bot]}}", "roles", "`bot` is no role that zyc knows"),
-        ("{path: a/b, type: {format: 'Q: {instruction}'}}", "type", "a wording of its own in `format`"),
-        ("{path: a/b, type: alpaca, shards: 4, shards_idx: 1}", "shards_idx", "only a part of the rows would be read"),
-        ("{path: a/b, type: alpaca, trust_remote_code: true}", "trust_remote_code",
+        ("{path: data/b.jsonl, type: chat_template, roles_to_train: [user]}", "roles_to_train", "a loss on some roles of their own"),
+        ("{path: data/b.jsonl, type: chat_template, roles: {assistant: [bot]}}", "roles", "`bot` is no role that zyc knows"),
+        ("{path: data/b.jsonl, type: {format: 'Q: {instruction}'}}", "type", "a wording of its own in `format`"),
+        ("{path: data/b.jsonl, type: alpaca, shards: 4, shards_idx: 1}", "shards_idx", "only a part of the rows would be read"),
+        ("{path: data/b.jsonl, type: alpaca, trust_remote_code: true}", "trust_remote_code",
          "a dataset is data here: no code of others runs for it"),
     ],
 )  # fmt: skip
@@ -172,7 +172,7 @@ def test_rows_that_would_be_others_are_refused(entry, key, why):
 
 def test_several_datasets_become_one():
     """Datasets are joined by a node of their own, and each holds out the same share."""
-    more = "datasets: [{path: a/b, type: alpaca}, {path: c/d, type: sharegpt}]"
+    more = "datasets: [{path: data/b.jsonl, type: alpaca}, {path: data/d.jsonl, type: sharegpt}]"
     seen = axolotl(more, without=["datasets", "- path", "type"])
     assert seen["datasets.run-data.from"] == ["b", "d"]
     assert seen["finetunes.run.data"] == "run-data"
@@ -251,7 +251,7 @@ def test_texts_without_end_are_a_pretraining():
     seen = told(
         """
         base_model: a/tiny
-        pretraining_dataset: [{path: allenai/c4, name: en, type: pretrain, text_column: body}]
+        pretraining_dataset: [{path: data/texts.jsonl, type: pretrain, text_column: body}]
         sequence_len: 1024
         micro_batch_size: 2
         gradient_accumulation_steps: 4
@@ -262,7 +262,7 @@ def test_texts_without_end_are_a_pretraining():
         """,
         "axolotl",
     )
-    assert seen.row("pretraining_dataset[0].path").becomes.startswith("datasets.c4.hub")
+    assert seen.row("pretraining_dataset[0].text_column").becomes == "datasets.texts.map.text"
     assert seen.row("max_steps").becomes == "steps"
     assert seen.row("learning_rate").becomes == "learning_rate"
     assert "batch_tokens" in seen.row("gradient_accumulation_steps").becomes
@@ -271,7 +271,7 @@ def test_texts_without_end_are_a_pretraining():
 @pytest.mark.parametrize("word", ["dpo", "ipo", "kto", "orpo", "grpo"])
 def test_a_method_of_preferences_is_an_alignment(word):
     """`rl` names the method; its settings become fields or settings of the engine."""
-    entry = "datasets: [{path: a/b, type: chat_template.default, field_chosen: chosen}]"
+    entry = "datasets: [{path: data/b.jsonl, type: chat_template.default, field_chosen: chosen}]"
     seen = axolotl(f"rl: {word}\nrl_beta: 0.2\n{entry}", without=["datasets", "- path", "type"])
     assert seen.becomes["rl"].startswith("method")
     assert seen.becomes["rl_beta"] == "beta"

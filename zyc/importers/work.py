@@ -107,10 +107,8 @@ class Work:
 
     @staticmethod
     def fitting(node: Node, path: str) -> str:
-        """The path of a field in a kind that keeps its training settings in a group, or without one."""
-        if path.startswith("train.") and node.lacks(path) and not node.lacks(path.removeprefix("train.")):
-            return path.removeprefix("train.")
-        return path
+        """The path of a field of training, which a pretraining has in no group of its own."""
+        return path.removeprefix("train.") if node.section == "pretrains" else path
 
 
 def _a(node: Node) -> str:
