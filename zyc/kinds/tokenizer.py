@@ -134,7 +134,9 @@ class TokenizerKind(Kind[TokenizerSpec]):
         spec = case.spec
         if spec.own and not _may_be_a_file(spec.chat_template):
             hint = guess(spec.chat_template, CHATS)
-            yield Objection("chat_template", f"no chat template is called `{spec.chat_template}`", f"{hint}; a file ends in `.jinja`")
+            yield Objection(
+                "chat_template", f"no chat template is called `{spec.chat_template}`", f"{hint}; a file ends in `.jinja`"
+            )
             return
         yield from _checked_template(case)
         yield from _checked_corpus(spec)
@@ -242,7 +244,9 @@ def _checked_template(case: Case[TokenizerSpec]) -> Iterable[Objection]:
         says = f"`{spec.chat_template}` writes {_begins(case)} BOS before a chat, not {spec.begins}"
         yield Objection("begins", says, "a template writes its own: `{{ bos_token }}`")
     if spec.end_of_turn is None:
-        yield Objection("end_of_turn", f"zyc does not know what ends an answer in `{spec.chat_template}`", "`end_of_turn: <|im_end|>`")
+        yield Objection(
+            "end_of_turn", f"zyc does not know what ends an answer in `{spec.chat_template}`", "`end_of_turn: <|im_end|>`"
+        )
     elif spec.end_of_turn not in text and "eos_token" not in text:
         says = f"`{spec.chat_template}` never writes `{spec.end_of_turn}`: no model would learn to stop"
         yield Objection("end_of_turn", says, "write it behind what an assistant says, inside of the marks")
@@ -267,9 +271,7 @@ def _identity(case: Case[TokenizerSpec]) -> str:
     spec = case.spec
     told: Mapping[str, Any] = {
         "spec": spec.model_dump(mode="json", exclude={"about", "tags", "gates", "twin", "placement", "corpus", "licence"}),
-        "corpus": [
-            [source.weight, _content(case, at)] for at, source in enumerate(spec.corpus)
-        ],
+        "corpus": [[source.weight, _content(case, at)] for at, source in enumerate(spec.corpus)],
         "own": _own_text(case) if spec.own else "",
     }
     return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
