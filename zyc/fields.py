@@ -201,6 +201,19 @@ def read_variable(value: object) -> str:
     return text
 
 
+def read_device(value: object) -> str:
+    """The class of machine by its listed name: `a100-40`."""
+    from zyc.catalogue import devices
+
+    text = read_text(value)
+    name = devices.known(text.lower())
+    if name is None:
+        close = nearest(text.lower(), devices.names())
+        every = ", ".join(f"`{each}`" for each in devices.names())
+        wrong("a class of machine", value, f"did you mean `{close}`?" if close else f"there are {every}")
+    return name
+
+
 def read_secret(value: object) -> str:
     """`$(env.HF_TOKEN)`: the name of the variable; the value is never read here."""
     found = _ENV.fullmatch(value) if isinstance(value, str) else None
@@ -227,6 +240,7 @@ Share = Annotated[float, BeforeValidator(read_share), _schema("", r"^[-+0-9._eE]
 Bytes = Annotated[int, BeforeValidator(read_bytes), _schema("", r"^[0-9._]+\s*[kKMGT]?i?B?$", "4 GB")]
 Seconds = Annotated[float, BeforeValidator(read_seconds), _schema("", r"^[0-9._]+\s*(ms|s|min|h|d)?$", "15 s")]
 Amount = Annotated[int, BeforeValidator(read_amount), _schema("", r"^[0-9._]+\s*[kKMGT]?$", "300M")]
+Device = Annotated[str, BeforeValidator(read_device), WithJsonSchema({"type": "string", "examples": ["a100-40"]})]
 Gate = Annotated[gates.Gate, BeforeValidator(read_gate), WithJsonSchema({"type": "string", "examples": ["test.loss < 0.6"]})]
 Gates = Annotated[tuple[Gate, ...], BeforeValidator(read_list)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(read_list)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 
 from zyc import kinds
+from zyc.catalogue import devices
 from zyc.digest import of_text
 from zyc.errors import Problem, Span, ZycError, problem
 from zyc.files import Files, find, read_own
@@ -23,6 +25,8 @@ from zyc.store import Store
 from zyc.toolchain import Probe, shipped
 from zyc.world import World
 
+_YES = ("1", "ON", "YES", "TRUE")  # as the hub's own client reads a variable
+
 
 def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, probe: Probe, project: Project) -> Known:
     """Read what the nodes of a graph need."""
@@ -30,11 +34,12 @@ def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, 
     texts = {need.path for need in needs if isinstance(need, FileNeed) and need.text}
     found: dict[str, Found] = {}
     missing: dict[str, Missing] = {}
+    wanted_at_all = {need.path for need in needs if isinstance(need, FileNeed) and not need.optional}
     for path in dict.fromkeys(need.path for need in needs if isinstance(need, FileNeed)):
         told = find(files, path, text=path in texts)
         if isinstance(told, Found):
             found[path] = told
-        else:
+        elif path in wanted_at_all or told.code != "missing-input":
             missing[path] = told
     environ = world.environ()
     names = {need.name for need in needs if isinstance(need, EnvironmentNeed) and not need.secret}
@@ -144,13 +149,29 @@ def _machine(world: World, project: Project, site: Site) -> Machine:
     gpus = len(world.accelerators())
     if here.gpus is not None:
         gpus = min(here.gpus, gpus) if "CUDA_VISIBLE_DEVICES" in world.environ() else here.gpus
+    cpus, accelerator = here.cpus or world.cpu_count(), _accelerator(world) if gpus else ""
     return Machine(
-        cpus=here.cpus or world.cpu_count(),
+        cpus=cpus,
         memory=here.memory or world.memory_total(),
         disk=min((each for each in (disk, here.disk) if each is not None), default=None),
         gpus=gpus,
         price=here.price,
+        accelerator=accelerator,
+        devices=site.devices,
+        prices=tuple(sorted(site.prices.items())),
+        label=f"{gpus} x {accelerator or 'GPU'}" if gpus else f"{platform.machine()}, {cpus} cores",
+        offline=world.environ().get("HF_HUB_OFFLINE", "").upper() in _YES,
     )
+
+
+def _accelerator(world: World) -> str:
+    """The class of the first accelerator, as its driver calls it."""
+    for name in world.list("/proc/driver/nvidia/gpus")[:1]:
+        try:
+            return devices.of_model(world.read_text(f"/proc/driver/nvidia/gpus/{name}/information"))
+        except OSError:
+            break
+    return ""
 
 
 def history(world: World, project: Project, *, twin: bool, told: Callable[[Problem], None]) -> History:

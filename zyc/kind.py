@@ -77,6 +77,7 @@ class FileNeed:
     path: str
     field: str
     text: bool = False
+    optional: bool = False  # one that is not there is no problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,22 @@ class Recipe:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
+class Work(NamedTuple):
+    """What a node asks of the processor or accelerator that it runs on: from this a plan says how long on each device."""
+
+    flops: float
+    use: str = "lora"  # what decides the share of the peak that is reached: lora, qlora, full, pretrain, generate
+    precision: str = "bf16"
+    moved: float = 0.0  # bytes through the device's memory
+    besides: float = 0.0  # seconds that no device makes shorter: engines that start, weights that are read
+    host: int = 0  # bytes of the machine's own memory, beside an accelerator's
+
+
 class Estimate(NamedTuple):
-    """What a node is expected to take and give; None is not known."""
+    """What a node is expected to take and give; None is not known.
+
+    With `work`, the plan tells the seconds; `memory` is then what a machine without accelerators needs for it.
+    """
 
     seconds: Interval | None = None
     memory: int | None = None
@@ -147,6 +162,7 @@ class Estimate(NamedTuple):
     download: int = 0
     result: str = ""  # what comes out, in a few words: `1,200 rows`
     measures: tuple[tuple[str, Interval], ...] = ()  # what arithmetic knows of the measures, for gates
+    work: Work | None = None  # what a device makes quicker
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +242,10 @@ class Kind(Generic[S]):
     def estimate(self, case: Case[S]) -> Estimate:
         """What the node will take; measured numbers of earlier runs come before this."""
         return Estimate()
+
+    def lighter(self, case: Case[S]) -> Iterable[tuple[str, S]]:
+        """Variants of the node that need less memory, the least change first, each with its words: `micro_batch: 4`."""
+        return ()
 
     def recipe(self, case: Case[S]) -> Recipe:
         """The values and files that decide the result."""

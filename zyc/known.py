@@ -44,6 +44,11 @@ class Machine:
     disk: int | None = None
     gpus: int = 0
     price: float = 0.0  # per hour
+    accelerator: str = ""  # the class of its accelerators, where it is one that is listed
+    devices: tuple[str, ...] = ()  # the classes that a plan has columns for
+    prices: tuple[tuple[str, float], ...] = ()  # what an hour of them costs, where the site says so
+    label: str = ""  # what tells machines apart whose runs teach each other nothing
+    offline: bool = False  # nothing may be downloaded
 
 
 @dataclass(frozen=True, slots=True)

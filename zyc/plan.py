@@ -11,13 +11,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from zyc import gates, kinds
+from zyc import gates, kinds, offers
 from zyc.digest import Manifest, key_of
 from zyc.gates import Gate, Interval, Outlook, Verdict
 from zyc.graph import Choice, Cluster, Graph, Node, Vertex
 from zyc.journal import Summary
 from zyc.kind import Estimate
-from zyc.known import History, Machine
+from zyc.known import History
 from zyc.settle import Settlement
 from zyc.store import group_digest
 
@@ -88,6 +88,8 @@ class Decision(NamedTuple):
     tree: str | None = None
     estimate: Estimate = NOTHING_KNOWN
     measured: bool = False  # the estimate is what an earlier run took
+    thought: Estimate = NOTHING_KNOWN  # what arithmetic says of it on this machine, whatever runs say
+    factor: float = 1.0  # how much longer runs of its kind take than arithmetic says
     gates: tuple[GateOutlook, ...] = ()
     cannot: str = ""  # what this machine lacks for it
     resume: str = ""  # why a state that is there cannot go on
@@ -145,6 +147,14 @@ class Plan:
             told[vertex.name] = tuple(dict.fromkeys((*above, *own))) if own or above else ()
         return told
 
+    @cached_property
+    def working(self) -> tuple[Decision, ...]:
+        """The nodes that would run and that an accelerator makes quicker; a rehearsal on a processor needs none."""
+        if self.settlement.twin and not self.settlement.known.machine.gpus:
+            return ()
+        acting = (State.RUN, State.RESUME, State.MAYBE)
+        return tuple(each for each in self.decisions.values() if each.estimate.work is not None and each.state in acting)
+
     @property
     def fetches(self) -> tuple[Decision, ...]:
         """The nodes whose trees would come from the remote."""
@@ -169,6 +179,7 @@ class Forward:
     winners: dict[str, str | None] = field(default_factory=dict)  # choice -> the vertex it takes; None: nobody passed
     stuck: dict[str, Cause] = field(default_factory=dict)  # vertex -> why nothing can stand on it
     _lacking: dict[tuple[object, ...], str] = field(default_factory=dict)
+    _lessons: Mapping[str, tuple[Summary, ...]] | None = None  # runs that were estimated before, by kind
 
     def manifest(self, node: Node) -> tuple[Manifest, tuple[str, ...]]:
         """The lines of a node's manifest, and the labels of those that are not known yet."""
@@ -237,10 +248,22 @@ class Forward:
 
     def lacks(self, node: Node, estimate: Estimate) -> str:
         """What this machine lacks for a node; most nodes ask for the same."""
-        question = (node.shape.placement, estimate.memory)
+        placement, machine = dict(node.shape.placement), self.settlement.known.machine
+        if estimate.work is not None:
+            return offers.lacks(estimate, machine, placement)
+        question = (placement.get("cpus"), placement.get("gpus"), placement.get("memory"), estimate.memory)
         if question not in self._lacking:
-            self._lacking[question] = _lacks(dict(node.shape.placement), estimate, self.settlement.known.machine)
+            self._lacking[question] = offers.lacks(estimate, machine, placement)
         return self._lacking[question]
+
+    def lesson(self, node: Node, estimate: Estimate) -> offers.Lesson | None:
+        """What earlier runs of its kind teach about an estimate."""
+        if estimate.seconds is None:
+            return None
+        if self._lessons is None:
+            room = offers.classroom(self.settlement.known.machine, twin=self.settlement.twin)
+            self._lessons = offers.lessons(self.history.traces.values(), room)
+        return offers.lesson(self._lessons.get(node.kind, ()), estimate)
 
     def learn(self, name: str, key: str | None, summary: Summary | None) -> None:
         """Take in what the key of a node gave."""
@@ -286,17 +309,32 @@ def _decide(node: Node, forward: Forward) -> Decision:
     last = history.traces.get(last_key) if last_key is not None else None
     forward.learn(node.name, key, trace)
     told_gates = forward.gates(node.name)
+    thought = offers.as_here(settled.estimate, forward.settlement.known.machine, dict(node.shape.placement))
     if trace is not None:
-        estimate = _from_history(settled.estimate, trace)
+        estimate = _from_history(thought, trace)
         return Decision(
-            node.name, State.KEEP, KEPT, key, manifest, unknown, trace.tree, estimate, measured=True, gates=told_gates
+            node.name,
+            State.KEEP,
+            KEPT,
+            key,
+            manifest,
+            unknown,
+            trace.tree,
+            estimate,
+            measured=True,
+            thought=thought,
+            gates=told_gates,
         )
     state, cause = State.RUN, NEW if last is None else CHANGED
     if last is not None and last.own == settled.own_digest:
         state, cause = _from_inputs(node, forward, manifest, unknown, last)
-    cannot = forward.lacks(node, settled.estimate)
-    estimate = _from_history(settled.estimate, last)
-    told = Decision(node.name, state, cause, key, manifest, unknown, None, estimate, last is not None, told_gates, cannot)
+    cannot = forward.lacks(node, thought)
+    lesson = forward.lesson(node, thought)
+    estimate = _from_history(thought, last) if last is not None else offers.learned(thought, lesson)
+    measured, factor = last is not None, lesson.seconds if lesson is not None else 1.0
+    told = Decision(
+        node.name, state, cause, key, manifest, unknown, None, estimate, measured, thought, factor, told_gates, cannot
+    )
     return _resumed(node, forward, told) if key is not None else told
 
 
@@ -315,18 +353,14 @@ def _from_inputs(
     return State.MAYBE, Cause(Why.WAITS, root)
 
 
-def _from_history(estimate: Estimate, last: Summary | None) -> Estimate:
-    """What was measured comes before what was thought."""
-    if last is None:
-        return estimate
-    return Estimate(
-        Interval(last.seconds, last.seconds, "last time"),
-        last.peak_memory or estimate.memory,
-        estimate.gpu_memory,
-        last.bytes,
-        estimate.download,
-        estimate.result,
-        estimate.measures,
+def _from_history(estimate: Estimate, last: Summary) -> Estimate:
+    """What was measured comes before what was thought; of a node that asks for more or less now, as much more or less."""
+    took, now, then = last.seconds, offers.middle(estimate), last.predicted.get("seconds", 0.0)
+    more = now / then if now and then else 1.0
+    if not 0.99 < more < 1.01:
+        return estimate._replace(seconds=Interval(took * more, took * more, "learned from its last run"))
+    return estimate._replace(
+        seconds=Interval(took, took, "last time"), memory=last.peak_memory or estimate.memory, disk=last.bytes
     )
 
 
@@ -344,18 +378,6 @@ def _resumed(node: Node, forward: Forward, told: Decision) -> Decision:
         return told
     reason = kinds.load(node.kind).carries(unfinished.placement, dict(node.shape.placement))
     return told._replace(resume=reason) if reason else told._replace(state=State.RESUME, saved=unfinished.saved)
-
-
-def _lacks(placement: Mapping[str, object], estimate: Estimate, machine: Machine) -> str:
-    gpus, cpus = placement.get("gpus") or 0, placement.get("cpus") or 1
-    memory = placement.get("memory") or estimate.memory
-    if isinstance(gpus, int) and gpus > machine.gpus:
-        return "no GPU" if machine.gpus == 0 else f"needs {gpus} GPUs, has {machine.gpus}"
-    if isinstance(cpus, int) and cpus > machine.cpus:
-        return f"needs {cpus} cores, has {machine.cpus}"
-    if isinstance(memory, int) and machine.memory is not None and memory > machine.memory:
-        return f"needs {memory / 1e9:.3g} GB, has {machine.memory / 1e9:.3g} GB"
-    return ""
 
 
 def _block(vertex: Vertex, forward: Forward, decisions: dict[str, Decision]) -> None:

@@ -13,7 +13,7 @@ from zyc.digest import Manifest, key_of, of_text, own_lines
 from zyc.gates import Interval
 from zyc.graph import Choice, Cluster, Graph, Node
 from zyc.kept import Kept
-from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, Objection, PinNeed
+from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, Objection, PinNeed, Work
 from zyc.known import Known, Template
 from zyc.render import Rendered, render
 from zyc.types import TYPES, Artifact, facts_of, meet
@@ -151,14 +151,16 @@ def _read_facts(name: str, values: tuple[Any, ...]) -> tuple[Artifact, str]:
 def _plain_estimate(estimate: Estimate) -> tuple[Any, ...]:
     seconds = (estimate.seconds.low, estimate.seconds.high, estimate.seconds.because) if estimate.seconds else None
     measures = tuple((name, (each.low, each.high, each.because)) for name, each in estimate.measures)
-    return (seconds, estimate.memory, estimate.gpu_memory, estimate.disk, estimate.download, estimate.result, measures)
+    work = tuple(estimate.work) if estimate.work is not None else None
+    return (seconds, estimate.memory, estimate.gpu_memory, estimate.disk, estimate.download, estimate.result, measures, work)
 
 
 @cache
 def _read_estimate(plain: tuple[Any, ...]) -> Estimate:
-    seconds, memory, gpu_memory, disk, download, result, measures = plain
+    seconds, memory, gpu_memory, disk, download, result, measures, work = plain
     told = tuple((name, Interval(*each)) for name, each in measures)
-    return Estimate(Interval(*seconds) if seconds else None, memory, gpu_memory, disk, download, result, told)
+    time = Interval(*seconds) if seconds else None
+    return Estimate(time, memory, gpu_memory, disk, download, result, told, Work(*work) if work else None)
 
 
 def named_values(node: Node, known: Known) -> set[str]:

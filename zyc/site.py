@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from zyc import fields
+from zyc.catalogue.devices import SHOWN
 from zyc.compile.expand import Places
 from zyc.compile.mistakes import Subject
 from zyc.compile.outline import merge_marks
@@ -45,6 +48,10 @@ class Site(Fields):
     """The hosts by name; `local` is this machine."""
     remotes: dict[fields.Name, RemoteSite] = Field(default_factory=dict)
     """The remotes by name, for `--remote NAME`."""
+    devices: Annotated[tuple[fields.Device, ...], BeforeValidator(fields.read_list)] = SHOWN
+    """The classes of machines that a plan has a column for, such as `[t4, a100-40]`; `[]` for none."""
+    prices: dict[fields.Device, Annotated[fields.Number, Field(ge=0)]] = Field(default_factory=dict)
+    """What an hour of a class of machine costs you, such as `{a100-40: 1.1}`."""
 
     @property
     def here(self) -> HostSite:
@@ -56,6 +63,8 @@ def read(texts: dict[str, bytes]) -> Site:
     """The shared settings, and those of this machine over them; all that is wrong with either."""
     hosts: dict[str, dict[str, object]] = {}
     remotes: dict[str, RemoteSite] = {}
+    devices: tuple[str, ...] = SHOWN
+    prices: dict[str, float] = {}
     problems: list[Problem] = []
     for file, text in texts.items():
         document = parse(text, file)
@@ -64,12 +73,16 @@ def read(texts: dict[str, bytes]) -> Site:
             continue
         site, found = read_fields(Subject(Site, "the site", Places(file)), document.root)
         problems += found
-        remotes |= site.remotes if site is not None else {}
+        if site is not None:
+            remotes |= site.remotes
+            prices |= site.prices
+            devices = site.devices if "devices" in site.model_fields_set else devices
         for name, host in site.hosts.items() if site is not None else ():
             hosts.setdefault(name, {}).update({each: getattr(host, each) for each in host.model_fields_set})
     if problems:
         raise ZycError(problems)
-    return Site(hosts={name: HostSite.model_validate(values) for name, values in hosts.items()}, remotes=remotes)
+    told = {name: HostSite.model_validate(values) for name, values in hosts.items()}
+    return Site(hosts=told, remotes=remotes, devices=devices, prices=prices)
 
 
 def only_remote(site: Site) -> str:

@@ -53,7 +53,7 @@ class Probe:
             self._world.stat(folder)  # whoever remembers this answer must see when something is installed
 
         try:
-            return metadata.version(name)
+            return metadata.version(name).partition("+")[0]  # torch 2.13.0+cpu is 2.13.0, as pip itself compares them
         except (metadata.PackageNotFoundError, ValueError):
             return None
 

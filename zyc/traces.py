@@ -38,6 +38,7 @@ class Trace:
     peak_memory: int = 0
     started: str = ""  # ISO 8601, UTC
     accepted: str = ""  # the key whose kept output a person let stand for this one
+    predicted: Mapping[str, float] = field(default_factory=dict)  # what was thought before it ran: seconds, memory, bytes
 
     @property
     def adopted(self) -> str:
@@ -213,6 +214,8 @@ def encode(trace: Trace) -> bytes:
         "started": trace.started,
         "accepted": hex_digest(trace.accepted) if trace.accepted else "",
     }
+    if trace.predicted:  # a trace of one that was not estimated looks as it did before there were estimates
+        told["predicted"] = {name: _number(value) for name, value in trace.predicted.items()}
     return _sealed(told)
 
 
@@ -253,6 +256,7 @@ def _decoded(told: Any) -> Trace:  # whatever JSON holds
         peak_memory=int(told["peak_memory"]),
         started=_text(told["started"]),
         accepted=_text(told["accepted"]),
+        predicted={name: float(value) for name, value in told.get("predicted", {}).items()},
     )
 
 

@@ -119,6 +119,69 @@ def copy(source, out):
             shutil.copyfile(Path(source) / name, Path(out) / name)
 
 
+def save(tokenizer, out):
+    """Save a tokenizer that has changed over its own files; what transformers does not write stays."""
+    notes_ = notes(out)
+    tokenizer.save_pretrained(out)
+    settle(out, begins=notes_["begins"])
+
+
+def adopt(source, out, *, code=False):
+    """The tokenizer of a model that zyc did not make: its files as they are, and what zyc keeps beside them."""
+    from transformers import AutoTokenizer
+
+    copy(source, out)
+    if (Path(out) / NOTES).exists():
+        return
+    out = Path(out)
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=code)
+    if not (out / "tokenizer.json").exists():
+        tokenizer.save_pretrained(out)
+    published = tokenizer.chat_template or ""
+    name, marked = known(tokenizer, published)
+    if published:
+        (out / PUBLISHED).write_text(published)
+    if marked:
+        (out / MARKED).write_text(marked)
+    form = form_of(out)
+    told = {
+        "form": form,
+        "pre": None,
+        "template": name,
+        "begins": begins(tokenizer, published) if published else leads(tokenizer),
+        "end_of_turn": end_of_turn(tokenizer, published) if published else tokenizer.eos_token or "",
+    }
+    (out / NOTES).write_text(json.dumps(told, indent=2) + "\n")
+
+
+def known(tokenizer, published):
+    """The name of the template that renders what this one renders, and its form with marks."""
+    if not published:
+        return "", ""
+    if chat_templates.is_marked(published):
+        return "own", published
+    first = begins(tokenizer, published)
+    for name in chat_templates.BODIES:
+        marked = chat_templates.marked(name, begins=first)
+        if agree(tokenizer, published, marked):
+            return name, marked
+    return "own", ""
+
+
+def leads(tokenizer):
+    """How many BOS plain text gets."""
+    ids = tokenizer("a")["input_ids"]
+    return int(tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id])
+
+
+def form_of(folder):
+    """How the pieces were made, from the file of the library below transformers."""
+    told = json.loads((Path(folder) / "tokenizer.json").read_text())["model"]
+    if told.get("type") == "Unigram":
+        return "sentencepiece-unigram"
+    return "sentencepiece-bpe" if told.get("byte_fallback") else "byte-bpe"
+
+
 def notes(folder):
     """What zyc knows of the tokenizer in a folder."""
     return json.loads((Path(folder) / NOTES).read_text())

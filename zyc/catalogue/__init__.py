@@ -1,4 +1,4 @@
-"""Public facts that let a plan work offline: models by their repository; read when first asked for."""
+"""Public facts that let a plan work offline: models by their repository, classes of machines; read when first asked for."""
 
 from __future__ import annotations
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zyc.errors import Problem
+from zyc.offers import Offer
 from zyc.plan import Decision, Plan, State
+from zyc.report import devices
 from zyc.report.console import safe
 from zyc.report.plan import weight
 from zyc.report.rows import Read, is_quiet_keep, node_of, rows_of, why_of
@@ -28,6 +30,19 @@ def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, objec
             for each in plan.graph.searches.values()
         },
         "fetch": {"remote": plan.history.remote_name, "nodes": len(plan.fetches), "bytes": weight(plan)},
+        "devices": {
+            device.name: {"seconds": seconds, "cost": cost, "misfits": misfits}
+            for device, seconds, cost, misfits in devices.sums(plan)
+        },
+        "too_large": {
+            decision.name: {
+                "device": offer.device.name,
+                "needs": offer.needs,
+                "has": offer.device.memory,
+                "remedies": [{"change": each.says, **_offer_data(each.offer)} for each in remedies],
+            }
+            for decision, offer, remedies in devices.misfits(plan)
+        },
         "lacks": [each.message for each in lacks],
         "unpinned": sorted(plan.settlement.known.unpinned),
         "twin": plan.settlement.twin,
@@ -51,6 +66,9 @@ def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, obje
         "owner": node.owner,
         "seconds": None if seconds is None else {"low": seconds.low, "high": seconds.high, "from": seconds.because},
         "memory": estimate.memory,
+        "result": estimate.result,
+        "download": estimate.download,
+        "devices": [_offer_data(each) for each in devices.offers_of(plan, decision)],
         "gpu_memory": estimate.gpu_memory,
         "disk": estimate.disk,
         "accepted": plan.accepted(decision.name) or None,
@@ -62,15 +80,29 @@ def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, obje
     }
 
 
+def _offer_data(offer: Offer) -> dict[str, object]:
+    return {
+        "device": offer.device.name,
+        "seconds": offer.seconds,
+        "memory": offer.needs,
+        "fits": offer.fits,
+        "precision": offer.precision,
+        "cost": offer.cost,
+    }
+
+
 def markdown(plan: Plan, read: Read) -> str:
     """The plan as a table for a pull request."""
     rows = [each for each in plan.decisions.values() if each.state is not State.KEEP]
     if not rows:
         return f"Nothing to do: {_kept(len(plan.decisions), 'node')}."
-    lines = ["| node | plan | time | because |", "|---|---|---|---|"]
+    there = devices.columns(plan)
+    head = ["node", "plan", "here" if there else "time", *(each.says for each in there), "because"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for row in rows_of(plan, rows, read, every=False):
         names = row.label.strip() if len(row.nodes) > 1 else row.nodes[0]
-        lines.append(f"| {cell(names)} | **{row.state.value}** | {row.time} | {cell(row.because)} |")
+        told = [cell(names), f"**{row.state.value}**", row.time, *map(cell, row.there), cell(row.because)]
+        lines.append(f"| {' | '.join(told)} |")
     kept = plan.count(State.KEEP)
     return "\n".join([*lines, *([f"\n{_kept(kept, '')}."] if kept else [])])
 

@@ -9,8 +9,9 @@ from zyc.errors import Problem
 from zyc.gates import Interval, Outlook, Verdict
 from zyc.plan import Decision, GateOutlook, Plan, State, Why
 from zyc.quantity import in_bytes, in_time
+from zyc.report import devices
 from zyc.report.console import Console, safe
-from zyc.report.rows import Read, briefly, is_quiet_keep, node_of, rows_of, span_of_time
+from zyc.report.rows import Read, Row, briefly, is_quiet_keep, node_of, rows_of, span_of_time
 from zyc.schedule import ways
 
 COLOURS = {State.KEEP: "dim", State.RUN: "green", State.RESUME: "cyan", State.MAYBE: "yellow", State.BLOCKED: "red"}
@@ -31,17 +32,22 @@ def table(console: Console, plan: Plan, read: Read, lacks: Sequence[Problem], *,
     rows = list(rows_of(plan, shown, read, every=every))
     if rows:
         console.print()
-        body = [
-            (row.label, console.paint(row.state.value, COLOURS[row.state]), row.because, row.result, row.memory, row.time)
-            for row in rows
-        ]
-        head = ("node", "plan", "because", "result", "memory", "time")
-        console.table(body, head=head, flexible=2, right=(4, 5), spare=(4, 3, 5))
+        body = [(row.label, _painted(console, row), row.because, row.result, row.memory, row.time, *row.there) for row in rows]
+        there = devices.columns(plan)
+        head = ("node", "plan", "because", "result", "memory", "here" if there else "time", *(each.says for each in there))
+        # devices go first where there is no room for them, the last one before the others
+        spare = (*reversed(range(6, 6 + len(there))), 4, 3, 5)
+        console.table(body, head=head, flexible=2, right=() if there else (4, 5), spare=spare)
     if kept and not every:
         console.print()
         console.print(console.paint("  " + _folded(console, "unchanged", [each.name for each in kept]), "dim"))
     _gates(console, plan, every=every)
+    _misfits(console, plan)
     _footer(console, plan, lacks)
+
+
+def _painted(console: Console, row: Row) -> str:
+    return console.paint(row.state.value, COLOURS[row.state])
 
 
 def _is_small(plan: Plan, decision: Decision) -> bool:
@@ -111,6 +117,20 @@ def _marked(console: Console, verdict: Verdict | Outlook) -> str:
     return f"{console.paint(mark, colour)} {verdict.value.ljust(11)}"
 
 
+def _misfits(console: Console, plan: Plan) -> None:
+    """What no device holds that it is planned for, and three things that would help."""
+    found = devices.misfits(plan)
+    if not found:
+        return
+    console.print()
+    console.print(console.paint("too large", "bold"))
+    for decision, offer, remedies in found[:_TOLD]:
+        console.say(console.paint(devices.does_not_fit(safe(decision.name), offer), "red"), indent=2)
+        console.table([devices.remedy_words(each) for each in remedies], indent=4, right=(1, 2))
+    if len(found) > _TOLD:
+        console.say(f"and {len(found) - _TOLD:,} more like that", indent=2)
+
+
 def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
     console.print()
@@ -142,6 +162,7 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     disk, free = sum(each.estimate.disk or 0 for each in running) + weight(plan), plan.settlement.known.machine.disk
     if free is not None and disk > free / 10:
         words.append(f"{in_bytes(disk)} of disk ({in_bytes(free)} free)")
+    words += devices.summed(plan)
     console.say(" · ".join(words))
     _notes(console, plan, lacks)
 

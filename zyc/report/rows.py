@@ -9,6 +9,7 @@ from zyc.gates import Interval
 from zyc.graph import Node
 from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
 from zyc.quantity import in_bytes, in_time
+from zyc.report import devices
 from zyc.report.console import safe
 from zyc.traces import Trace
 from zyc.why import Reason, moved, reasons
@@ -32,6 +33,7 @@ class Row:
     result: str = ""
     memory: str = ""
     time: str = ""
+    there: tuple[str, ...] = ()  # on each device that has a column
 
 
 def is_quiet_keep(decision: Decision) -> bool:
@@ -88,19 +90,28 @@ def _root(plan: Plan, cause: Cause) -> str:
 
 def _row(plan: Plan, group: Sequence[Decision], read: Read) -> Row:
     first = group[0]
-    because = why_of(plan, first, read) + (f" ({first.cannot})" if first.cannot else "")
+    works, columns = first.estimate.work is not None, devices.columns(plan)
+    because = why_of(plan, first, read) + (f" ({first.cannot})" if first.cannot and not works else "")
     estimate = first.estimate
     result = estimate.result if len(group) == 1 else ""
     if not result and len(group) == 1 and first.measured and estimate.disk:
         result = in_bytes(estimate.disk)
     if first.cause.why is Why.FETCH:
         weight = in_bytes(sum(each.estimate.disk or 0 for each in group))
-        return Row(_label(plan, group), tuple(each.name for each in group), first.state, because, f"{weight} ↓")
+        names = tuple(each.name for each in group)
+        return Row(_label(plan, group), names, first.state, because, f"{weight} ↓", there=("",) * len(columns))
     memory = max((each.estimate.memory or 0 for each in group), default=0)
     label, names = _label(plan, group), tuple(each.name for each in group)
     if first.state is State.BLOCKED:
-        return Row(label, names, first.state, because, result)
-    return Row(label, names, first.state, because, result, in_bytes(memory) if memory else "", _times(group))
+        return Row(label, names, first.state, because, result, there=("",) * len(columns))
+    held = in_bytes(memory) if memory else ""
+    if not columns:
+        return Row(label, names, first.state, because, result, held, _times(group))
+    machine, gpu = plan.settlement.known.machine, max((each.estimate.gpu_memory or 0 for each in group), default=0)
+    if gpu and (first.cannot or machine.gpus):
+        held = f"{in_bytes(gpu)} gpu"
+    time = first.cannot or ("no network" if estimate.download and machine.offline else _times(group))
+    return Row(label, names, first.state, because, result, held, time, devices.cells(plan, group, columns))
 
 
 def _label(plan: Plan, group: Sequence[Decision]) -> str:

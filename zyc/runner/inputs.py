@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from zyc import kinds
+from zyc import kinds, offers
 from zyc.digest import Manifest, key_of
 from zyc.errors import ZycError, problem
 from zyc.graph import Choice, Cluster, Node
@@ -82,6 +82,8 @@ class Inputs:
             self._goes_on(node, key),
             share,
             limit,
+            offers.predicted(self.plan.decisions[node.name].thought),
+            offers.classroom(self.plan.settlement.known.machine, twin=self.plan.settlement.twin),
         )
 
     def _goes_on(self, node: Node, key: str) -> bool:

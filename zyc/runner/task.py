@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zyc import __version__
 from zyc.digest import Manifest
@@ -36,6 +36,8 @@ class Task:
     goes_on: bool  # a state that is there is this step's own, and can be gone on from
     share: Share
     limit: float | None = None  # seconds
+    predicted: Mapping[str, float] = field(default_factory=dict)  # what was thought of it before
+    device: str = ""  # on which it runs, as lessons tell them apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,225 @@
+"""What the files of all training tools have in common: a model, a batch, an optimizer, a schedule, a way to shard."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+from zyc.importers import values
+from zyc.importers.draft import Node, as_name
+from zyc.importers.values import Plain, percent
+from zyc.importers.work import Work
+
+_STAGE = re.compile(r"z(?:ero)?[-_]?([0-3])", re.IGNORECASE)
+_LOCAL = re.compile(r"(\.{1,2}/|/|~)")
+_OPTIMIZERS = {
+    "adamw": "adamw",
+    "adamw_torch": "adamw",
+    "adamw_torch_fused": "adamw",
+    "adamw_hf": "adamw",
+    "adamw_bnb_8bit": "adamw-8bit",
+    "adamw_8bit": "adamw-8bit",
+    "adamw_torch_8bit": "adamw-8bit",
+    "paged_adamw_8bit": "paged-adamw-8bit",
+    "paged_adamw_32bit": "paged-adamw",
+    "paged_adamw": "paged-adamw",
+    "adafactor": "adafactor",
+    "sgd": "sgd",
+    "lion_8bit": "lion-8bit",
+    "lion_32bit": "lion",
+    "muon": "muon",
+}
+SCHEDULES = {
+    "cosine": "cosine",
+    "linear": "linear",
+    "constant": "constant",
+    "constant_with_warmup": "constant",
+    "warmup_stable_decay": "wsd",
+}
+_ATTENTION = {
+    "flash_attention_2": "flash_attention_2",
+    "flash_attention_3": "flash_attention_3",
+    "fa2": "flash_attention_2",
+    "flash_attention2": "flash_attention_2",
+    "sdpa": "sdpa",
+    "eager": "eager",
+    "flex_attention": "flex_attention",
+    "auto": "",
+    "disabled": "eager",
+}
+
+
+def model(work: Work, key: str, *, revision: str = "", trust: str = "") -> Node | None:
+    """The node of the model that is trained; None where the file names none."""
+    name = work.given.text(key)
+    if not name:
+        work.given.lacks(key, "it names no model to train", f"write `{key}: ORGANISATION/MODEL`")
+        return None
+    node = work.draft.node("models", as_name(name))
+    if is_local(work, name):
+        if name.startswith(("/", "~", "../")):
+            work.given.refuse(key, "a path must stay below the project's root", "copy or link the model there, or name it on the hub")
+            return node
+        work.put(node, "path", name.removeprefix("./"), key)
+    else:
+        work.put(node, "hub", name, key)
+    if revision:
+        work.move(node, "revision", revision, values.text)
+    if trust and work.given.flag(trust):
+        work.put(node, "trust_remote_code", True, trust)
+    elif trust:
+        work.given.drop(trust, "off, as it is unless a model says so")
+    return node
+
+
+def is_local(work: Work, name: str) -> bool:
+    """Whether a model is a folder, not a name of the hub."""
+    return bool(_LOCAL.match(name)) or work.asked.beside(f"{name}/config.json") is not None
+
+
+def batch(work: Work, node: Node, micro: str, accumulate: str, *, whole: str = "", default: int = 1) -> int:
+    """Examples a step: what one device takes at once, times the steps that are added up, times the devices."""
+    given = work.given
+    one, world = given.integer(micro, default), processes(work)
+    steps = given.integer(accumulate, 1)
+    if whole and whole in given and accumulate not in given:
+        steps = max(1, given.integer(whole, one) // max(one, 1))
+    elif whole and whole in given:
+        given.drop(whole, f"`{accumulate}` counts more")
+    total = one * steps * world
+    keys = [each for each in (micro, accumulate, whole) if each]
+    reckoning = f"{one} a device x {steps} accumulated x {world} device{'' if world == 1 else 's'}"
+    field = work.fitting(node, "train.batch")
+    if node.section == "pretrains":
+        field, total = "batch_tokens", total * given.integer("sequence_len", 2048)
+    work.put(node, field, total, *keys, why=reckoning)
+    work.put(node, "placement.micro_batch", one, micro, why=reckoning)
+    return total
+
+
+def processes(work: Work) -> int:
+    """How many devices it was meant for: what the call or the file says, or one."""
+    return work.gpus or 1
+
+
+def gpus(work: Work, node: Node, *, sharded_by: str = "", counted: int = 0, keys: tuple[str, ...] = ()) -> None:
+    """The devices of the node; a file that shards and does not say over how many cannot be read."""
+    work.gpus = work.asked.gpus or counted or None
+    if sharded_by and work.gpus is None:
+        work.given.refuse(sharded_by, "it spreads over several GPUs, and how many decides the batch", "say it: `--gpus 8`")
+    if processes(work) > 1:
+        work.put(node, "placement.gpus", processes(work), *keys, why="`--gpus`")
+
+
+def length(work: Work, node: Node, epochs: str, steps: str, *, default: str = "1") -> None:
+    """How long it trains: steps count more than epochs."""
+    given = work.given
+    most = given.integer(steps, -1)
+    if most > 0:
+        work.put(node, work.fitting(node, "train.steps"), most, steps)
+        given.drop(epochs, f"`{steps}` counts more")
+    elif node.section == "pretrains":
+        given.lacks(steps, "a pretraining has a length in steps or tokens", f"write `{steps}`")
+    else:
+        given.drop(steps, f"`{epochs}` says how long")
+        work.put(node, "train.epochs", given.read(epochs, values.number, Plain(default)), epochs)
+
+
+def optimizer(work: Work, node: Node, key: str, default: str) -> None:
+    """The optimizer by its name."""
+    word = work.given.text(key, default) or default
+    ours = _OPTIMIZERS.get(word.lower())
+    if ours is None:
+        work.given.refuse(key, f"zyc has no optimizer `{word}`", f"choose {_list(sorted(set(_OPTIMIZERS)))}")
+        return
+    work.put(node, work.fitting(node, "train.optimizer"), ours, key, why="" if word.lower() == ours else f"`{word}`")
+
+
+def betas(work: Work, node: Node, first: str, second: str) -> None:
+    """Both betas of Adam, if one is given."""
+    if first in work.given or second in work.given:
+        pair = [work.given.read(first, values.number, Plain("0.9")), work.given.read(second, values.number, Plain("0.999"))]
+        work.put(node, work.fitting(node, "train.betas"), pair, first, second)
+
+
+def schedule(work: Work, node: Node, key: str, default: str) -> None:
+    """The course of the learning rate."""
+    word = work.given.text(key, default) or default
+    ours = SCHEDULES.get(word)
+    if ours is None:
+        work.given.refuse(key, f"zyc has no schedule `{word}`", f"choose {_list(list(SCHEDULES))}")
+        return
+    work.put(node, work.fitting(node, "train.schedule"), ours, key)
+
+
+def warmup(work: Work, node: Node, ratio: str, steps: str, *, default: float = 0.0, whole: str = "") -> None:
+    """Warming up: a share of the steps; a number of them is a share where it is known how many there are."""
+    given = work.given
+    field = work.fitting(node, "train.warmup")
+    count = given.amount(steps, 0.0)
+    if steps in given and count >= 1:
+        total = given.integer(whole, 0) if whole else 0
+        if total > 0:
+            work.put(node, field, percent(min(1.0, count / total)), steps, why=f"{count:g} of {total} steps")
+        else:
+            given.refuse(steps, "how many steps there are is not known here, so it is no share of them", f"write `{ratio}: 0.03` instead")
+        if ratio in given:
+            given.drop(ratio, f"`{steps}` counts more")
+    elif steps in given:
+        work.put(node, field, percent(count), steps)
+    elif ratio in given:
+        work.move(node, field, ratio, values.share)
+    else:
+        work.put(node, field, percent(default))
+
+
+def stage_of(work: Work, key: str) -> str | None:
+    """How a DeepSpeed configuration shards: by its own text, if it is at hand, or by its name."""
+    value = work.given.value(key)
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        found = value.get("zero_optimization", {})
+        stage = str(found.get("stage", "0")) if isinstance(found, dict) else "0"
+    else:
+        text = work.asked.beside(str(value))
+        stage = _stage_in(text) if text is not None else ""
+        if not stage:
+            match = _STAGE.search(str(value).rpartition("/")[2])
+            stage = match[1] if match else ""
+    if stage not in ("0", "1", "2", "3"):
+        work.given.refuse(key, "neither the file nor its name says which stage of ZeRO it is", "put it beside, as that path names it")
+        return None
+    return {"0": "ddp", "1": "zero2", "2": "zero2", "3": "zero3"}[stage]
+
+
+def _stage_in(text: bytes) -> str:
+    try:
+        told = json.loads(text)
+        return str(told["zero_optimization"]["stage"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def attention(work: Work, node: Node, key: str) -> None:
+    """The attention by its name."""
+    word = work.given.text(key)
+    ours = _ATTENTION.get(word)
+    if ours:
+        work.put(node, "placement.attention", ours, key)
+    else:
+        work.given.drop(key, "how fast, not what: the default attention of the model" + (f" in place of `{word}`" if word != "auto" else ""))
+
+
+def steps_per_checkpoint(work: Work, node: Node, key: str) -> None:
+    """How often a state is kept: a number of steps."""
+    count = work.given.amount(key, 0)
+    if count >= 1:
+        work.put(node, "placement.checkpoint_every", math.ceil(count), key)
+    else:
+        work.given.drop(key, "how many steps that is, is not known here: a state is kept at the kind's own interval")
+
+
+def _list(words: list[str]) -> str:
+    return ", ".join(f"`{each}`" for each in words)

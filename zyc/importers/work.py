@@ -1,0 +1,94 @@
+"""One import at work: keys of the source on one side, fields of nodes on the other, and each step from one to the other on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from zyc.importers import values
+from zyc.importers.draft import Draft, Node
+from zyc.importers.given import Given, Leaf
+from zyc.importers.values import Wrong
+from zyc.source import Value
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person says beside the file."""
+
+    name: str = "imported"  # of the node and the spec
+    gpus: int | None = None  # that it was meant for
+    beside: Callable[[str], bytes | None] = lambda path: None  # a file of theirs, by its path from the source's folder
+    taken: frozenset[str] = frozenset()  # names that nodes of the project have already
+
+
+@dataclass
+class Work:
+    """What a reader works with."""
+
+    given: Given
+    draft: Draft
+    asked: Asked = field(default_factory=Asked)
+    gpus: int | None = None  # that the file was meant for, once that is known
+
+    @property
+    def tool(self) -> str:
+        """The name of the other tool."""
+        return self.given.tool
+
+    def start(self, section: str, name: str = "") -> Node:
+        """The node that the settings are about."""
+        self.draft.main = self.draft.node(section, name or self.asked.name)
+        return self.draft.main
+
+    def put(self, node: Node, path: str, value: object, *keys: str, why: str = "") -> bool:
+        """Set a field, from these keys; where none of them is given, it is the tool's default."""
+        there = [key for key in keys if key in self.given]
+        if node.lacks(path):
+            for key in there:
+                self.given.refuse(key, f"{_a(node)} has no field `{path}` here", "remove it, or use a zyc that has it")
+            return False
+        note = ", ".join(there) or why or f"{self.tool}'s default"
+        node.put(path, value, note)
+        for key in there:
+            self.given.becomes(key, self.named(node, path), why)
+        return True
+
+    def move(self, node: Node, path: str, key: str, how: Callable[[Value], object] = values.plainly, why: str = "") -> bool:
+        """One key becomes one field by a conversion, if it is given."""
+        value = self.given.value(key)
+        if value is None:
+            return False
+        try:
+            return self.put(node, path, how(value), key, why=why)
+        except Wrong as error:
+            self.given.refuse(key, f"expected {error.what}", error.do or f"correct it as {self.tool} has it")
+            return False
+
+    def named(self, node: Node, path: str) -> str:
+        """A field as the table tells it: of the main node by its path alone."""
+        return path if node is self.draft.main else f"{node.section}.{node.name}.{path}"
+
+    def settle(self, leaf: Leaf) -> None:
+        """A key that its rule gives a field of the main node."""
+        assert leaf.rule is not None
+        node = self.draft.main
+        if node is None:
+            self.given.drop(leaf.path, f"`{leaf.rule.field}`, of a node that cannot be written")
+        else:
+            self.move(node, self.fitting(node, leaf.rule.field), leaf.path, leaf.rule.read, leaf.rule.why)
+
+    @staticmethod
+    def fitting(node: Node, path: str) -> str:
+        """The path of a field in a kind that keeps its training settings in a group, or without one."""
+        if path.startswith("train.") and node.lacks(path) and not node.lacks(path.removeprefix("train.")):
+            return path.removeprefix("train.")
+        return path
+
+
+def _a(node: Node) -> str:
+    word = node.section.removesuffix("s")
+    return f"an {word}" if word[:1] in "aeiou" else f"a {word}"

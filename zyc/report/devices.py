@@ -1,0 +1,116 @@
+"""What the devices of a plan take, hold and cost, in the words of its table: a column each, the sums, what would make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from zyc import kinds, offers
+from zyc.catalogue.devices import Device
+from zyc.graph import Node
+from zyc.offers import Offer, Remedy
+from zyc.plan import Decision, Plan, State
+from zyc.quantity import in_bytes, in_time
+
+_ACTS = (State.RUN, State.RESUME, State.MAYBE)
+
+
+def columns(plan: Plan) -> tuple[Device, ...]:
+    """The devices that have a column: those of the site, where something of the plan is work for an accelerator."""
+    return offers.shown(plan.settlement.known.machine) if plan.working else ()
+
+
+def offers_of(plan: Plan, decision: Decision) -> tuple[Offer, ...]:
+    """What a node would take on each of them."""
+    machine = plan.settlement.known.machine
+    told = (offers.offer(decision.thought, device, machine) for device in offers.shown(machine))
+    return tuple(each for each in told if each is not None)
+
+
+def cell(offer: Offer, wanted: str) -> str:
+    """`31 min fp16`, `22.4 GB`: how long, or how much it would have to hold."""
+    if not offer.fits:
+        return f"{in_bytes(offer.needs or 0)} > {in_bytes(offer.device.memory or 0)}"
+    if offer.seconds is None:
+        return ""
+    return roughly(offer.seconds) + (f" {offer.precision}" if offer.precision != wanted else "")
+
+
+def cells(plan: Plan, group: Sequence[Decision], devices: Sequence[Device]) -> tuple[str, ...]:
+    """A row's words in each column: of several nodes the sum, of one that does not fit why."""
+    told = []
+    for at in range(len(devices)):
+        found = [(each, offers_of(plan, each)[at]) for each in group if each.thought.work is not None and each.state in _ACTS]
+        misfit = next(((each, offer) for each, offer in found if not offer.fits), None)
+        if misfit is not None or len(found) == 1:
+            decision, offer = misfit or found[0]
+            told.append(cell(offer, decision.thought.work.precision if decision.thought.work else ""))
+        else:
+            known = [offer.seconds for _, offer in found if offer.seconds is not None]
+            told.append(roughly(sum(known)) if known else "")
+    return tuple(told)
+
+
+def sums(plan: Plan) -> list[tuple[Device, float, float, int]]:
+    """Of each device with a column: the seconds of all that fits, their cost, and how many nodes do not fit."""
+    told = []
+    for at, device in enumerate(columns(plan)):
+        found = [offers_of(plan, each)[at] for each in plan.working]
+        fit = [each for each in found if each.fits]
+        told.append((device, sum(each.seconds or 0.0 for each in fit), sum(each.cost for each in fit), len(found) - len(fit)))
+    return told
+
+
+def summed(plan: Plan) -> list[str]:
+    """`A100 40 8 min ≈ $0.15`, as the footer says it."""
+    words = []
+    for device, seconds, cost, misfits in sums(plan):
+        if seconds and not misfits:
+            words.append(f"{device.says} {roughly(seconds)}" + (f" ≈ ${cost:.2f}" if cost >= 0.005 else ""))
+    return words
+
+
+# --- what does not fit ---
+
+
+def misfits(plan: Plan) -> list[tuple[Decision, Offer, tuple[Remedy, ...]]]:
+    """The nodes that none of the devices holds that they are planned for, with what would help."""
+    machine, told = plan.settlement.known.machine, []
+    for each in plan.working:
+        node = plan.graph.vertices[each.name]
+        assert isinstance(node, Node)
+        offer = offers.misfit(each.thought, machine, dict(node.shape.placement))
+        if offer is not None:
+            told.append((each, offer, remedies(plan, node, offer.device)))
+    return told
+
+
+def remedies(plan: Plan, node: Node, device: Device) -> tuple[Remedy, ...]:
+    """What would make a node fit."""
+    return offers.remedies(kinds.load(node.kind), plan.settlement.case(node), device, plan.settlement.known.machine)
+
+
+def does_not_fit(name: str, offer: Offer) -> str:
+    """`philo-lora` does not fit a T4: it needs 22.4 GB, and that has 15 GB."""
+    device = offer.device
+    needs, has = in_bytes(offer.needs or 0), in_bytes(device.memory or 0)
+    return f"`{name}` does not fit {offers.article(device.says)} {device.says}: it needs {needs}, and that has {has}"
+
+
+def remedy_words(remedy: Remedy) -> tuple[str, ...]:
+    """`micro_batch: 4`, `14.1 GB`, `33 min`, `fits`: a row of what would help."""
+    offer = remedy.offer
+    time = roughly(offer.seconds) if offer.seconds is not None else ""
+    cost = f"≈ ${offer.cost:.2f}" if offer.cost >= 0.005 else ""
+    return (remedy.says, in_bytes(offer.needs or 0), time, cost, "fits" if offer.fits else "does not fit")
+
+
+@cache
+def roughly(seconds: float) -> str:
+    """A time as exactly as arithmetic knows it: `40 s`, `8 min`, `3 h`, `12 d`."""
+    if seconds < 60:
+        return in_time(max(1.0, float(round(seconds))))
+    for size, below, unit in ((60, 5400, "min"), (3600, 129600, "h"), (86400, 400 * 86400, "d")):
+        if seconds < below:
+            return f"{round(seconds / size)} {unit}"
+    return f"{seconds / (365.25 * 86400):.1f} years"

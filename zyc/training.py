@@ -1,0 +1,274 @@
+"""What kinds that train share: how a run is placed, which settings pass through to the engine, what is checked of both."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from zyc import fields
+from zyc.engines import OWNED, SETTINGS
+from zyc.errors import nearest
+from zyc.fields import is_null
+from zyc.kind import Fields, Objection, Placement
+from zyc.types import Dataset, Model
+
+# harness modules that every script of ours that trains imports
+HARNESS = ("failing.py", "keeping.py", "launch.py", "placing.py", "telling.py", "watching.py")
+
+Schedule = Literal["cosine", "linear", "constant", "wsd"]
+Precision = Literal["bf16", "fp16", "fp32"]
+Optimizer = Literal["adamw", "adamw-8bit", "paged-adamw-8bit", "adafactor", "sgd"]
+Sharding = Literal["none", "ddp", "fsdp2", "zero2", "zero3"]
+
+OPTIMIZERS: Mapping[str, str] = {  # as transformers calls them
+    "adamw": "adamw_torch_fused",
+    "adamw-8bit": "adamw_8bit",
+    "paged-adamw-8bit": "paged_adamw_8bit",
+    "adafactor": "adafactor",
+    "sgd": "sgd",
+}
+TWIN_RATE, TWIN_BATCH, TWIN_STEPS, TWIN_WARMUP, TWIN_BETAS = 3e-3, 16, 240, 0.05, (0.9, 0.98)
+
+
+class Trackers(Fields):
+    """Where the numbers of a run go besides the step's own folder; log in once (`wandb login`), no key belongs in a spec."""
+
+    wandb: fields.Text | None = None
+    """A project of Weights & Biases."""
+    mlflow: fields.Text | None = None
+    """An experiment of MLflow; a database below `tracking/`, unless MLFLOW_TRACKING_URI says where."""
+    tensorboard: fields.Flag = False
+    """Event files for TensorBoard, below `tracking/`."""
+    trackio: fields.Text | None = None
+    """A project of trackio."""
+
+
+class TrainingPlacement(Placement):
+    """Where and how fast a node trains: never part of its key."""
+
+    gpus: fields.Integer | None = Field(None, ge=0, le=1024)  # type: ignore[assignment]
+    """Accelerators, on each node; one if there is any when not given. `0` trains on the CPU."""
+    nodes: fields.Integer = Field(1, ge=1, le=4096)
+    """Machines. `bash run.sh` is started on each, with MASTER_ADDR and NODE_RANK set."""
+    sharding: Sharding = "none"
+    """How several accelerators share the model: each holds all of it (`ddp`), or a part (`fsdp2`, `zero2`, `zero3`)."""
+    micro_batch: fields.Integer | None = Field(None, ge=1)
+    """Rows that go through the model at once; the batch is what the spec says whatever this is. Chosen when not given."""
+    activation_checkpointing: fields.Flag = False
+    """Compute activations a second time rather than keep them: less memory, a third slower."""
+    attention: Literal["sdpa", "eager", "flash_attention_2", "flex_attention"] = "sdpa"
+    """The attention of the engine."""
+    compile: fields.Flag = False
+    """Compile the model first: faster on long runs with rows of one length."""
+    checkpoint_every: fields.Integer | None = Field(None, ge=1)
+    """Steps from one checkpoint to the next; a twentieth of the run when not given."""
+    workers: fields.Integer = Field(0, ge=0, le=256)
+    """Processes that prepare batches beside the one that trains."""
+    trackers: Trackers = Trackers()
+    """Where its numbers go besides the step's own folder."""
+
+
+# --- settings that pass through to the engine ---
+
+_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+def _plain(value: object) -> object:
+    """What a scalar of YAML 1.2 says by itself: the engine's own settings have no field that would know."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_plain(each) for each in value)
+    if is_null(value):
+        return None
+    if not isinstance(value, str) or not getattr(value, "plain", False):
+        return str(value) if isinstance(value, str) else value
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if _NUMBER.fullmatch(value):
+        digits = value.replace("_", "")
+        return int(digits) if re.fullmatch(r"[-+]?\d+", digits) else float(digits)
+    return str(value)
+
+
+Engine = Annotated[dict[fields.Text, Annotated[Any, BeforeValidator(_plain)]], Field(default_factory=dict)]
+
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "bool": bool, "int": int, "float": (int, float), "str": str, "dict": Mapping, "list": tuple, "None": type(None),
+}  # fmt: skip
+
+
+def engine_objections(engine: Mapping[str, object], *configs: str) -> Iterator[Objection]:
+    """Names and types are held against the pinned engine's; what zyc has a field for is not said twice."""
+    known = {name: words for config in configs for name, words in SETTINGS[config].items()}
+    for name, value in engine.items():
+        at = f"engine.{name}"
+        if name in OWNED:
+            where = OWNED[name]
+            says = f"`{name}` is set by zyc"
+            yield Objection(at, says, f"write `{where}` instead" if where else "it follows from the rest of the spec: remove it")
+        elif name not in known:
+            close = nearest(name, known)
+            says = f"{' and '.join(configs)} has no setting `{name}`"
+            yield Objection(at, says, f"did you mean `{close}`?" if close else "the docs of trl list its settings")
+        elif not fits(value, known[name]):
+            yield Objection(at, f"`{name}` is {known[name]} in {' and '.join(configs)}, not `{value}`", "")
+
+
+def fits(value: object, words: str) -> bool:
+    """Whether a value is of a type that is written as `float | None`."""
+    for word in (each.strip() for each in words.split("|")):
+        kinds = _TYPES.get(word)
+        if kinds is None:
+            return True  # a type of the engine's own: only the engine can tell
+        if isinstance(value, kinds) and (word == "bool" or not isinstance(value, bool)):
+            return True
+    return False
+
+
+# --- what is checked of every run ---
+
+
+def placement_objections(place: TrainingPlacement, batch: int, field: str, precision: str) -> Iterator[Objection]:
+    """The batch can be cut as the placement asks, and what is placed on a CPU can run there."""
+    world = place.nodes * (place.gpus or 1)
+    if batch % world:
+        says = f"a batch of {batch} cannot be shared by {world} processes"
+        yield Objection(
+            field, says, f"`{batch - batch % world or world}` can be, or change `placement.gpus` or `placement.nodes`"
+        )
+    elif place.micro_batch and (batch // world) % place.micro_batch:
+        share = batch // world
+        near = max(each for each in range(1, min(place.micro_batch, share) + 1) if share % each == 0)
+        says = f"{share} rows in each process are no multiple of {place.micro_batch}"
+        yield Objection("placement.micro_batch", says, f"`micro_batch: {near}` divides them")
+    if place.gpus == 0 and precision == "fp16":
+        says = "fp16 cannot be trained on a CPU: its loss scaling needs an accelerator"
+        yield Objection("placement.gpus", says, "`precision: bf16` trains on both; leave `gpus` out to use an accelerator")
+    if place.gpus == 0 and place.sharding not in ("none", "ddp"):
+        yield Objection(
+            "placement.sharding", f"`{place.sharding}` shares a model among accelerators, and `gpus` is 0", "remove it"
+        )
+
+
+def data_objections(data: Dataset, field: str, wanted: tuple[str, ...], what: str) -> Iterator[Objection]:
+    """The rows of a dataset are of a format that can be trained on so."""
+    if data.format is not None and data.format not in wanted:
+        says = f"the dataset holds {data.format}; {what} takes {', '.join(wanted[:-1])} or {wanted[-1]}"
+        help_ = {
+            "preference": "train it in `alignments` with `method: dpo`, or give the dataset another `format`",
+            "unpaired": "train it in `alignments` with `method: kto`, or give the dataset another `format`",
+        }.get(data.format, "give the dataset another `format`, or `map` its columns")
+        yield Objection(field, says, help_)
+
+
+def context_objections(model: Model, context: int) -> Iterator[Objection]:
+    """No row is longer than what the model can see."""
+    if model.context is not None and context > model.context:
+        yield Objection("context", f"the base sees {model.context:,} tokens, not {context:,}", f"`context: {model.context}`")
+
+
+# --- shapes ---
+
+_FUSED = {"phi3": {"qkv_proj", "gate_up_proj"}}
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi3")
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj")
+
+
+def linears(model: Model) -> Mapping[str, tuple[int, int]] | None:
+    """The linear layers of one block, by name, with what goes in and out; nothing when the shapes are not known."""
+    told = (model.width, model.mlp, model.heads, model.layers)
+    if model.family not in FAMILIES or any(each is None for each in told):
+        return None
+    assert model.width
+    assert model.mlp
+    assert model.heads
+    width, mlp = model.width, model.mlp
+    size = model.head_size or width // model.heads
+    queries, keys = model.heads * size, (model.kv_heads or model.heads) * size
+    shapes = {"o_proj": (queries, width), "down_proj": (mlp, width)}
+    if model.family in _FUSED:
+        return {"qkv_proj": (width, queries + 2 * keys), "gate_up_proj": (width, 2 * mlp), **shapes}
+    return {
+        "q_proj": (width, queries), "k_proj": (width, keys), "v_proj": (width, keys),
+        "gate_proj": (width, mlp), "up_proj": (width, mlp), **shapes,
+    }  # fmt: skip
+
+
+# --- files of placement/ ---
+
+_FSDP2 = """# How accelerate shares the model among processes: each holds a part of every layer, and gathers it when it is needed.
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+fsdp_config:
+  fsdp_version: 2
+  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP
+  fsdp_reshard_after_forward: true
+  fsdp_state_dict_type: FULL_STATE_DICT
+  fsdp_cpu_ram_efficient_loading: false
+  fsdp_offload_params: false
+"""
+_ZERO = """# How accelerate hands the run to DeepSpeed, which reads the file beside this one.
+compute_environment: LOCAL_MACHINE
+distributed_type: DEEPSPEED
+deepspeed_config:
+  deepspeed_config_file: placement/{name}.json
+  zero3_init_flag: {init}
+"""
+
+
+def sharding_files(place: TrainingPlacement, precision: str) -> dict[str, str]:
+    """What accelerate reads when the processes share the model."""
+    if place.sharding == "fsdp2":
+        mixed = {"bf16": "bf16", "fp16": "fp16"}.get(precision, "no")
+        return {"fsdp2.yml": f"{_FSDP2}mixed_precision: {json.dumps(mixed)}\nuse_cpu: {json.dumps(place.gpus == 0)}\n"}
+    if place.sharding not in ("zero2", "zero3"):
+        return {}
+    stage = int(place.sharding[-1])
+    zero: dict[str, Any] = {"stage": stage, "overlap_comm": True, "contiguous_gradients": True}
+    if stage == 3:
+        zero["stage3_gather_16bit_weights_on_model_save"] = True
+    told = {
+        "zero_optimization": zero,
+        "bf16": {"enabled": "auto"},
+        "fp16": {"enabled": "auto"},
+        "gradient_clipping": "auto",
+        "gradient_accumulation_steps": "auto",
+        "train_batch_size": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+    }
+    return {
+        f"{place.sharding}.yml": _ZERO.format(name=place.sharding, init=json.dumps(stage == 3)),
+        f"{place.sharding}.json": json.dumps(told, indent=2) + "\n",
+    }
+
+
+def expected_files(memory: int | None, gpu_memory: int | None) -> dict[str, str]:
+    """What the run was expected to hold: said again when it was not enough."""
+    told = {name: value for name, value in (("memory", memory), ("gpu_memory", gpu_memory)) if value is not None}
+    return {"expected.json": json.dumps(told, indent=2) + "\n"} if told else {}
+
+
+def why_not_carried(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Why a state cannot go on under another placement: the parts of a sharded one fit no other number of processes."""
+    before, after = old.get("sharding") or "none", new.get("sharding") or "none"
+    alike = {"none", "ddp"}
+    if before != after and not {before, after} <= alike:
+        return f"its state was left by `sharding: {before}`, and `placement.sharding` is {after} now"
+    count = [(each.get("nodes") or 1) * (each.get("gpus") or 1) for each in (old, new)]
+    if before not in alike and count[0] != count[1]:
+        return f"its state is in {count[0]} parts, and there are {count[1]} processes now"
+    return ""
+
+
+def chosen(names: Iterable[str], targets: tuple[str, ...]) -> list[str]:
+    """The linear layers that a list of targets means."""
+    every = list(names)
+    if targets == ("all-linear",):
+        return every
+    wanted = {each for target in targets for each in (ATTENTION if target == "attention" else (target,))}
+    return [each for each in every if each in wanted]
