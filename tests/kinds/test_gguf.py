@@ -79,14 +79,13 @@ def test_facts_are_those_of_the_model():
 
 
 def test_a_public_model_is_named_and_a_private_one_is_not():
-    """The file names author, licence and the public model; of a private one it tells the family only."""
-    told = metadata_of(Model(name="mistralai/Mistral-7B-v0.3", licence="apache-2.0", family="mistral"))
+    """The file names the public model and its author; of a private one it tells the family only."""
+    told = metadata_of(Model(name="mistralai/Mistral-7B-v0.3", family="mistral"))
     assert told == {
         "general.name": "Mistral-7B-v0.3",
         "general.author": "mistralai",
         "general.organization": "mistralai",
         "general.base_models": [{"name": "Mistral-7B-v0.3", "organization": "mistralai"}],
-        "general.license": "apache-2.0",
     }
     assert metadata_of(Model(family="llama")) == {"general.name": "llama"}
 
@@ -170,6 +169,22 @@ def test_the_converter_sees_one_template_and_no_place(folder, tmp_path):
     assert json.loads((staged / "config.json").read_text()) == {"vocab_size": 3}
 
 
+@pytest.mark.parametrize(
+    ("card", "wanted"),
+    [
+        (None, '---\nlicense: "mit"\n---\n'),
+        ("plain words\n", '---\nlicense: "mit"\n---\nplain words\n'),
+        ("---\nlanguage: fr\nlicense: other\n---\nwords\n", '---\nlanguage: fr\nlicense: "mit"\n---\nwords\n'),
+    ],
+)
+def test_the_licence_stands_where_the_converter_looks_for_it(folder, tmp_path, card, wanted):
+    """It looks in the model's card only: the licence that the spec knows is written there, the rest of the card stays."""
+    if card is not None:
+        (folder / "README.md").write_text(card)
+    assert (staging.stage(folder, tmp_path / "staged", "mit") / "README.md").read_text() == wanted
+    assert (staging.stage(folder, tmp_path / "same") / "README.md").exists() is (card is not None)
+
+
 # --- real conversions ---
 
 
@@ -245,9 +260,9 @@ def test_the_same_model_gives_the_same_bytes_wherever_it_lies(made, model, tmp_p
 def test_what_we_tell_the_converter_is_what_it_would_find(made, tmp_path):
     """For the recommended tokenizer the stock converter, told nothing, writes the same tensors and facts, to the byte."""
     step = made[0]
-    staged = staging.stage(step / "in/source", tmp_path / "source")
+    staged = staging.stage(step / "in/source", tmp_path / "source", "mit")
     metadata = tmp_path / "metadata.json"
-    put(tmp_path, "metadata.json", metadata_of(Model(name="someone/Tiny-1B", licence="mit")))
+    put(tmp_path, "metadata.json", metadata_of(Model(name="someone/Tiny-1B")))
     stock = llama_home().source() / "convert_hf_to_gguf.py"
     command = [sys.executable, stock, staged, "--outfile", tmp_path / "stock.gguf", "--outtype", "f16", "--metadata", metadata]
     subprocess.run(command, check=True, capture_output=True)
