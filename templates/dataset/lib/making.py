@@ -107,7 +107,7 @@ def prepared(operations, sources, seed):
     """The operations with what they need: the rows of an exam become the runs of words that it asks."""
     told = []
     weights = [source.get("weight") for source in sources]
-    if None not in weights and len(weights) > 1:
+    if any(weight is not None for weight in weights):
         told.append(("mixture", {"weights": weights, "seed": seed}))
     for name, setting in operations:
         if name == "decontaminate":
