@@ -48,7 +48,7 @@ def shares(counts, share):
 
 
 def mixture(sources, weights, seed):
-    """The rows that stay so that each source has its share: as many as the scarcest one allows; one without a share stays whole."""
+    """The rows that stay so that each source has its share, as many as the scarcest allows; one without a share stays whole."""
     counts = np.bincount(sources, minlength=len(weights))
     total = min(counts[at] / weight for at, weight in enumerate(weights) if weight is not None)
     keep = np.ones(len(sources), dtype=bool)
