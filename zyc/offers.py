@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -155,7 +156,7 @@ def remedies(kind: Kind[Any], case: Case[Any], device: Device, machine: Machine)
     """Three lighter variants of a node that a device holds; where none is, the lightest, and a device that holds the node."""
     found: list[Remedy] = []
     for says, spec in kind.lighter(case):
-        told = offer(kind.estimate(Case(spec, case.inputs, case.files, case.pins, case.values, case.twin)), device, machine)
+        told = offer(kind.estimate(replace(case, spec=spec)), device, machine)
         if told is not None:
             found.append(Remedy(says, told))
     fitting: dict[str, Remedy] = {}
