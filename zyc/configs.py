@@ -123,14 +123,17 @@ def template_of(texts: Mapping[str, str]) -> str:
 
 # what only one template writes, the telling ones first; whether it renders the same bytes is shown when it is there
 _SIGNS = (
-    ("<|im_start|>", (("created by Alibaba", "qwen"), ("named SmolLM", "smollm"), ("<think>", "qwen3"), ("helpful assistant", "qwen2"))),
+    (
+        "<|im_start|>",
+        (("created by Alibaba", "qwen"), ("named SmolLM", "smollm"), ("<think>", "qwen3"), ("helpful assistant", "qwen2")),
+    ),
     ("<|start_header_id|>", (("Cutting Knowledge Date", "llama3.1"), ("", "llama3"))),
     ("<<SYS>>", (("", "llama2"),)),
     ("[INST]", (("[AVAILABLE_TOOLS]", "mistral"), ("", "mistral-v0.1"))),
     ("<start_of_turn>", (("System role not supported", "gemma"), ("", "gemma3"))),
     ("<|end|>", (("and message['content']", "phi3.5"), ("", "phi3"))),
     ("<|user|>", (("", "zephyr"),)),
-)  # fmt: skip
+)
 
 
 def recognise(template: str) -> str:

@@ -68,15 +68,19 @@ class Found:
     bytes: int
     files: tuple[tuple[str, str], ...] = ()  # (path from the project's root, digest), for folders and globs
     text: str | None = None
+    data: object = None  # what its YAML holds: mappings, lists and scalars that keep their text
+    lines: int | None = None  # that are not empty, of all files
 
 
 @dataclass(frozen=True, slots=True)
 class FileNeed:
-    """A file, folder or glob to be found before anything is decided; `text` asks for its content too."""
+    """A file, folder or glob to be found before anything is decided; the rest asks for more than its digest."""
 
     path: str
     field: str
-    text: bool = False
+    text: bool = False  # its content, which is then for the recipe to hold: it stands in no `in/`
+    data: bool = False  # what is in it, as YAML; together with `text`
+    lines: bool = False  # how many lines it has
     optional: bool = False  # one that is not there is no problem
 
 
@@ -267,6 +271,10 @@ class Kind(Generic[S]):
 
     def check(self, case: Case[S]) -> Iterable[Objection]:
         """What makes this node impossible, told before the first byte is spent."""
+        return ()
+
+    def notes(self, case: Case[S]) -> Iterable[Objection]:
+        """What is allowed and better known before it is run: told as warnings, and nothing fails for it."""
         return ()
 
     def estimate(self, case: Case[S]) -> Estimate:

@@ -15,6 +15,7 @@ from zyc.front import Front
 from zyc.graph import Node
 from zyc.hub import Unreached, by_hand, resolve
 from zyc.kind import EnvironmentNeed, HubNeed, PinNeed
+from zyc.known import named
 from zyc.lock import Lock
 from zyc.offers import Offer
 from zyc.plan import Plan, State
@@ -93,8 +94,9 @@ def _words(offer: Offer) -> str:
 
 def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:
     pins = plan.settlement.known.pins
-    template = plan.settlement.known.templates[node.kind]
-    return [(f"package:{name}", pins[f"package:{name}"]) for name in template.dependencies]
+    if not plan.settlement.known.templates[node.kind].dependencies:
+        return []
+    return [(f"package:{name}", pins[f"package:{name}"]) for name in named(plan.settlement.rendered(node).recipe.values())]
 
 
 def _moved(at: Span, name: str, here: str | None, pinned: str) -> Problem:
@@ -126,7 +128,7 @@ def _hub_flaws(front: Front, plan: Plan, node: Node, need: HubNeed) -> Iterator[
         yield problem("unpinned", at, name=need.name, owner=owner, field=field_words(need.field))
     elif why is not None and not hub.commit:
         yield problem("hub-unreached", at, name=need.repository, why=why.why, help=why.help)
-    elif known.offline:
+    elif known.machine.offline:
         gone = [each for each in need.wants if not any(fnmatch.fnmatch(name, each) for name in hub.files)]
         if gone or not hub.commit:
             what = f"no {gone[0]}" if hub.commit else "nothing of it"
@@ -136,7 +138,7 @@ def _hub_flaws(front: Front, plan: Plan, node: Node, need: HubNeed) -> Iterator[
 def ask_hubs(front: Front) -> None:
     """Ask hubs for the commits that nothing pins, of what a build would fetch; the answers are in the cache, and planned with."""
     known = front.plan.settlement.known
-    if known.offline or front.call.frozen:
+    if known.machine.offline or front.call.frozen:
         return
     asked = False
     for node in front.plan.graph.nodes():

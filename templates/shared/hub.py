@@ -13,8 +13,9 @@ def by_hand(repository, commit, kind):
     """How its files get here without a network."""
     kept = f"{kind}s--{repository.replace('/', '--')}"
     return (
-        f"what is needed: {repository} at commit {commit}. Where there is a network, `hf download {repository} --revision {commit}"
-        f"{'' if kind == 'model' else ' --repo-type ' + kind}`; then copy the folder {kept} into the hub cache of this machine"
+        f"what is needed: {repository} at commit {commit}. Where there is a network, "
+        f"`hf download {repository} --revision {commit}{'' if kind == 'model' else ' --repo-type ' + kind}`; "
+        f"then copy the folder {kept} into the hub cache of this machine"
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from zyc import arch, catalogue, configs, fields
 from zyc.gates import Interval
 from zyc.kind import Case, Estimate, Fields, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
-from zyc.types import Model, Tokenizer, facts_of
+from zyc.types import Model, Tokenizer, facts_of, model_of
 
 Family = Literal["llama", "mistral", "qwen2", "qwen3", "gemma"]
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma"}
@@ -358,8 +358,8 @@ def _of_hub(repository: str, hub: Hub) -> Model:
     if "config.json" not in hub.texts:
         return replace(public, name=repository)
     told = configs.model(hub.texts, hub.files)
-    known = {name: value if value is not None else getattr(public, name) for name, value in facts_of(told)}
-    return Model(**{**known, "name": repository, "tokenizer": public.tokenizer or repository})
+    known = [value if value is not None else getattr(public, name) for name, value in facts_of(told)]
+    return replace(model_of(tuple(known)), name=repository, tokenizer=public.tokenizer or repository)
 
 
 def _fetched(hub: Hub) -> int:

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["huggingface-hub", "jinja2", "protobuf", "safetensors", "sentencepiece", "torch", "transformers"]
+# dependencies = [{% if spec.hub %}"huggingface-hub", {% endif %}"jinja2", "protobuf", "safetensors", "sentencepiece", "torch", "transformers"]
 # ///
 {% if spec.scratch %}
 """A new model: its shape, its first weights, the tokenizer that it is given."""
