@@ -278,17 +278,16 @@ def _compile(tree: Path, work: Path, lock: int, tell: Tell) -> None:
 
 
 def _run(command: list[str], kept: TextIO, lock: int, tell: Tell) -> None:
-    step = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", pass_fds=(lock,)
-    )
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     told = time.monotonic()
-    for line in step.stdout:
-        kept.write(line)
-        far = re.match(r"\[\s*(\d+/\d+|\d+%)\]", line)
-        if far and time.monotonic() - told > 10:
-            told = time.monotonic()
-            tell(f"llama.cpp: {far[1].replace('/', ' of ')}")
-    if step.wait():
+    with subprocess.Popen(command, pass_fds=(lock,), **pipe) as step:
+        for line in step.stdout:
+            kept.write(line)
+            far = re.match(r"\[\s*(\d+/\d+|\d+%)\]", line)
+            if far and time.monotonic() - told > 10:
+                told = time.monotonic()
+                tell(f"llama.cpp: {far[1].replace('/', ' of ')}")
+    if step.returncode:
         kept.flush()
         last = "".join(Path(kept.name).read_text().splitlines(keepends=True)[-30:])
         print(last, file=sys.stderr)
