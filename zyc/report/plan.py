@@ -195,6 +195,9 @@ def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         more = [(f"and {len(lacks) - _TOLD} more like that",)] if len(lacks) > _TOLD else []
         more += [("`zyc build --partial` builds the rest",)] if not _EVERYBODYS & {each.code for each in lacks} else []
         console.table([*((each.message,) for each in lacks[:_TOLD]), *more])
+    for device in devices.columns(plan) if plan.working else ():
+        if device.wheels:
+            console.say(console.paint(f"{device.says}: {device.wheels}", "dim"))
     if plan.settlement.known.unpinned:
         said = f"unpinned: {_unpinned(plan)} (`zyc lock` or the next build pins them)"
         console.say(console.paint(said, "yellow"))
