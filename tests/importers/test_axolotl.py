@@ -33,7 +33,7 @@ attn_implementation: flash_attention_2
 
 def axolotl(more="", *, without=(), **asked):
     """The usual file with more keys, or fewer."""
-    kept = [line for line in LORA.splitlines() if not line.split(":")[0].strip() in without]
+    kept = [line for line in LORA.splitlines() if line.split(":")[0].strip() not in without]
     return told("\n".join(kept) + "\n" + more, "axolotl", **asked)
 
 
@@ -112,7 +112,9 @@ def test_keys_of_an_adapter_have_no_effect_without_one():
 def test_all_linear_layers_outweigh_a_list():
     """`lora_target_linear` takes the names with it; a pattern is refused with what to write."""
     assert axolotl("lora_target_linear: true")["finetunes.run.lora.targets"] == "all-linear"
-    pattern = axolotl(r"lora_target_modules: 'model.layers.[\d]+.(mlp|self_attn).(up|down)_proj'", without=["lora_target_modules"])
+    pattern = axolotl(
+        r"lora_target_modules: 'model.layers.[\d]+.(mlp|self_attn).(up|down)_proj'", without=["lora_target_modules"]
+    )
     assert pattern.row("lora_target_modules").help == "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`"
 
 
@@ -122,7 +124,11 @@ def test_all_linear_layers_outweigh_a_list():
         ("{path: data/b.jsonl, type: chat_template}", {"format": "messages"}),
         ("{path: data/b.jsonl, type: chat_template, field_messages: conversations, message_property_mappings: {role: from, content: value}}",
          {"format": "sharegpt"}),
-        ("{path: data/b.jsonl, type: sharegpt}", {"format": "sharegpt"}),
+        ("{path: data/b.jsonl, type: chat_template, field_messages: conversations}",
+         {"format": "messages", "map": {"messages": "conversations"}}),
+        ("{path: data/b.jsonl, type: sharegpt, field_messages: turns}", {"format": "sharegpt", "map": {"conversations": "turns"}}),
+        ("{path: a/b, name: small, split: test, type: alpaca, revision: main, data_files: [x.json]}",
+         {"hub": "a/b", "subset": "small", "part": "test", "revision": "main", "files": ["x.json"]}),
         ("{path: data/b.jsonl, type: alpaca}", {"format": "alpaca"}),
         ("{path: data/b.jsonl, type: completion, field: chapter}", {"format": "text", "map": {"text": "chapter"}}),
         ("{path: data/chats.jsonl, ds_type: json, type: chat_template, field_messages: turns}",
@@ -157,7 +163,7 @@ def test_texts_are_learned_whole():
         ("{path: data/b.jsonl, type: chat_template, train_on_eos: none}", "train_on_eos",
          "the end of a turn would not be trained: the model would never stop"),
         ("{path: data/b.jsonl, type: chat_template, roles_to_train: [user]}", "roles_to_train", "a loss on some roles of their own"),
-        ("{path: data/b.jsonl, type: chat_template, roles: {assistant: [bot]}}", "roles", "`bot` is no role that zyc knows"),
+        ("{path: data/b.jsonl, type: chat_template, roles: {assistant: [bot]}}", "roles", "`bot` is no role of such messages here"),
         ("{path: data/b.jsonl, type: {format: 'Q: {instruction}'}}", "type", "a wording of its own in `format`"),
         ("{path: data/b.jsonl, type: alpaca, shards: 4, shards_idx: 1}", "shards_idx", "only a part of the rows would be read"),
         ("{path: data/b.jsonl, type: alpaca, trust_remote_code: true}", "trust_remote_code",
@@ -289,7 +295,10 @@ def test_what_has_no_counterpart_at_all_leaves_nothing_to_write():
 def test_a_key_that_axolotl_drops_is_refused_with_the_right_word():
     """A misspelt key, which axolotl drops without a word, is refused by name with the one that was meant."""
     row = axolotl("context_parapllel_size: 2").row("context_parapllel_size")
-    assert (row.why, row.help) == ("axolotl knows no such key, and drops it without a word", "did you mean `context_parallel_size`?")
+    assert (row.why, row.help) == (
+        "axolotl knows no such key, and drops it without a word",
+        "did you mean `context_parallel_size`?",
+    )
 
 
 def test_what_is_off_needs_no_refusal():

@@ -186,6 +186,8 @@ def test_preferences_are_an_alignment():
 
 def test_a_recipe_that_trains_nothing_is_told_so():
     """Generation and evaluation have no training to import."""
-    seen = told("model: {_component_: torchtune.models.llama2.llama2_7b}\ntemperature: 0.6\ntop_k: 300\ntasks: [mmlu]", "torchtune")
+    seen = told(
+        "model: {_component_: torchtune.models.llama2.llama2_7b}\ntemperature: 0.6\ntop_k: 300\ntasks: [mmlu]", "torchtune"
+    )
     assert seen.refused["optimizer"] == "it is of a recipe that trains nothing"
     assert "prompts" in seen.without_effect["temperature"]

@@ -216,8 +216,8 @@ def _source(work: Work, made: Node, where: str) -> None:
         made,
         where,
         key,
-        config=given.text(config) if config else "",
-        split=given.text("dataset.split"),
+        subset=given.text(config) if config else "",
+        part=given.text("dataset.split"),
         keys=(config, "dataset.split"),
     )
 
@@ -228,21 +228,14 @@ def _map(work: Work, made: Node, name: str, form: str) -> None:
     told = given.value("dataset.column_map")
     if isinstance(told, dict):
         columns |= {_NAMES.get(str(ours), str(ours)): str(theirs) for ours, theirs in told.items()}
+    by = "dataset.column_map" if isinstance(told, dict) else "dataset._component_"
     for ours, theirs in columns.items():
-        if ours != theirs:
-            work.put(
-                made, f"map.{ours}", theirs, *(("dataset.column_map",) if isinstance(told, dict) else ("dataset._component_",))
-            )
-    if isinstance(told, dict) and "dataset.column_map" not in given.rows:
-        given.becomes("dataset.column_map", work.named(made, "format"), "the columns are called so")
-    column = given.text("dataset.column", "text")
-    if column != "text":
-        work.put(made, "map.text", column, "dataset.column")
-    word = given.text("dataset.conversation_column", "messages")
-    if form in ("messages", "sharegpt") and word not in ("messages", "conversations", "conversation"):
-        work.put(made, "map.messages", word, "dataset.conversation_column")
-    elif "dataset.conversation_column" in given:
-        given.becomes("dataset.conversation_column", work.named(made, "format"), f"`{word}` is found by its name")
+        work.put_column(made, ours, theirs, by)
+    if form == "text":
+        work.put_column(made, "text", given.text("dataset.column", columns.get("text", "text")), "dataset.column")
+    elif form in ("messages", "sharegpt"):
+        ours, usual = ("messages", "messages") if form == "messages" else ("conversations", "conversations")
+        work.put_column(made, ours, given.text("dataset.conversation_column", usual), "dataset.conversation_column")
 
 
 def _length_of_rows(work: Work, node: Node) -> None:

@@ -72,16 +72,24 @@ class Work:
             return False
 
     def put_hub(
-        self, node: Node, name: str, key: str, *, config: str = "", split: str = "", keys: tuple[str, str] = ("", "")
+        self, node: Node, name: str, key: str, *, subset: str = "", part: str = "", keys: tuple[str, str] = ("", "")
     ) -> None:
-        """A dataset of the hub; `keys` are those of the configuration and the split, where they are not the same one."""
-        self.put(node, "hub.id", name, key)
-        if config:
-            self.put(node, "hub.config", config, keys[0] or key)
-        if split and split != "train":
-            self.put(node, "hub.split", split, keys[1] or key)
-        elif split and keys[1]:
-            self.given.becomes(keys[1], self.named(node, "hub"), "the split that is taken anyway")
+        """A dataset of the hub; `keys` are those of its configuration and its split, where they are not the same one."""
+        self.put(node, "hub", name, key)
+        if subset:
+            self.put(node, "subset", subset, keys[0] or key)
+        if part and part != "train":
+            self.put(node, "part", part, keys[1] or key)
+        elif part and keys[1]:
+            self.given.becomes(keys[1], self.named(node, "part"), "the one that is taken anyway")
+
+    def put_column(self, node: Node, ours: str, theirs: str, *keys: str) -> None:
+        """A column under another name than the format's; one that is called so needs no word."""
+        if theirs and theirs != ours:
+            self.put(node, f"map.{ours}", theirs, *keys)
+            return
+        for key in keys:
+            self.given.becomes(key, self.named(node, "format"), "it is called so")
 
     def mix(self, node: Node, made: list[Node], key: str) -> None:
         """The field `data` of the main node: the one dataset, or all of them together."""
