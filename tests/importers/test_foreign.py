@@ -85,7 +85,7 @@ def test_values_are_read_as_they_are_meant(read, text, meant):
 )
 def test_a_value_of_another_form_is_refused(read, text):
     """And says what was expected."""
-    with pytest.raises(values.Wrong, match="number|true"):
+    with pytest.raises(values.Wrong, match=r"number|true"):
         read(scalar(text))
 
 

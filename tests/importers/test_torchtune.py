@@ -181,7 +181,7 @@ def test_preferences_are_an_alignment():
     )
     assert seen.becomes["loss._component_"] == "method"
     assert seen.becomes["loss.beta"] == "beta"
-    assert seen.becomes["dataset._component_"].startswith("datasets.run-data.format")
+    assert seen.becomes["dataset._component_"].startswith("run-data.format")
 
 
 def test_a_recipe_that_trains_nothing_is_told_so():

@@ -112,11 +112,7 @@ def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
     if not local:
         _hub(work, node, key, name, path, files)
         return
-    if name.startswith(("/", "~", "../")):
-        given.refuse(key, "a path must stay below the project's root", "copy or link the file there")
-        return
-    whole = files or [name]
-    work.put(node, "from", whole[0] if len(whole) == 1 else whole, key, f"{path}.data_files")
+    work.put_files(node, files or [name], key, *((f"{path}.data_files",) if files else ()))
     for other in ("name", "revision"):
         given.drop(f"{path}.{other}", "a file has none")
     if given.text(f"{path}.split") in ("", "train"):

@@ -260,7 +260,7 @@ def _old_form(work: Work, main: Node, names: list[str]) -> list[Node]:
             made.append(_of_hub(work, name, str(entry["hf_hub_url"]), entry, main))
         elif "file_name" in entry:
             node = work.draft.node("datasets", as_name(name))
-            work.put(node, "from", f"{folder.rstrip('/').removeprefix('./')}/{entry['file_name']}", "dataset")
+            work.put_files(node, [f"{folder.rstrip('/')}/{entry['file_name']}"], "dataset")
             made.append(_shaped(work, node, entry, main))
         else:
             given.refuse("dataset", f"`{name}` is neither a file nor on the hub", "make it a file of the project", whole=True)
@@ -333,7 +333,7 @@ def _new_form(work: Work, key: str, path: str) -> list[Node]:
         node = work.draft.node("datasets", as_name(str(name)))
         place = str(told.get("path", ""))
         if str(told.get("source", "hf_hub")) == "local":
-            work.put(node, "from", place, key)
+            work.put_files(node, [place], key)
         else:
             work.put_hub(node, place, key)
         if "size" in told:

@@ -102,7 +102,7 @@ def _model(work: Work) -> Node:
     given.becomes("checkpointer._component_", work.named(node, "hub"), "safetensors of the same weights")
     organisation = next((word for pattern, word in _ORGANISATIONS if pattern.match(name)), "")
     if work.asked.beside(f"{folder}/config.json") is not None and not folder.startswith("/"):
-        work.put(node, "path", folder.removeprefix("./"), key)
+        work.put(node, "path", work.asked.placed(folder.removeprefix("./")), key)
     elif organisation:
         work.put(
             node, "hub", f"{organisation}/{name}", key, why=f"`{folder}` is what was fetched from there: look whether it is so"
@@ -206,9 +206,7 @@ def _source(work: Work, made: Node, where: str) -> None:
     files = given.words("dataset.data_files")
     key = "dataset.source" if "dataset.source" in given else "dataset._component_"
     if files and where in ("json", "csv", "parquet", "text"):
-        if any(each.startswith(("/", "~", "../")) for each in files):
-            given.refuse("dataset.data_files", "a path must stay below the project's root", "copy or link the file there")
-        work.put(made, "from", files[0] if len(files) == 1 else files, "dataset.data_files", key)
+        work.put_files(made, files, "dataset.data_files", key)
         given.drop("dataset.split", "a file is one split")
         return
     config = next((each for each in ("dataset.subset", "dataset.name") if each in given), "")
