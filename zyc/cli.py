@@ -30,7 +30,8 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
     "do": {
         "build": ("do what the plan says; keep what is already right", True),
         "retry": ("go on with what the last build left undone", False),
-        "render": ("write the graph as folders with scripts that run without zyc", False),
+        "render": ("write the graph as folders with scripts that run without zyc; or one node as a notebook or a job", False),
+        "adopt": ("take in what a rendered notebook or job made elsewhere", False),
         "lock": ("pin what can move, or move a pin", False),
     },
     "share": {

@@ -216,6 +216,32 @@ WORDING: dict[str, Says] = {
         "the key of `{node}` is not known before `{input}` is built or accepted",
         "`zyc build {input}`, or `zyc accept {all}`",
     ),
+    # --- faces: away, and home again ---
+    "face-not-built": Says(
+        "`{node}` cannot be carried away before {inputs} built: its key and its inputs are not known", "`zyc build {names}`"
+    ),
+    "face-unpinned": Says("`{node}` fetches what has no pin in zyc.lock yet", "`zyc lock`, then render it again"),
+    "face-one-node": Says("`--as {face}` is the face of one node; `{text}` names {count}", "name one of them: {hint}"),
+    "face-copies": Says(
+        "`--as {face}` and `--copy` say different things", "leave `--copy` out: what has to be carried is packed"
+    ),
+    "adopt-no-file": Says("there is no file `{file}`", "the last cell of the notebook, and the end of the job, write it"),
+    "adopt-unreadable": Says(
+        "`{file}` cannot be adopted: {reason}", "nothing was changed; pack it again where it was made, and bring that here"
+    ),
+    "adopt-twin": Says("`{file}` was made of {made}", "{hint}"),
+    "adopt-other-kind": Says("`{file}` holds what a {before} gave; `{node}` is a {after}", "name the node that it was made of"),
+    "adopt-other-key": Says(
+        "`{file}` was made of another `{node}` than the specs have now",
+        "{help}",
+    ),
+    "adopt-unknown-input": Says(
+        "the key of `{node}` is not known before `{input}` is built", "`zyc build {input}`, then adopt it again"
+    ),
+    "adopt-too-large": Says("`{file}` needs {needed} bytes here; {free} are free", "free some space, and adopt it again"),
+    "adopt-one-node": Says("`{text}` means {count} nodes; one result is of one", "name the node that it was made of"),
+    "adopt-runs": Says("`{node}` is being made here at this moment", "let it end, or stop it, then adopt again"),
+    "adopt-nothing-new": Says("`{node}` is up to date: there is nothing to adopt", "`zyc why {node}` shows what keeps it"),
     # --- the call ---
     "no-specs": Says("there is no spec below `specs/`", "a spec is a YAML file that starts with `zyc: 1`; `zyc init` writes one"),
     "no-project": Says("no folder named `specs` here or above", "run `zyc init` to start a project here"),

@@ -52,6 +52,8 @@ class TrainingPlacement(Placement):
 
     gpus: fields.Integer | None = Field(None, ge=0, le=1024)  # type: ignore[assignment]
     """Accelerators, on each node; one if there is any when not given. `0` trains on the CPU."""
+    device: fields.Device | None = None
+    """The class of machine that it is planned for, such as `a100-40`; this machine when not given."""
     nodes: fields.Integer = Field(1, ge=1, le=4096)
     """Machines. `bash run.sh` is started on each, with MASTER_ADDR and NODE_RANK set."""
     sharding: Sharding = "none"
