@@ -152,14 +152,14 @@ def _format(work: Work, node: Node, path: str) -> None:
             key, f"rows of the form `{word}`", "write them as `messages`, or as `prompt` and `completion`, and name that form"
         )
         return
-    ours = _form_of_messages(work, path, found[0])
+    ours = _form_of_messages(work, node, path, found[0])
     _columns(work, node, path, ours)
     if word.startswith("completion:"):
         work.put_column(node, "text", word.partition(":")[2], key)
     work.put(node, "format", ours, key, why=found[1])
 
 
-def _form_of_messages(work: Work, path: str, ours: str) -> str:
+def _form_of_messages(work: Work, node: Node, path: str, ours: str) -> str:
     """Messages of `role` and `content` are one form; with `from` or `value` they are ShareGPT's."""
     given = work.given
     if ours not in ("messages", "sharegpt"):
@@ -175,7 +175,7 @@ def _form_of_messages(work: Work, path: str, ours: str) -> str:
     same = all(name == value for name, value in names.items() if name not in ("role", "content"))
     for key in keys:
         if known and same:
-            given.becomes(key, "format", "the form of the messages")
+            given.becomes(key, work.named(node, "format"))
         elif key in given:
             given.refuse(key, "messages with fields of other names", "name them `role` and `content`, or `from` and `value`")
     return "messages" if (names["role"], names["content"]) == ("role", "content") else "sharegpt"

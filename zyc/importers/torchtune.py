@@ -43,14 +43,7 @@ _COLUMNS = {
     "wikitext_dataset": {"text": "page"},
     "cnn_dailymail_articles_dataset": {"text": "article"},
 }
-_NAMES = {
-    "input": "prompt",
-    "output": "completion",
-    "prompt": "prompt",
-    "chosen": "chosen",
-    "rejected": "rejected",
-    "instruction": "instruction",
-}
+_NAMES = {"input": "prompt", "output": "completion"}
 _OPTIMIZERS = {
     "AdamW": "adamw",
     "AdamW8bit": "adamw_8bit",
@@ -225,15 +218,16 @@ def _map(work: Work, made: Node, name: str, form: str) -> None:
     columns = dict(_COLUMNS.get(name, {}))
     told = given.value("dataset.column_map")
     if isinstance(told, dict):
-        columns |= {_NAMES.get(str(ours), str(ours)): str(theirs) for ours, theirs in told.items()}
+        names = _NAMES if form == "prompt-completion" else {}
+        columns |= {names.get(str(ours), str(ours)): str(theirs) for ours, theirs in told.items()}
     by = "dataset.column_map" if isinstance(told, dict) else "dataset._component_"
     for ours, theirs in columns.items():
         work.put_column(made, ours, theirs, by)
     if form == "text":
         work.put_column(made, "text", given.text("dataset.column", columns.get("text", "text")), "dataset.column")
     elif form in ("messages", "sharegpt"):
-        ours, usual = ("messages", "messages") if form == "messages" else ("conversations", "conversations")
-        work.put_column(made, ours, given.text("dataset.conversation_column", usual), "dataset.conversation_column")
+        ours = "messages" if form == "messages" else "conversations"
+        work.put_column(made, ours, given.text("dataset.conversation_column", ours), "dataset.conversation_column")
 
 
 def _length_of_rows(work: Work, node: Node) -> None:
