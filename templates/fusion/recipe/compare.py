@@ -12,10 +12,7 @@ import telling
 import torch
 from likeness import distance, probes, views
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
-{% if quantized %}
-from transformers import BitsAndBytesConfig
-{% endif %}
+from transformers import AutoModelForCausalLM, AutoTokenizer{% if quantized %}, BitsAndBytesConfig{% endif %}
 
 {% if large %}
 DTYPE = torch.bfloat16

@@ -9,6 +9,9 @@ import shutil
 from pathlib import Path
 
 import bases
+{% if eight %}
+import bitsandbytes
+{% endif %}
 import chats
 import failing
 import keeping
@@ -20,9 +23,6 @@ import tokens
 import torch
 import torch.nn.functional as F
 import trackers
-{% if eight %}
-import bitsandbytes
-{% endif %}
 from mixing import Ahead, Mix, padded
 from schedules import factor
 from transformers import AutoModelForCausalLM, set_seed
