@@ -230,7 +230,7 @@ class Adoption:
         store = Store.open(front.world, front.project.store)
         told: Callable[[Problem], None] = front.warnings.append
         traces, roots = Traces(store, told=told), Roots(store, front.project.root, twin=front.call.twin, told=told)
-        *others, last = found
+        last = found[-1]
         with store.sharing(), self._alone(store, last):
             there = traces.read(last.trace.key)
             if there is not None and store.has(there.tree):
