@@ -134,17 +134,13 @@ def test_a_batch_job_asks_for_what_the_placement_says(letters):
     assert letters.zyc("render", "pairs", "--as", "sbatch", "-o", "job").code == 0
     lines = letters.read("job/job.sbatch").splitlines()
     asked = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH ")]
-    assert asked[:7] == [
-        "--job-name=pairs", "--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=4", "--gpus-per-node=2", "--mem=6000M", "--time=90",
-    ]  # fmt: skip
+    wanted = ["--job-name=pairs", "--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=4", "--gpus-per-node=2"]
+    assert asked[:7] == [*wanted, "--mem=6000M", "--time=90"]
     assert "--requeue" in asked
     assert subprocess.run(["bash", "-n", "job.sbatch"], cwd=letters.root / "job", check=False).returncode == 0
     letters.edit("specs/letters.yml", placed, "placement: {cpus: 1}")
     letters.zyc("render", "pairs", "--as", "sbatch", "-o", "other")
-    body = [
-        [each for each in letters.read(f"{name}/job.sbatch").splitlines() if not each.startswith("#SBATCH")]
-        for name in ("job", "other")
-    ]
+    body = [re.sub("#SBATCH .*\n", "", letters.read(f"{name}/job.sbatch")) for name in ("job", "other")]
     assert body[0] == body[1]
 
 

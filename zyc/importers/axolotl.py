@@ -21,7 +21,18 @@ _ALIGNED = {
 _SAMPLED = ("num_generations", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "epsilon", "epsilon_high")
 _SAMPLED_WORDS = ("num_iterations", "loss_type", "scale_rewards", "mask_truncated_completions", "importance_sampling_level")
 _REFERENCE = ("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "generation_batch_size", "reward_weights")
-_PLUGINS = ("cut_cross_entropy", "liger", "kernels", "swanlab", "expert_parallel", "spectrum", "llm_compressor", "lm_eval", "diffusion", "kd")
+_PLUGINS = (
+    "cut_cross_entropy",
+    "liger",
+    "kernels",
+    "swanlab",
+    "expert_parallel",
+    "spectrum",
+    "llm_compressor",
+    "lm_eval",
+    "diffusion",
+    "kd",
+)
 
 
 def convert(work: Work) -> None:
@@ -57,7 +68,12 @@ def convert(work: Work) -> None:
 def _section(work: Work) -> str:
     given = work.given
     if given.on("process_reward_model"):
-        given.refuse("process_reward_model", "zyc trains no rewards of single steps", "train one of whole answers: `reward_model: true`", whole=True)
+        given.refuse(
+            "process_reward_model",
+            "zyc trains no rewards of single steps",
+            "train one of whole answers: `reward_model: true`",
+            whole=True,
+        )
     if given.on("reward_model") or given.on("rl"):
         return "alignments"
     texts = given.items("pretraining_dataset") or "pretraining_dataset" in given
@@ -88,7 +104,9 @@ def _template(work: Work, base: Node) -> None:
     for key in given.under("special_tokens"):
         if key not in given.rows:
             pad = key.endswith("pad_token")
-            given.drop(key, "padding is masked" if pad else "the tokenizer's own tokens stay; `add_tokens` of a model adds others")
+            given.drop(
+                key, "padding is masked" if pad else "the tokenizer's own tokens stay; `add_tokens` of a model adds others"
+            )
 
 
 # --- what is trained, and how fast it learns ---
@@ -111,9 +129,13 @@ def _method(work: Work, node: Node) -> None:
     if "adapter" not in given:
         given.drop("adapter", "empty: all weights are trained")
     if not word and four:
-        given.refuse("load_in_4bit", "without an adapter all weights are trained, and those cannot be rounded", "write `adapter: qlora`")
+        given.refuse(
+            "load_in_4bit", "without an adapter all weights are trained, and those cannot be rounded", "write `adapter: qlora`"
+        )
     if given.on("load_in_8bit"):
-        given.drop("load_in_8bit", "the base stays in bf16: no rounding, and twice the memory for it; `method: qlora` takes a quarter")
+        given.drop(
+            "load_in_8bit", "the base stays in bf16: no rounding, and twice the memory for it; `method: qlora` takes a quarter"
+        )
     if word:
         _lora(work, node)
 
@@ -188,7 +210,9 @@ def _packing(work: Work, node: Node) -> None:
         work.put(node, "engine.train_sampling_strategy", "group_by_length", "group_by_length")
     work.move(node, "engine.dataloader_drop_last", "dataloader_drop_last", values.flag)
     if "excess_length_strategy" in given and given.text("excess_length_strategy") != "drop":
-        given.drop("excess_length_strategy", "rows that are too long are cut; those that are masked whole are dropped, counted and told")
+        given.drop(
+            "excess_length_strategy", "rows that are too long are cut; those that are masked whole are dropped, counted and told"
+        )
 
 
 # --- where it runs ---
@@ -202,7 +226,13 @@ def _placement(work: Work, node: Node) -> None:
     ours, by = _sharding(work)
     if ours == "none" and shards > 1:
         ours, by = "fsdp2", "dp_shard_size"
-    training.gpus(work, node, sharded_by=by if ours != "none" else "", counted=counted, keys=("dp_shard_size", "dp_replicate_size", "ray_num_workers"))
+    training.gpus(
+        work,
+        node,
+        sharded_by=by if ours != "none" else "",
+        counted=counted,
+        keys=("dp_shard_size", "dp_replicate_size", "ray_num_workers"),
+    )
     if ours != "none":
         work.put(node, "placement.sharding", ours, by)
     for key in ("fsdp_config", "fsdp_version", "use_ray", "ddp"):
@@ -258,9 +288,17 @@ def _trackers(work: Work, node: Node) -> None:
     if "wandb_project" in given and "use_wandb" not in given or given.on("use_wandb"):
         work.put(node, "placement.trackers.wandb", given.text("wandb_project") or "zyc", "wandb_project", "use_wandb")
     if given.on("use_mlflow") or "mlflow_experiment_name" in given:
-        work.put(node, "placement.trackers.mlflow", given.text("mlflow_experiment_name") or "zyc", "mlflow_experiment_name", "use_mlflow")
+        work.put(
+            node,
+            "placement.trackers.mlflow",
+            given.text("mlflow_experiment_name") or "zyc",
+            "mlflow_experiment_name",
+            "use_mlflow",
+        )
     if given.on("use_trackio") or "trackio_project_name" in given:
-        work.put(node, "placement.trackers.trackio", given.text("trackio_project_name") or "zyc", "trackio_project_name", "use_trackio")
+        work.put(
+            node, "placement.trackers.trackio", given.text("trackio_project_name") or "zyc", "trackio_project_name", "use_trackio"
+        )
     if given.on("use_tensorboard"):
         work.put(node, "placement.trackers.tensorboard", True, "use_tensorboard")
 
@@ -304,8 +342,14 @@ def _rl(work: Work, node: Node) -> None:
     ):
         work.move(node, f"engine.{name}", key)
     if "trl.reward_funcs" in given:
-        given.refuse("trl.reward_funcs", "they are functions of a module of yours", "name the file: `rewards: [{file: PATH, function: NAME}]`")
+        given.refuse(
+            "trl.reward_funcs",
+            "they are functions of a module of yours",
+            "name the file: `rewards: [{file: PATH, function: NAME}]`",
+        )
     for key in ("rpo_alpha", "simpo_gamma", "cpo_alpha"):
         if key in given:
-            given.refuse(key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights")
+            given.refuse(
+                key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights"
+            )
     given.drop("num_labels", "one number is predicted: the reward")

@@ -36,8 +36,15 @@ _FORMATS = {
     "chat_template.argilla_chat": ("preference", ""),
     "bradley_terry.chat_template": ("preference", ""),
 }
-_PREFERENCES = re.compile(r"(chatml|llama3|passthrough|zephyr|orpo\.chat_template)(\.(default|argilla_chat|argilla|intel|prompt_pairs|ultra|icr|nectar))?$")
-_KEPT_ROLES = {"user": ("user", "human"), "assistant": ("assistant", "gpt", "model"), "system": ("system",), "tool": ("tool", "observation")}
+_PREFERENCES = re.compile(
+    r"(chatml|llama3|passthrough|zephyr|orpo\.chat_template)(\.(default|argilla_chat|argilla|intel|prompt_pairs|ultra|icr|nectar))?$"
+)
+_KEPT_ROLES = {
+    "user": ("user", "human"),
+    "assistant": ("assistant", "gpt", "model"),
+    "system": ("system",),
+    "tool": ("tool", "observation"),
+}
 
 
 def datasets(work: Work, node: Node) -> object | None:
@@ -57,7 +64,9 @@ def datasets(work: Work, node: Node) -> object | None:
             work.put(each, "clean", [{"drop": "duplicates"}], "dataset_exact_deduplication")
     for path in given.items("test_datasets"):
         for key in [each for each in given.leaves if each.startswith(path)]:
-            given.refuse(key, "a test set of its own", "put it into the same dataset as a `test` split, or measure it with an `evals` node")
+            given.refuse(
+                key, "a test set of its own", "put it into the same dataset as a `test` split, or measure it with an `evals` node"
+            )
     names = [Plain(each.name) for each in made]
     return names[0] if len(names) == 1 else names
 
@@ -77,7 +86,11 @@ def _dataset(work: Work, path: str, main: Node) -> Node | None:
     else:
         _format(work, node, path)
     if given.on(f"{path}.trust_remote_code"):
-        given.refuse(f"{path}.trust_remote_code", "a dataset is data here: no code of others runs for it", "name its files with `data_files`")
+        given.refuse(
+            f"{path}.trust_remote_code",
+            "a dataset is data here: no code of others runs for it",
+            "name its files with `data_files`",
+        )
     else:
         given.drop(f"{path}.trust_remote_code", "off, as it always is here")
     return node
@@ -86,9 +99,16 @@ def _dataset(work: Work, path: str, main: Node) -> Node | None:
 def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
     given = work.given
     files = given.words(f"{path}.data_files")
-    local = bool(_FILE.match(name)) or name.startswith((".", "/", "~")) or f"{path}.ds_type" in given or work.asked.beside(name) is not None
+    local = (
+        bool(_FILE.match(name))
+        or name.startswith((".", "/", "~"))
+        or f"{path}.ds_type" in given
+        or work.asked.beside(name) is not None
+    )
     if _URL.match(name):
-        given.refuse(key, "rows come from a hub or from files of the project", "download it below the project's root, and name that path")
+        given.refuse(
+            key, "rows come from a hub or from files of the project", "download it below the project's root, and name that path"
+        )
         return
     if not local:
         _hub(work, node, key, name, path, files)
@@ -138,7 +158,9 @@ def _format(work: Work, node: Node, path: str) -> None:
     elif field:
         found = ("text", "")
     if found is None:
-        given.refuse(key, f"rows of the form `{word}`", "write them as `messages`, or as `prompt` and `completion`, and name that form")
+        given.refuse(
+            key, f"rows of the form `{word}`", "write them as `messages`, or as `prompt` and `completion`, and name that form"
+        )
         return
     _columns(work, node, path, found[0], column=field)
     ours = _mapped_format(work, path, found[0])
@@ -198,7 +220,9 @@ def _message_fields(work: Work, path: str) -> None:
         if word in usual:
             given.becomes(f"{path}.{name}", "format", "the form of the messages")
         elif word:
-            given.refuse(f"{path}.{name}", "messages with fields of other names", "name them `role` and `content`, or `from` and `value`")
+            given.refuse(
+                f"{path}.{name}", "messages with fields of other names", "name them `role` and `content`, or `from` and `value`"
+            )
 
 
 def _roles(work: Work, path: str) -> None:
@@ -207,7 +231,12 @@ def _roles(work: Work, path: str) -> None:
     for key in [f"{path}.roles", *given.under(f"{path}.roles")]:
         value = given.value(key)
         if isinstance(value, dict):
-            odd = [str(each) for role, theirs in value.items() for each in values.words(theirs) if str(each) not in _KEPT_ROLES.get(str(role), ())]
+            odd = [
+                str(each)
+                for role, theirs in value.items()
+                for each in values.words(theirs)
+                if str(each) not in _KEPT_ROLES.get(str(role), ())
+            ]
             if odd:
                 given.refuse(key, f"`{odd[0]}` is no role that zyc knows", "rename it in the rows: system, user, assistant, tool")
             else:
@@ -219,7 +248,9 @@ def _own_type(work: Work, node: Node, key: str, told: dict[str, str]) -> None:
     given = work.given
     for name in ("system_format", "system_prompt", "chosen_format", "rejected_format", "prompt_format", "completion_format"):
         if told.get(name, "") not in ("", "{system}", "{prompt}", "{chosen}", "{rejected}", "{completion}"):
-            given.refuse(key, f"a wording of its own in `{name}`", "write the rows as `messages`, and let the chat template word them")
+            given.refuse(
+                key, f"a wording of its own in `{name}`", "write the rows as `messages`, and let the chat template word them"
+            )
             return
     wording = told.get("format", "").strip()
     if wording not in ("", "{instruction} {input}", "{instruction}\n{input}", "{instruction}"):
@@ -255,7 +286,11 @@ def _loss(work: Work, node: Node, paths: list[str]) -> None:
     if node.section == "alignments":
         given.drop("train_on_inputs", "an alignment compares whole answers")
         return
-    texts = all(each.fields.get("format") and each.fields["format"].value == "text" for each in work.draft.nodes if each.section == "datasets")
+    texts = all(
+        each.fields.get("format") and each.fields["format"].value == "text"
+        for each in work.draft.nodes
+        if each.section == "datasets"
+    )
     roles: set[tuple[str, ...]] = set()
     for path in paths:
         key = f"{path}.roles_to_train"

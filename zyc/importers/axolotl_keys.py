@@ -12,7 +12,9 @@ _PREPARING = "datasets are nodes: prepared once, kept in the store, and read as 
 _EVALUATING = "the held-out part is measured at the end, and whenever an early stop asks; an `evals` node measures more"
 _KERNELS = "how fast, not what: the scripts use the kernels of the pinned libraries"
 _SHARDS = "how the weights are spread, not what is learned: `placement.sharding` says which way"
-_PARALLEL = "where and how fast: zyc spreads over GPUs by `placement.gpus` and `placement.sharding` only; `zyc plan` says whether it fits"
+_PARALLEL = (
+    "where and how fast: zyc spreads over GPUs by `placement.gpus` and `placement.sharding` only; `zyc plan` says whether it fits"
+)
 _LAUNCHER = "the launcher sets it: rendered scripts start one process a GPU by themselves"
 _LOGS = "every step is written to events.jsonl, whatever else is on"
 _TRACKER = "`placement.trackers` names the tracker and its project; the rest is the tracker's own environment"
@@ -46,12 +48,16 @@ _SETTINGS = (
         "peft_use_rslora peft_use_dora peft_init_lora_weights",
     ),
     together("what is trained on is read from the datasets", "train_on_inputs val_set_size dataset_exact_deduplication"),
-    together("nothing stops early without `early_stopping_patience`", "early_stopping_patience metric_for_best_model greater_is_better"),
+    together(
+        "nothing stops early without `early_stopping_patience`", "early_stopping_patience metric_for_best_model greater_is_better"
+    ),
     together(
         "one GPU needs no sharding",
         "deepspeed fsdp fsdp_config fsdp_version dp_shard_size dp_replicate_size ddp ray_num_workers use_ray world_size",
     ),
-    together("the default attention of the model", "attn_implementation flash_attention sdp_attention eager_attention flex_attention"),
+    together(
+        "the default attention of the model", "attn_implementation flash_attention sdp_attention eager_attention flex_attention"
+    ),
     together("the default attention of the model", "xformers_attention sage_attention s2_attention"),
     together("nothing is recomputed", "gradient_checkpointing gradient_checkpointing_kwargs"),
     together("checkpoints are written at the kind's own interval", "save_steps saves_per_epoch save_strategy"),
@@ -59,7 +65,9 @@ _SETTINGS = (
 )
 
 _MODEL = (
-    together("the model as it is", "base_model revision_of_model trust_remote_code tokens special_tokens.additional_special_tokens"),
+    together(
+        "the model as it is", "base_model revision_of_model trust_remote_code tokens special_tokens.additional_special_tokens"
+    ),
     together(_TEMPLATE, "chat_template chat_template_jinja special_tokens.*"),
     nothing(
         "config.json of the model names its classes",
@@ -97,7 +105,11 @@ _MODEL = (
     nothing("zyc quantizes to NF4 with double quantization", "bnb_config_kwargs.bnb_4bit_use_double_quant"),
     refused("NF4 is the one 4-bit form here", "remove it", "bnb_config_kwargs.* bnb_config_kwargs"),
     nothing(_TEMPLATE, "chat_template_kwargs.enable_thinking"),
-    refused("arguments of a template are part of a prompt", "put them into `prompts`: `arguments:`", "chat_template_kwargs.* chat_template_kwargs"),
+    refused(
+        "arguments of a template are part of a prompt",
+        "put them into `prompts`: `arguments:`",
+        "chat_template_kwargs.* chat_template_kwargs",
+    ),
     refused("a system message of its own for every example", "write it into the data", "default_system_message"),
     refused(
         "rows of the embedding would be changed by hand",
@@ -105,7 +117,8 @@ _MODEL = (
         "fix_untrained_tokens peft_trainable_token_indices",
     ),
     refused(
-        _VISION, "remove it, and name a language model",
+        _VISION,
+        "remove it, and name a language model",
         "image_size image_resize_algorithm processor_kwargs.* processor_kwargs role_boundaries[].* role_boundaries",
     ),
     nothing("the weights of images and sound are no part of a language model", "freeze_mm_modules"),
@@ -274,12 +287,20 @@ _DATA = (
         "keep `loss_on: assistant`, or `all`; split the dataset where rows differ",
         "datasets[].message_field_training datasets[].message_field_training_detail",
     ),
-    nothing("further columns of a message are kept, and the template reads them", "datasets[].field_thinking datasets[].template_thinking_key"),
+    nothing(
+        "further columns of a message are kept, and the template reads them",
+        "datasets[].field_thinking datasets[].template_thinking_key",
+    ),
 )
 
 _RL = (
-    together("nothing is aligned", "rl rl_beta dpo_beta orpo_alpha simpo_gamma cpo_alpha kto_desirable_weight kto_undesirable_weight"),
-    together("nothing is aligned", "dpo_label_smoothing dpo_loss_type dpo_loss_weights rpo_alpha dpo_use_weighting precompute_ref_log_probs"),
+    together(
+        "nothing is aligned", "rl rl_beta dpo_beta orpo_alpha simpo_gamma cpo_alpha kto_desirable_weight kto_undesirable_weight"
+    ),
+    together(
+        "nothing is aligned",
+        "dpo_label_smoothing dpo_loss_type dpo_loss_weights rpo_alpha dpo_use_weighting precompute_ref_log_probs",
+    ),
     together("nothing is aligned", "reward_model center_rewards_coefficient num_labels"),
     together(
         "nothing is aligned",
@@ -316,7 +337,11 @@ _AROUND = (
         "an attempt that was cut short goes on from its last checkpoint by itself",
         "auto_resume_from_checkpoints dynamic_checkpoint.* dynamic_checkpoint",
     ),
-    refused("training goes on from another run's checkpoint", "let zyc train it: it resumes what it began itself", "resume_from_checkpoint"),
+    refused(
+        "training goes on from another run's checkpoint",
+        "let zyc train it: it resumes what it began itself",
+        "resume_from_checkpoint",
+    ),
     nothing(_LOGS, "logging_steps include_tokens_per_second include_tkps debug profiler_steps profiler_steps_start"),
     together(
         _TRACKER,
@@ -339,7 +364,11 @@ _AROUND = (
         "swanlab_api_host swanlab_log_completions swanlab_completion_log_interval swanlab_completion_max_buffer otel_metrics_host "
         "otel_metrics_port",
     ),
-    nothing("a secret: it stays in the environment", "comet_api_key swanlab_api_key swanlab_lark_secret swanlab_lark_webhook_url", secret=True),
+    nothing(
+        "a secret: it stays in the environment",
+        "comet_api_key swanlab_api_key swanlab_lark_secret swanlab_lark_webhook_url",
+        secret=True,
+    ),
     nothing("to publish a result is a `deployments` node: `target: hub`", "hub_model_id hub_strategy hub_revision"),
     nothing(
         "a demonstration page is a `deployments` node",

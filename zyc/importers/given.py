@@ -19,7 +19,9 @@ T = TypeVar("T")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 _HIDDEN = "***"
 _SECRETS = re.compile(r"(^|[._])(api_key|.*_token|secret|password|key)$")
-_NO_SECRETS = re.compile(r"(bos|eos|pad|unk|eot|special|mask|begin|end|image|video|audio|auth)_token$|experiment_key|thinking_key|use_auth_token")
+_NO_SECRETS = re.compile(
+    r"(bos|eos|pad|unk|eot|special|mask|begin|end|image|video|audio|auth)_token$|experiment_key|thinking_key|use_auth_token"
+)
 
 
 class Fate(Enum):

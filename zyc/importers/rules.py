@@ -98,4 +98,17 @@ def turned_off(rule: Rule, value: Value) -> bool:
     return is_off(value) or (isinstance(value, str) and value in rule.off)
 
 
-__all__ = ["Read", "Rule", "Rows", "Table", "Verdict", "Wrong", "becomes", "nothing", "refused", "table", "together", "turned_off"]
+__all__ = [
+    "Read",
+    "Rule",
+    "Rows",
+    "Table",
+    "Verdict",
+    "Wrong",
+    "becomes",
+    "nothing",
+    "refused",
+    "table",
+    "together",
+    "turned_off",
+]

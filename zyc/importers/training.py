@@ -59,7 +59,9 @@ def model(work: Work, key: str, *, revision: str = "", trust: str = "") -> Node 
     node = work.draft.node("models", as_name(name))
     if is_local(work, name):
         if name.startswith(("/", "~", "../")):
-            work.given.refuse(key, "a path must stay below the project's root", "copy or link the model there, or name it on the hub")
+            work.given.refuse(
+                key, "a path must stay below the project's root", "copy or link the model there, or name it on the hub"
+            )
             return node
         work.put(node, "path", name.removeprefix("./"), key)
     else:
@@ -163,7 +165,9 @@ def warmup(work: Work, node: Node, ratio: str, steps: str, *, default: float = 0
         if total > 0:
             work.put(node, field, percent(min(1.0, count / total)), steps, why=f"{count:g} of {total} steps")
         else:
-            given.refuse(steps, "how many steps there are is not known here, so it is no share of them", f"write `{ratio}: 0.03` instead")
+            given.refuse(
+                steps, "how many steps there are is not known here, so it is no share of them", f"write `{ratio}: 0.03` instead"
+            )
         if ratio in given:
             given.drop(ratio, f"`{steps}` counts more")
     elif steps in given:
@@ -189,7 +193,9 @@ def stage_of(work: Work, key: str) -> str | None:
             match = _STAGE.search(str(value).rpartition("/")[2])
             stage = match[1] if match else ""
     if stage not in ("0", "1", "2", "3"):
-        work.given.refuse(key, "neither the file nor its name says which stage of ZeRO it is", "put it beside, as that path names it")
+        work.given.refuse(
+            key, "neither the file nor its name says which stage of ZeRO it is", "put it beside, as that path names it"
+        )
         return None
     return {"0": "ddp", "1": "zero2", "2": "zero2", "3": "zero3"}[stage]
 
@@ -209,7 +215,9 @@ def attention(work: Work, node: Node, key: str) -> None:
     if ours:
         work.put(node, "placement.attention", ours, key)
     else:
-        work.given.drop(key, "how fast, not what: the default attention of the model" + (f" in place of `{word}`" if word != "auto" else ""))
+        work.given.drop(
+            key, "how fast, not what: the default attention of the model" + (f" in place of `{word}`" if word != "auto" else "")
+        )
 
 
 def steps_per_checkpoint(work: Work, node: Node, key: str) -> None:
