@@ -176,6 +176,8 @@ WORDING: dict[str, Says] = {
     "pin-moved": Says(
         "`{name}` is {found} here; it is pinned to {pinned}", "{remedy}, or move the pin: `zyc lock --upgrade {name}`"
     ),
+    "hub-unreached": Says("`{name}`: {why}", "{help}"),
+    "hub-offline": Says("`{name}` is not on this machine ({what}), and HF_HUB_OFFLINE is set", "unset it; or {help}"),
     # --- building (runner) ---
     "bad-measures": Says("`measures.json` cannot be kept: {reason}", "write a mapping of names to numbers"),
     "not-made-again": Says(
@@ -250,6 +252,11 @@ WORDING: dict[str, Says] = {
     "output-there": Says("`{path}` is there already and not empty", "{hint}"),
     "project-there": Says("`{path}` holds a project already", "`zyc plan` shows it"),
     "not-a-revision": Says("git knows no revision `{text}` here", "{hint}"),
+    # --- files of other tools (importers) ---
+    "not-importable": Says("`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"),
+    "key-refused": Says("`{key}` of {tool}: {why}", "{help}"),
+    "key-missing": Says("`{key}`: {why}", "{help}"),
+    "spec-there": Says("`{path}` is there already", "`--force` replaces it; `-o` or `--name` writes another one"),
     # --- store and machine ---
     "disk-full": Says("no space left for `{path}`: {reason}", "free some space and build again: nothing half-written is kept"),
     "not-allowed": Says("this machine refuses `{path}`: {reason}", "check who owns it, and whether its disk may be written"),

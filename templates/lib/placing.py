@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import telling
+
 AT_ONCE = {"cpu": 2048, "cuda": 8192}  # tokens of a piece when nobody says: larger ones gain nothing on a CPU
 
 
@@ -59,6 +61,8 @@ def pieces(batch, context, *, world, device, micro_batch=None):
 def placed(batch, context):
     """The process that asks, and its part of each batch."""
     import torch
+
+    telling.hush()
 
     told = settings()
     device = "cuda" if torch.cuda.is_available() and told.get("gpus") != 0 else "cpu"

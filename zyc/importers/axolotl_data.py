@@ -6,7 +6,7 @@ import re
 
 from zyc.importers import values
 from zyc.importers.draft import Node, as_name
-from zyc.importers.values import Plain, percent
+from zyc.importers.values import percent
 from zyc.importers.work import Work
 
 _FILE = re.compile(r".*\.(jsonl?|csv|parquet|txt|md|html|arrow|zst)$")
@@ -47,15 +47,15 @@ _KEPT_ROLES = {
 }
 
 
-def datasets(work: Work, node: Node) -> object | None:
-    """A dataset node for each entry; the names for the field `data`, with the largest first come first."""
+def datasets(work: Work, node: Node) -> None:
+    """A dataset node for each entry, and the field `data` of the main node."""
     given = work.given
     paths = given.items("datasets") + given.items("pretraining_dataset")
     if "pretraining_dataset" in given:
         paths.append("pretraining_dataset")
     if not paths:
         given.lacks("datasets", "it names no data to train on", "write `datasets:` with a `path` and a `type`")
-        return None
+        return
     made = [each for each in (_dataset(work, path, node) for path in paths) if each is not None]
     _split(work, made)
     _loss(work, node, paths)
@@ -67,8 +67,7 @@ def datasets(work: Work, node: Node) -> object | None:
             given.refuse(
                 key, "a test set of its own", "put it into the same dataset as a `test` split, or measure it with an `evals` node"
             )
-    names = [Plain(each.name) for each in made]
-    return names[0] if len(names) == 1 else names
+    work.mix(node, made, paths[0] if paths == ["pretraining_dataset"] else f"{paths[0]}.path")
 
 
 def _dataset(work: Work, path: str, main: Node) -> Node | None:
@@ -116,7 +115,7 @@ def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
     if name.startswith(("/", "~", "../")):
         given.refuse(key, "a path must stay below the project's root", "copy or link the file there")
         return
-    whole = [name] if not files else files
+    whole = files or [name]
     work.put(node, "from", whole[0] if len(whole) == 1 else whole, key, f"{path}.data_files")
     for other in ("name", "revision"):
         given.drop(f"{path}.{other}", "a file has none")
@@ -129,11 +128,7 @@ def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
 def _hub(work: Work, node: Node, key: str, name: str, path: str, files: list[str]) -> None:
     given = work.given
     split, config = given.text(f"{path}.split"), given.text(f"{path}.name")
-    work.put(node, "hub.id", name, key)
-    if config:
-        work.put(node, "hub.config", config, f"{path}.name")
-    if split:
-        work.put(node, "hub.split", split, f"{path}.split")
+    work.put_hub(node, name, key, config=config, split=split, keys=(f"{path}.name", f"{path}.split"))
     if files:
         work.put(node, "hub.files", files, f"{path}.data_files")
     work.move(node, "hub.revision", f"{path}.revision", values.text)

@@ -1,4 +1,4 @@
-"""What becomes of each key of another tool's file, as a table: a field, nothing (because), refused (because), or read with others."""
+"""What becomes of each key of another tool's file: a field, nothing (because), refused (because), or read with others."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def turned_off(rule: Rule, value: Value) -> bool:
 
 __all__ = [
     "Read",
-    "Rule",
     "Rows",
+    "Rule",
     "Table",
     "Verdict",
     "Wrong",

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from zyc import fields
-from zyc.kind import Case, Fields, Kind, Measure, Objection, Recipe, Spec
+from zyc import arch, estimates, fields
+from zyc.estimates import Training
+from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
 from zyc.training import (
-    FAMILIES,
     HARNESS,
     OPTIMIZERS,
     TWIN_BATCH,
@@ -24,12 +24,10 @@ from zyc.training import (
     Precision,
     Schedule,
     TrainingPlacement,
-    chosen,
     context_objections,
     data_objections,
     engine_objections,
     expected_files,
-    linears,
     placement_objections,
     sharding_files,
     why_not_carried,
@@ -37,6 +35,7 @@ from zyc.training import (
 from zyc.types import Adapter, Artifact, Dataset, Model, values_of
 
 FORMATS = ("messages", "prompt-completion", "text")
+WORDS = ("all-linear", "attention", "mlp")  # that stand for several layers
 RATES = {"full": 2e-5}  # of methods that do not train an adapter
 
 
@@ -50,7 +49,7 @@ class Lora(Fields):
     dropout: fields.Share = Field(0.0, ge=0, lt=1)
     """The share of its inputs that is left out at random."""
     targets: Annotated[tuple[fields.Text, ...], BeforeValidator(fields.read_list)] = ("all-linear",)
-    """The layers that it changes: `all-linear`, `attention`, or their names."""
+    """The layers that it changes: `all-linear`, `attention`, `mlp`, or their names."""
     rslora: fields.Flag = False
     """Scale by alpha / sqrt(rank), which keeps large ranks stable."""
     init: Literal["default", "gaussian", "orthogonal", "pissa", "olora"] = "default"
@@ -189,9 +188,12 @@ class Finetune(Kind[FinetuneSpec]):
         """Base, data, adapter, batch, engine: whatever can be told from facts."""
         spec, base, data = case.spec, _base(case), case.inputs["data"]
         assert isinstance(data, Dataset)
+        if case.twin:
+            return  # it was checked at its real size
         yield from data_objections(data, "data", FORMATS, "a finetune")
         yield from context_objections(base, spec.context)
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
+        yield from estimates.device_objections(spec.placement, spec.train.precision, "train.precision")
         yield from engine_objections(spec.engine, "SFTConfig")
         yield from _base_objections(base, data, spec)
         if spec.method != "full":
@@ -201,6 +203,23 @@ class Finetune(Kind[FinetuneSpec]):
         if spec.train.early_stop is not None and data.test == 0:
             says = "it stops by the test loss, and the dataset holds nothing out"
             yield Objection("train.early_stop", says, "give the dataset a `split: {test: 10%}`")
+
+    def estimate(self, case: Case[FinetuneSpec]) -> Estimate:
+        """Bytes and arithmetic of the run."""
+        return estimates.estimated(_training(case))
+
+    def lighter(self, case: Case[FinetuneSpec]) -> Iterable[tuple[str, FinetuneSpec]]:
+        """Another placement first, then another recipe."""
+        training = _training(case)
+        least = estimates.lightest_placement(training)
+        changes = [*estimates.lighter_placements(training)]
+        if case.spec.method == "full":
+            changes += [{"train.optimizer": "adamw-8bit", **least}, {"method": "lora", **least}]
+            changes += estimates.shared_out(training)
+        if case.spec.method != "qlora":
+            changes.append({"method": "qlora", **least})
+        changes.append({"context": case.spec.context // 2, **least})
+        yield from estimates.variants(case.spec, changes)
 
     def recipe(self, case: Case[FinetuneSpec]) -> Recipe:
         """The spec, and what follows from it."""
@@ -238,6 +257,31 @@ class Finetune(Kind[FinetuneSpec]):
         return why_not_carried(old, new)
 
 
+def _training(case: Case[FinetuneSpec]) -> Training:
+    """The run, as estimates see it."""
+    spec, base, data = case.spec, _base(case), case.inputs["data"]
+    assert isinstance(data, Dataset)
+    rows, row = estimates.rows_of(data, spec.context, packing=spec.packing)
+    steps = spec.train.steps
+    if steps is None and rows is not None:
+        steps = estimates.epochs_in_steps(rows, spec.train.epochs or 3, spec.train.batch)
+    learned = arch.parameters(base) if spec.method == "full" else _parameters(base, spec, spec.lora.rank)
+    kept = {"qlora": 2, "full": arch.BYTES[spec.train.precision]}.get(spec.method, 4)
+    return Training(
+        model=base,
+        method=spec.method,
+        learned=learned,
+        context=spec.context,
+        batch=spec.train.batch,
+        steps=steps,
+        row=row,
+        optimizer=spec.train.optimizer,
+        precision=spec.train.precision,
+        placement=spec.placement,
+        result=None if learned is None else round(kept * learned),
+    )
+
+
 def _base(case: Case[FinetuneSpec]) -> Model:
     base = case.inputs["base"]
     assert isinstance(base, Model)
@@ -249,27 +293,26 @@ def _dtype(spec: FinetuneSpec) -> str:
     return spec.train.precision
 
 
+def _meant(targets: tuple[str, ...]) -> str | tuple[str, ...]:
+    """A word for several layers, or their names."""
+    return targets[0] if len(targets) == 1 and targets[0] in WORDS else targets
+
+
 def _targets(base: Model, targets: tuple[str, ...]) -> str | list[str]:
     """The layers as peft takes them."""
-    known = linears(base)
-    if targets == ("all-linear",):
-        return "all-linear"
-    if "attention" not in targets:
-        return sorted(targets)
-    return sorted({*chosen(known or ("q_proj", "k_proj", "v_proj", "o_proj"), ("attention",)), *targets} - {"attention"})
+    if targets == ("all-linear",) or targets[0] not in WORDS:
+        return targets[0] if targets == ("all-linear",) else sorted(targets)
+    split = [name for name in arch.SPLIT if (name in arch.ATTENTION) == (targets[0] == "attention")]
+    return sorted(each.name for each in arch.targeted(base, targets[0])) or sorted(split)
 
 
 def _parameters(base: Model, spec: FinetuneSpec, rank: int) -> int | None:
-    """Count rank x (in + out) of each layer that it changes, and the layers that it keeps whole."""
-    known = linears(base)
-    if known is None or base.layers is None or base.width is None:
+    """Those of the adapter, and of the layers that it keeps whole."""
+    count = arch.adapter_parameters(base, rank, _meant(spec.lora.targets), dora=spec.method == "dora")
+    if count is None or base.width is None:
         return None
-    names = chosen(known, spec.lora.targets)
-    count = base.layers * rank * sum(sum(known[name]) for name in names)
-    if spec.method == "dora":
-        count += base.layers * sum(known[name][1] for name in names)
-    whole = [name for name in spec.lora.modules_to_save if name in ("embed_tokens", "lm_head")]
-    return count + len(whole) * base.width * (base.vocabulary or 0)
+    whole = {"embed_tokens", "lm_head"} & {*spec.lora.modules_to_save}
+    return count + (min(len(whole), 1) if base.tied else len(whole)) * base.width * (base.vocabulary or 0)
 
 
 def _base_objections(base: Model, data: Dataset, spec: FinetuneSpec) -> Iterable[Objection]:
@@ -289,25 +332,22 @@ def _base_objections(base: Model, data: Dataset, spec: FinetuneSpec) -> Iterable
 
 def _adapter_objections(base: Model, spec: FinetuneSpec) -> Iterable[Objection]:
     """Layers that are there, and a rank that they have room for."""
-    known = linears(base)
+    known = {each.name: each for each in arch.linears(base)}
     for at, target in enumerate(spec.lora.targets):
         if target == "lm_head":
             yield Objection(
-                f"lora.targets.{at}", "trl trains no adapter on `lm_head`", "`modules_to_save: [lm_head]` trains it whole"
+                f"lora.targets.{at}", "trl trains no adapter on `lm_head`", "`modules_to_save: lm_head` trains it whole"
             )
-        elif target in ("all-linear", "attention"):
-            if len(spec.lora.targets) > 1 and target == "all-linear":
-                yield Objection(f"lora.targets.{at}", "`all-linear` stands for every layer", "remove the others")
-        elif known is not None and target not in (*known, "embed_tokens"):
+        elif target in WORDS:
+            if len(spec.lora.targets) > 1:
+                yield Objection(f"lora.targets.{at}", f"`{target}` stands for several layers by itself", "write it alone")
+        elif known and target not in (*known, "embed_tokens"):
             says = f"a {base.family} has no layer `{target}` that an adapter could change"
             yield Objection(f"lora.targets.{at}", says, f"it has {', '.join(sorted(known))}")
-    if known is not None:
-        least = min((min(known[name]) for name in chosen(known, spec.lora.targets)), default=spec.lora.rank)
-        if spec.lora.rank > least:
-            says = f"a rank of {spec.lora.rank} is more than the smallest layer has ({least})"
-            yield Objection("lora.rank", says, f"`rank: {max(1, least // 4)}` is plenty")
+    least = min((min(each.into, each.out) for each in arch.targeted(base, _meant(spec.lora.targets))), default=spec.lora.rank)
+    if spec.lora.rank > least:
+        says = f"a rank of {spec.lora.rank} is more than the smallest layer has ({least})"
+        yield Objection("lora.rank", says, f"`rank: {max(1, least // 4)}` is plenty")
     if spec.method == "qlora" and spec.lora.init in ("pissa", "olora"):
         says = f"`{spec.lora.init}` takes a part of each layer away, which four bits cannot give"
         yield Objection("lora.init", says, "leave `init` out, or use `method: lora`")
-    if spec.method == "qlora" and base.family is not None and base.family not in FAMILIES:
-        yield Objection("method", f"zyc knows no way to train a {base.family} in four bits", "use `method: lora`")
