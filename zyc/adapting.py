@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from zyc import fields
+from zyc import arch, fields
 from zyc.kind import Fields, Objection
-from zyc.training import FAMILIES, chosen, linears
 from zyc.types import Adapter, Model, values_of
+
+WORDS = ("all-linear", "attention", "mlp")  # that stand for several layers
 
 
 class Lora(Fields):
@@ -23,7 +24,7 @@ class Lora(Fields):
     dropout: fields.Share = Field(0.0, ge=0, lt=1)
     """The share of its inputs that is left out at random."""
     targets: Annotated[tuple[fields.Text, ...], BeforeValidator(fields.read_list)] = ("all-linear",)
-    """The layers that it changes: `all-linear`, `attention`, or their names."""
+    """The layers that it changes: `all-linear`, `attention`, `mlp`, or their names."""
     rslora: fields.Flag = False
     """Scale by alpha / sqrt(rank), which keeps large ranks stable."""
     init: Literal["default", "gaussian", "orthogonal", "pissa", "olora"] = "default"
@@ -32,27 +33,26 @@ class Lora(Fields):
     """Layers that are trained whole and kept with it, such as `embed_tokens` and `lm_head`."""
 
 
+def _meant(targets: tuple[str, ...]) -> str | tuple[str, ...]:
+    """A word for several layers, or their names."""
+    return targets[0] if len(targets) == 1 and targets[0] in WORDS else targets
+
+
 def targets_of(base: Model, targets: tuple[str, ...]) -> str | list[str]:
     """The layers as peft takes them."""
-    known = linears(base)
-    if targets == ("all-linear",):
-        return "all-linear"
-    if "attention" not in targets:
-        return sorted(targets)
-    return sorted({*chosen(known or ("q_proj", "k_proj", "v_proj", "o_proj"), ("attention",)), *targets} - {"attention"})
+    if targets == ("all-linear",) or targets[0] not in WORDS:
+        return targets[0] if targets == ("all-linear",) else sorted(targets)
+    split = [name for name in arch.SPLIT if (name in arch.ATTENTION) == (targets[0] == "attention")]
+    return sorted(each.name for each in arch.targeted(base, targets[0])) or sorted(split)
 
 
 def parameters_of(base: Model, lora: Lora, method: str, rank: int) -> int | None:
-    """Count rank x (in + out) of each layer that it changes, and the layers that it keeps whole."""
-    known = linears(base)
-    if known is None or base.layers is None or base.width is None:
+    """Those of the adapter, and of the layers that it keeps whole."""
+    count = arch.adapter_parameters(base, rank, _meant(lora.targets), dora=method == "dora")
+    if count is None or base.width is None:
         return None
-    names = chosen(known, lora.targets)
-    count = base.layers * rank * sum(sum(known[name]) for name in names)
-    if method == "dora":
-        count += base.layers * sum(known[name][1] for name in names)
-    whole = [name for name in lora.modules_to_save if name in ("embed_tokens", "lm_head")]
-    return count + len(whole) * base.width * (base.vocabulary or 0)
+    whole = {"embed_tokens", "lm_head"} & {*lora.modules_to_save}
+    return count + (min(len(whole), 1) if base.tied else len(whole)) * base.width * (base.vocabulary or 0)
 
 
 def adapter_of(base: Model, lora: Lora, method: str) -> Adapter:
@@ -79,31 +79,23 @@ def values_for(base: Model, lora: Lora) -> dict[str, object]:
 
 
 def adapter_objections(base: Model, lora: Lora, method: str, field: str = "method") -> Iterator[Objection]:
-    """Layers that are there, a rank that they have room for, a method that can be; `field` is where the method stands."""
-    known = linears(base)
-    yield from _target_objections(base, lora)
-    if known is not None:
-        least = min((min(known[name]) for name in chosen(known, lora.targets)), default=lora.rank)
-        if lora.rank > least:
-            says = f"a rank of {lora.rank} is more than the smallest layer has ({least})"
-            yield Objection("lora.rank", says, f"`rank: {max(1, least // 4)}` is plenty")
-    if method == "qlora" and lora.init in ("pissa", "olora"):
-        says = f"`{lora.init}` takes a part of each layer away, which four bits cannot give"
-        yield Objection("lora.init", says, f"leave `init` out, or use `{field}: lora`")
-    if method == "qlora" and base.family is not None and base.family not in FAMILIES:
-        yield Objection(field, f"zyc knows no way to train a {base.family} in four bits", f"use `{field}: lora`")
-
-
-def _target_objections(base: Model, lora: Lora) -> Iterable[Objection]:
-    known = linears(base)
+    """Layers that are there, a rank that they have room for, a start that can be; `field` is where the method stands."""
+    known = {each.name: each for each in arch.linears(base)}
     for at, target in enumerate(lora.targets):
         if target == "lm_head":
             yield Objection(
-                f"lora.targets.{at}", "trl trains no adapter on `lm_head`", "`modules_to_save: [lm_head]` trains it whole"
+                f"lora.targets.{at}", "trl trains no adapter on `lm_head`", "`modules_to_save: lm_head` trains it whole"
             )
-        elif target in ("all-linear", "attention"):
-            if len(lora.targets) > 1 and target == "all-linear":
-                yield Objection(f"lora.targets.{at}", "`all-linear` stands for every layer", "remove the others")
-        elif known is not None and target not in (*known, "embed_tokens"):
+        elif target in WORDS:
+            if len(lora.targets) > 1:
+                yield Objection(f"lora.targets.{at}", f"`{target}` stands for several layers by itself", "write it alone")
+        elif known and target not in (*known, "embed_tokens"):
             says = f"a {base.family} has no layer `{target}` that an adapter could change"
             yield Objection(f"lora.targets.{at}", says, f"it has {', '.join(sorted(known))}")
+    least = min((min(each.into, each.out) for each in arch.targeted(base, _meant(lora.targets))), default=lora.rank)
+    if lora.rank > least:
+        says = f"a rank of {lora.rank} is more than the smallest layer has ({least})"
+        yield Objection("lora.rank", says, f"`rank: {max(1, least // 4)}` is plenty")
+    if method == "qlora" and lora.init in ("pissa", "olora"):
+        says = f"`{lora.init}` takes a part of each layer away, which four bits cannot give"
+        yield Objection("lora.init", says, f"leave `init` out, or use `{field}: lora`")

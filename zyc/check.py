@@ -44,6 +44,16 @@ def check(compiled: Compiled, graph: Graph, settlement: Settlement) -> list[Trou
     return list(dict.fromkeys(troubles))
 
 
+def notes(compiled: Compiled, graph: Graph, settlement: Settlement) -> list[Problem]:
+    """What is allowed and better known, of each node that is declared."""
+    told = [
+        problem("objection", field_place(compiled, node, note.field), says=note.says, help=note.help)
+        for node in graph.nodes()
+        for note in settlement.nodes[node.name].notes
+    ]
+    return list(dict.fromkeys(told))
+
+
 def _declared(node: Node) -> str:
     return node.owner or node.family or node.name
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from zyc.graph import Shape
-from zyc.kind import Case, EnvironmentNeed, FileNeed, Kind, PinNeed
+from zyc.kind import Case, EnvironmentNeed, FileNeed, HubNeed, Kind, PinNeed
 from zyc.traces import digest_of as key_of
 
 __all__ = ["Change", "Line", "Manifest", "changes", "field_texts", "key_of", "of_text", "own_lines"]
@@ -41,6 +41,9 @@ def own_lines(
             )
         elif isinstance(need, PinNeed):
             lines.append((f"pin/{need.name}", case.pins.get(need.name, "")))
+        elif isinstance(need, HubNeed):
+            # a branch or tag may be moved to the same commit: only what is fetched counts
+            lines.append((need.name.rpartition("@")[0], case.hubs[need.name].commit))
     lines += [(f"templates/{path}", of_text(text)) for path, text in sorted(own.items())]
     if case.twin:
         lines.append(("twin", "yes"))

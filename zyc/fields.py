@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, NoReturn, TypeVar, get_args
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from zyc import gates, quantity
@@ -28,6 +29,11 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INTEGER = re.compile(r"[-+]?\d[\d_]*|0x[0-9a-fA-F]+|0o[0-7]+")
 _ENV = re.compile(r"\$\(env\.([A-Za-z_][A-Za-z0-9_]*)\)")
 _NULLS = ("", "~", "null", "Null", "NULL")
+
+
+def words(group: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a group by the word that a spec has for each: `from` is a field too, though Python has other plans for it."""
+    return {told.alias or name: told for name, told in group.model_fields.items()}
 
 
 def wrong(what: str, found: object, help_: str = "") -> NoReturn:
@@ -160,7 +166,7 @@ def read_named(setting: str) -> Callable[[object], object]:
         if not isinstance(value, dict) or list(value) == ["select"]:
             return [each if isinstance(each, dict) and "node" in each else {"node": each} for each in _listed(value)]
         rows = [{"node": Plain(name), **(each if isinstance(each, dict) else {setting: each})} for name, each in value.items()]
-        return sorted(rows, key=lambda row: _weight_of(row.get(setting)), reverse=True)
+        return sorted(rows, key=lambda row: weight_of(row.get(setting)), reverse=True)
 
     return reading
 
@@ -169,7 +175,8 @@ def _listed(value: object) -> list[object] | tuple[object, ...]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _weight_of(value: object) -> float:
+def weight_of(value: object) -> float:
+    """A setting as a number, to order by; what is none comes last."""
     found = quantity.read(str(value)) if isinstance(value, str | int | float) else None
     return found.value if found is not None else 0.0
 

@@ -6,9 +6,10 @@ import errno
 import fnmatch
 import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from zyc.compile import Source
 from zyc.digest import of_text
@@ -17,10 +18,11 @@ from zyc.kept import Kept
 from zyc.kind import Found
 from zyc.known import Missing
 from zyc.source import MOST_BYTES
+from zyc.source.reading import Reading
 from zyc.world import Stat, World
 
 TEXT_LIMIT = 8_000_000
-
+T = TypeVar("T")
 
 _RACY = 100_000_000  # ns: a file that changed this shortly before it was read may change again and look the same
 
@@ -42,6 +44,9 @@ class Files(Protocol):
 
     def digest(self, path: str) -> tuple[str, int]:
         """The sha256 and size of a file."""
+
+    def lines(self, path: str) -> int | None:
+        """How many lines of a file hold something; None when that is not known."""
 
     def runs(self, path: str) -> bool:
         """Whether the file may be run as a program."""
@@ -92,20 +97,26 @@ class Disk:
 
     def digest(self, path: str) -> tuple[str, int]:
         """The sha256 and size of a file."""
-        full = f"{self._top}/{path}"
         seen = self._file(path)
+        return ("" if not self._reads else self._once("file", path, seen, self.world.digest)), seen.size
+
+    def lines(self, path: str) -> int | None:
+        """How many lines of a file hold something; None when data is not read."""
+        return None if not self._reads else self._once("lines", path, self._file(path), self.world.lines)
+
+    def _once(self, what: str, path: str, seen: Stat, read: Callable[[str], T]) -> T:
+        """What a file says, read again only when the disk says that it moved."""
+        full = f"{self._top}/{path}"
         question = (full, _stamp(seen))
-        if not self._reads:
-            return "", seen.size
-        known = self._kept.get("file", question)
+        known: T | None = self._kept.get(what, question)
         if known is None:
             began = self.world.now()
-            known = self.world.digest(full)
+            known = read(full)
             after = self.world.stat(full, follow=True)
             still = after is not None and _stamp(after) == _stamp(seen)
             if still and max(seen.mtime_ns, seen.ctime_ns) + _granularity(seen) < began * 1e9:
-                self._kept.keep("file", question, known)
-        return known, seen.size
+                self._kept.keep(what, question, known)
+        return known
 
     def runs(self, path: str) -> bool:
         """Whether the file may be run as a program."""
@@ -202,8 +213,27 @@ def read_profile(files: Files, name: str) -> tuple[str, bytes]:
     return path, source.text
 
 
-def find(files: Files, path: str, *, text: bool) -> Found | Missing:
+def find(files: Files, path: str, *, text: bool, data: bool = False, lines: bool = False) -> Found | Missing:
     """A file, folder or glob of the user's."""
+    found = _find(files, path, text=text)
+    if isinstance(found, Missing):
+        return found
+    if data:
+        reading = Reading(path)
+        root = reading.read((found.text or "").encode())
+        if reading.problems:
+            told = reading.problems[0]
+            return _unreadable(f"line {told.spans[0].line}: {told.message}", told.help)
+        found = replace(found, data=root)
+    if lines:
+        names = [name for name, _ in found.files] if found.files else [path]
+        counts = [files.lines(name) for name in names]
+        known = [each for each in counts if each is not None]
+        found = replace(found, lines=sum(known) if len(known) == len(counts) else None)
+    return found
+
+
+def _find(files: Files, path: str, *, text: bool) -> Found | Missing:
     start = glob_root(path) if _is_glob(path) else path
     try:
         if files.leaves(start):

@@ -13,13 +13,14 @@ from zyc import lock as locks
 from zyc import project as projects
 from zyc import search as searches
 from zyc import site as sites
-from zyc.check import check
+from zyc.check import check, notes
 from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
 from zyc.compile.choose import measured_at
 from zyc.errors import Problem, ZycError
 from zyc.files import Disk, Files, read_own, read_profile, read_specs
 from zyc.gather import gather, history
 from zyc.graph import Graph, Search
+from zyc.hub import Unreached
 from zyc.journal import Summary
 from zyc.kept import Kept
 from zyc.known import History, Known
@@ -65,6 +66,8 @@ class Front:
     files: Files | None = None
     glance: bool = False  # the specs are checked and nothing is planned: data files are looked at, not read
     warnings: list[Problem] = field(default_factory=list)
+    resolved: dict[str, str] = field(default_factory=dict)  # what hubs told in this call: pin -> commit
+    unreached: dict[str, Unreached] = field(default_factory=dict)  # what they did not tell, and why
     hits: dict[str, Trace] = field(default_factory=dict)  # traces of the remote that this store has none of, by key
 
     @cached_property
@@ -238,6 +241,7 @@ class Front:
             self.reading,
             graph,
             lock=self.lock,
+            resolved=self.resolved,
             site=self.site,
             probe=self.probe,
             project=self.project,
@@ -258,6 +262,7 @@ class Front:
             troubles = check(compiled, graph, real)
             if troubles:
                 raise ZycError(each.problem for each in troubles)
+            self.warnings += [each for each in notes(compiled, graph, real) if each not in self.warnings]
         if not self.call.twin:
             return real
         small = rehearsal(graph, real)

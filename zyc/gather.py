@@ -15,9 +15,10 @@ from zyc.files import Files, find, read_own
 from zyc.graph import Graph
 from zyc.hosts import FAILED, PLACEMENT, SAVED, has_state, note
 from zyc.hosts.local import runs
+from zyc.hub import cache_of, is_offline, look
 from zyc.journal import Journal
-from zyc.kind import EnvironmentNeed, FileNeed, Found, PinNeed
-from zyc.known import BLOCK, DEPENDENCY, History, Known, Machine, Missing, Template, Unfinished
+from zyc.kind import EnvironmentNeed, FileNeed, Found, Hub, HubNeed, PinNeed
+from zyc.known import History, Known, Machine, Missing, Template, Unfinished, named
 from zyc.lock import Lock
 from zyc.project import Project
 from zyc.site import Site
@@ -25,18 +26,28 @@ from zyc.store import Store
 from zyc.toolchain import Probe, shipped
 from zyc.world import World
 
-_YES = ("1", "ON", "YES", "TRUE")  # as the hub's own client reads a variable
 
-
-def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, probe: Probe, project: Project) -> Known:
+def gather(  # noqa: PLR0913  (what a plan needs comes from many places)
+    world: World,
+    files: Files,
+    graph: Graph,
+    *,
+    lock: Lock,
+    site: Site,
+    probe: Probe,
+    project: Project,
+    resolved: Mapping[str, str],
+) -> Known:
     """Read what the nodes of a graph need."""
     needs = [need for node in graph.nodes() for need in node.shape.needs]
     texts = {need.path for need in needs if isinstance(need, FileNeed) and need.text}
+    data = {need.path for need in needs if isinstance(need, FileNeed) and need.data}
+    lines = {need.path for need in needs if isinstance(need, FileNeed) and need.lines}
     found: dict[str, Found] = {}
     missing: dict[str, Missing] = {}
     wanted_at_all = {need.path for need in needs if isinstance(need, FileNeed) and not need.optional}
     for path in dict.fromkeys(need.path for need in needs if isinstance(need, FileNeed)):
-        told = find(files, path, text=path in texts)
+        told = find(files, path, text=path in texts, data=path in data, lines=path in lines)
         if isinstance(told, Found):
             found[path] = told
         elif path in wanted_at_all or told.code != "missing-input":
@@ -49,12 +60,19 @@ def gather(world: World, files: Files, graph: Graph, *, lock: Lock, site: Site, 
     pins, unpinned = _pins(
         sorted(wanted | {f"package:{name}" for name in scripted}), lock, probe, shipped(world) if scripted else {}
     )
+    hubs: dict[str, Hub] = {}
+    for need in (need for need in needs if isinstance(need, HubNeed)):
+        hubs[need.name] = look(
+            world, cache_of(environ), need, lock.pins.get(need.name) or resolved.get(need.name, ""), earlier=hubs.get(need.name)
+        )
+    pins |= {name: hub.commit for name, hub in hubs.items() if hub.commit}
     return Known(
         files=found,
         missing=missing,
         environment={name: of_text(environ[name]) for name in sorted(names) if name in environ},
         pins=pins,
-        unpinned=unpinned,
+        unpinned=unpinned | (hubs.keys() - lock.pins.keys()),
+        hubs=hubs,
         templates=templates,
         machine=_machine(world, project, site),
     )
@@ -132,10 +150,15 @@ def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Te
     shared = {path[7:]: text for path, text in texts.items() if path.startswith("shared/") and path[7:] in kind.shares}
     digest = of_text("".join(f"{path}\0{of_text(text)}\n" for path, text in sorted(texts.items())))
     recipe = part("recipe")
-    blocks = (BLOCK.search(text) for text in recipe.values())
-    named = sorted({found[1] for block in blocks if block for found in DEPENDENCY.finditer(block[0])})
     return Template(
-        recipe, {**shared, **part("lib")}, part("placement"), harness, texts.get("run.sh", ""), digest, own, tuple(named)
+        recipe,
+        {**shared, **part("lib")},
+        part("placement"),
+        harness,
+        texts.get("run.sh", ""),
+        digest,
+        own,
+        named(recipe.values()),
     )
 
 
@@ -160,7 +183,7 @@ def _machine(world: World, project: Project, site: Site) -> Machine:
         devices=site.devices,
         prices=tuple(sorted(site.prices.items())),
         label=f"{gpus} x {accelerator or 'GPU'}" if gpus else f"{platform.machine()}, {cpus} cores",
-        offline=world.environ().get("HF_HUB_OFFLINE", "").upper() in _YES,
+        offline=is_offline(world.environ()),
     )
 
 

@@ -68,15 +68,19 @@ class Found:
     bytes: int
     files: tuple[tuple[str, str], ...] = ()  # (path from the project's root, digest), for folders and globs
     text: str | None = None
+    data: object = None  # what its YAML holds: mappings, lists and scalars that keep their text
+    lines: int | None = None  # that are not empty, of all files
 
 
 @dataclass(frozen=True, slots=True)
 class FileNeed:
-    """A file, folder or glob to be found before anything is decided; `text` asks for its content too."""
+    """A file, folder or glob to be found before anything is decided; the rest asks for more than its digest."""
 
     path: str
     field: str
-    text: bool = False
+    text: bool = False  # its content, which is then for the recipe to hold: it stands in no `in/`
+    data: bool = False  # what is in it, as YAML; together with `text`
+    lines: bool = False  # how many lines it has
     optional: bool = False  # one that is not there is no problem
 
 
@@ -97,7 +101,34 @@ class PinNeed:
     field: str
 
 
-Need = FileNeed | EnvironmentNeed | PinNeed
+@dataclass(frozen=True, slots=True)
+class HubNeed:
+    """A repository of a hub: its revision is pinned to a commit, which is keyed; small files may be read before it is fetched."""
+
+    repository: str  # ORG/NAME
+    field: str
+    revision: str = "main"
+    texts: tuple[str, ...] = ()  # files whose text is read where it is in the user's own cache
+    wants: tuple[str, ...] = ()  # what the step takes: names and globs
+    token: str = ""  # the variable that holds one, for what is gated
+    type: str = "model"  # or `dataset`
+
+    @property
+    def name(self) -> str:
+        """What its pin is called: `hub:mistralai/Mistral-7B-v0.1@main`, `hub:datasets/wikitext@v1`."""
+        return f"hub:{'' if self.type == 'model' else f'{self.type}s/'}{self.repository}@{self.revision}"
+
+
+Need = FileNeed | EnvironmentNeed | PinNeed | HubNeed
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What this machine knows of a repository: its commit if any, and what the user's own cache holds of that."""
+
+    commit: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, int] = field(default_factory=dict)  # name -> bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +139,7 @@ class Case(Generic[S]):
     inputs: Mapping[str, Artifact] = field(default_factory=dict)  # by the path of the field, such as `base`, `inputs.exam`
     files: Mapping[str, Found] = field(default_factory=dict)  # by path
     pins: Mapping[str, str] = field(default_factory=dict)
+    hubs: Mapping[str, Hub] = field(default_factory=dict)  # by the name of the pin
     values: Mapping[str, str] = field(default_factory=dict)  # ZYC_VARS_EPOCHS -> "3": vars and matrix values in reach
     twin: bool = False
 
@@ -147,6 +179,8 @@ class Work(NamedTuple):
     moved: float = 0.0  # bytes through the device's memory
     besides: float = 0.0  # seconds that no device makes shorter: engines that start, weights that are read
     host: int = 0  # bytes of the machine's own memory, beside an accelerator's
+    processes: int = 1  # accelerators that share the work
+    says: str = ""  # what it is, in a few words: `101 steps, about 1 M tokens`
 
 
 class Estimate(NamedTuple):
@@ -237,6 +271,10 @@ class Kind(Generic[S]):
 
     def check(self, case: Case[S]) -> Iterable[Objection]:
         """What makes this node impossible, told before the first byte is spent."""
+        return ()
+
+    def notes(self, case: Case[S]) -> Iterable[Objection]:
+        """What is allowed and better known before it is run: told as warnings, and nothing fails for it."""
         return ()
 
     def estimate(self, case: Case[S]) -> Estimate:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from zyc.journal import Summary
-from zyc.kind import Found
+from zyc.kind import Found, Hub
 
-BLOCK = re.compile(r"^# /// script\n(?:#.*\n)*?# ///$", re.MULTILINE)
+# a package that only some nodes need stands in a branch of its template: `{% if spec.language %}`
+BLOCK = re.compile(r"^# /// script\n(?:(?:#|\{%).*\n)*?# ///$", re.MULTILINE)
 DEPENDENCY = re.compile(r'"([A-Za-z0-9._-]+)(\[[A-Za-z0-9._,-]+\])?"')
+
+
+def named(scripts: Iterable[str]) -> tuple[str, ...]:
+    """The packages that scripts name in their `# /// script` blocks."""
+    blocks = (BLOCK.search(text) for text in scripts)
+    return tuple(sorted({found[1] for block in blocks if block for found in DEPENDENCY.finditer(block[0])}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Template:
     run: str = ""
     digest: str = ""
     own: Mapping[str, str] = field(default_factory=dict)  # those of the project's own, which are linted before use
-    dependencies: tuple[str, ...] = ()  # the packages that its scripts name in their `# /// script` blocks
+    dependencies: tuple[str, ...] = ()  # the packages that its scripts may name in their `# /// script` blocks, see `named`
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,7 @@ class Known:
     environment: Mapping[str, str] = field(default_factory=dict)  # name -> digest of the value
     pins: Mapping[str, str] = field(default_factory=dict)  # from zyc.lock, else what this machine has
     unpinned: frozenset[str] = frozenset()
+    hubs: Mapping[str, Hub] = field(default_factory=dict)  # by the name of the pin
     templates: Mapping[str, Template] = field(default_factory=dict)
     machine: Machine = Machine()
 

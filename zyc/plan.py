@@ -5,7 +5,7 @@ Forward: which digests are known. Backward: which bytes are needed by something 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -124,12 +124,25 @@ class Plan:
         summary = self.history.traces.get(self.decisions[name].key or "")
         return summary.accepted if summary is not None else ""
 
+    def adopted(self, name: str) -> str:
+        """When what the key of a node gave elsewhere was taken in; nothing for what was built."""
+        summary = self.history.traces.get(self.decisions[name].key or "")
+        return summary.adopted if summary is not None else ""
+
     @cached_property
     def lineage(self) -> Mapping[str, tuple[str, ...]]:
         """The nodes that stand on somebody's word, by each vertex that stands on them, itself too when it is one."""
+        return self._standing(self.accepted)
+
+    @cached_property
+    def made_elsewhere(self) -> Mapping[str, tuple[str, ...]]:
+        """The nodes that were adopted, by each vertex that stands on them, itself too when it is one."""
+        return self._standing(self.adopted)
+
+    def _standing(self, marked: Callable[[str], str]) -> Mapping[str, tuple[str, ...]]:
         told: dict[str, tuple[str, ...]] = {}
         for vertex in self.graph.vertices.values():
-            own = (vertex.name,) if isinstance(vertex, Node) and self.accepted(vertex.name) else ()
+            own = (vertex.name,) if isinstance(vertex, Node) and marked(vertex.name) else ()
             above = [name for edge in vertex.edges if not edge.order for name in told[edge.source]]
             told[vertex.name] = tuple(dict.fromkeys((*above, *own))) if own or above else ()
         return told

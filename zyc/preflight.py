@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterator
 
@@ -11,7 +12,9 @@ from zyc.compile.validate import field_words, owner_words
 from zyc.errors import Problem, Span, problem
 from zyc.front import Front
 from zyc.graph import Node
-from zyc.kind import EnvironmentNeed, PinNeed
+from zyc.hub import Unreached, by_hand, resolve
+from zyc.kind import EnvironmentNeed, HubNeed, PinNeed
+from zyc.known import named
 from zyc.lock import Lock
 from zyc.plan import Plan, State
 from zyc.quantity import in_bytes
@@ -57,6 +60,8 @@ def _flaws(front: Front, plan: Plan, node: Node, *, probing: bool) -> Iterator[P
             yield problem("missing-variable", at, name=need.name, owner=owner, field=field_words(need.field))
         elif isinstance(need, PinNeed):
             yield from _pin_flaws(front, node, need, probing=probing)
+        elif isinstance(need, HubNeed):
+            yield from _hub_flaws(front, plan, node, need)
     for name, version in _needed_packages(plan, node):
         here = front.probe.version(name)
         if here != version:
@@ -65,8 +70,9 @@ def _flaws(front: Front, plan: Plan, node: Node, *, probing: bool) -> Iterator[P
 
 def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:
     pins = plan.settlement.known.pins
-    template = plan.settlement.known.templates[node.kind]
-    return [(f"package:{name}", pins[f"package:{name}"]) for name in template.dependencies]
+    if not plan.settlement.known.templates[node.kind].dependencies:
+        return []
+    return [(f"package:{name}", pins[f"package:{name}"]) for name in named(plan.settlement.rendered(node).recipe.values())]
 
 
 def _moved(at: Span, name: str, here: str | None, pinned: str) -> Problem:
@@ -87,6 +93,44 @@ def _pin_flaws(front: Front, node: Node, need: PinNeed, *, probing: bool) -> lis
     else:
         here = front.probe.version(need.name)
     return [] if here == pinned else [_moved(field_place(front.compiled, node, need.field), need.name, here, pinned)]
+
+
+def _hub_flaws(front: Front, plan: Plan, node: Node, need: HubNeed) -> Iterator[Problem]:
+    """What is not here must be fetched, and what is fetched must be pinned."""
+    known, at = plan.settlement.known, field_place(front.compiled, node, need.field)
+    hub, why = known.hubs[need.name], front.unreached.get(need.name)
+    if front.call.frozen and need.name not in front.lock.pins:
+        owner = owner_words(node.kind, node.name)
+        yield problem("unpinned", at, name=need.name, owner=owner, field=field_words(need.field))
+    elif why is not None and not hub.commit:
+        yield problem("hub-unreached", at, name=need.repository, why=why.why, help=why.help)
+    elif known.machine.offline:
+        gone = [each for each in need.wants if not any(fnmatch.fnmatch(name, each) for name in hub.files)]
+        if gone or not hub.commit:
+            what = f"no {gone[0]}" if hub.commit else "nothing of it"
+            yield problem("hub-offline", at, name=need.repository, what=what, help=by_hand(need))
+
+
+def ask_hubs(front: Front) -> None:
+    """Ask hubs for the commits that nothing pins, of what a build would fetch; the answers are in the cache, and planned with."""
+    known = front.plan.settlement.known
+    if known.machine.offline or front.call.frozen:
+        return
+    asked = False
+    for node in front.plan.graph.nodes():
+        if front.plan.decisions[node.name].state in (State.KEEP, State.BLOCKED):
+            continue
+        for need in (need for need in node.shape.needs if isinstance(need, HubNeed)):
+            hub = known.hubs[need.name]
+            if hub.commit and (not need.texts or hub.texts.keys() & {*need.texts}):
+                continue
+            try:
+                front.resolved[need.name] = resolve(need, front.world.environ(), hub.commit)
+                asked = True
+            except Unreached as why:
+                front.unreached[need.name] = why
+    if asked:
+        front.forget()
 
 
 def add_pins(front: Front, plan: Plan) -> list[str]:

@@ -83,6 +83,12 @@ class Revision:
         text = self.read(path)
         return of_text(text), len(text)
 
+    def lines(self, path: str) -> int | None:
+        """How many lines of a file hold something."""
+        if path not in self._blobs:
+            return self.disk.lines(path)
+        return sum(map(bool, self.read(path).replace(b"\r", b"").split(b"\n")))
+
     def runs(self, path: str) -> bool:
         """Whether the file may be run as a program."""
         return path in self._programs if path in self._blobs else self.disk.runs(path)

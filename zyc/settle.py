@@ -13,7 +13,7 @@ from zyc.digest import Manifest, key_of, of_text, own_lines
 from zyc.gates import Interval
 from zyc.graph import Choice, Cluster, Graph, Node
 from zyc.kept import Kept
-from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, Objection, PinNeed, Work
+from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, HubNeed, Objection, PinNeed, Work
 from zyc.known import Known, Template
 from zyc.render import Rendered, render
 from zyc.types import TYPES, Artifact, facts_of, meet
@@ -28,6 +28,7 @@ class Settled(NamedTuple):
     own: Manifest = ()
     own_digest: str = ""
     objections: tuple[Objection, ...] = ()
+    notes: tuple[Objection, ...] = ()  # what is allowed and better known
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def _case(node: Node, inputs: Mapping[str, Artifact], known: Known, *, twin: boo
     files = {
         need.path: known.files[need.path] for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files
     }
-    return Case(node.spec, inputs, files, known.pins, node.values, twin)
+    hubs = {need.name: known.hubs[need.name] for need in node.shape.needs if isinstance(need, HubNeed)}
+    return Case(node.spec, inputs, files, known.pins, hubs, node.values, twin)
 
 
 def settle(graph: Graph, known: Known, kept: Kept, *, twin: bool = False) -> Settlement:
@@ -90,8 +92,9 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
     if question is not None:
         answer = kept.get("settled", question)
         if answer is not None:
-            name, values, estimate, own, own_digest = answer
-            return Settled(*_read_facts(name, values), _read_estimate(estimate), own, own_digest)
+            name, values, estimate, own, own_digest, told = answer
+            notes = tuple(Objection(*each) for each in told)
+            return Settled(*_read_facts(name, values), _read_estimate(estimate), own, own_digest, notes=notes)
     kind = kinds.load(node.kind)
     case = _case(node, {edge.field: settled[edge.source].facts for edge in node.edges if not edge.order}, known, twin=twin)
     missing = any(isinstance(need, FileNeed) and need.path in known.missing for need in node.shape.needs)
@@ -100,7 +103,7 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
     if missing or objections:
         facts = TYPES[node.shape.yields]()
         return Settled(facts, facts_id(facts), objections=objections)
-    facts, estimate = kind.facts(case), kind.estimate(case)
+    facts, estimate, notes = kind.facts(case), kind.estimate(case), tuple(kind.notes(case))
     rendered = render(kind, case, template_of(node, known))
     template = template_of(node, known)
     # how a project of its own launches a step may change what comes out of it
@@ -110,8 +113,9 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
     own = own_lines(kind, node.shape, case, rendered.recipe, known.environment, apart)
     if question is not None and _is_plain(facts):
         values = tuple(value for _, value in facts_of(facts))
-        kept.keep("settled", question, (type(facts).__name__, values, _plain_estimate(estimate), own, key_of(own)))
-    return Settled(facts, facts_id(facts), estimate, own, key_of(own))
+        told = tuple((each.field, each.says, each.help) for each in notes)
+        kept.keep("settled", question, (type(facts).__name__, values, _plain_estimate(estimate), own, key_of(own), told))
+    return Settled(facts, facts_id(facts), estimate, own, key_of(own), notes=notes)
 
 
 def _question(node: Node, settled: Mapping[str, Settled], known: Known, *, twin: bool) -> tuple[object, ...]:
@@ -125,6 +129,8 @@ def _question(node: Node, settled: Mapping[str, Settled], known: Known, *, twin:
             needs.append(known.environment.get(need.name, ""))
         elif isinstance(need, PinNeed):
             needs.append(known.pins.get(need.name, ""))
+        elif isinstance(need, HubNeed):
+            needs.append(of_text(repr(known.hubs[need.name])))
     facts = tuple([settled[edge.source].facts_id for edge in node.edges if not edge.order])
     values = tuple(node.values.items()) if node.values else ()
     template = template_of(node, known)

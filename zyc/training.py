@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -52,6 +52,8 @@ class TrainingPlacement(Placement):
 
     gpus: fields.Integer | None = Field(None, ge=0, le=1024)  # type: ignore[assignment]
     """Accelerators, on each node; one if there is any when not given. `0` trains on the CPU."""
+    device: fields.Device | None = None
+    """The class of machine that it is planned for, such as `a100-40`; this machine when not given."""
     nodes: fields.Integer = Field(1, ge=1, le=4096)
     """Machines. `bash run.sh` is started on each, with MASTER_ADDR and NODE_RANK set."""
     sharding: Sharding = "none"
@@ -214,33 +216,6 @@ def context_objections(model: Model, context: int) -> Iterator[Objection]:
         yield Objection("context", f"the base sees {model.context:,} tokens, not {context:,}", f"`context: {model.context}`")
 
 
-# --- shapes ---
-
-_FUSED = {"phi3": {"qkv_proj", "gate_up_proj"}}
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi3")
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj")
-
-
-def linears(model: Model) -> Mapping[str, tuple[int, int]] | None:
-    """The linear layers of one block, by name, with what goes in and out; nothing when the shapes are not known."""
-    told = (model.width, model.mlp, model.heads, model.layers)
-    if model.family not in FAMILIES or any(each is None for each in told):
-        return None
-    assert model.width
-    assert model.mlp
-    assert model.heads
-    width, mlp = model.width, model.mlp
-    size = model.head_size or width // model.heads
-    queries, keys = model.heads * size, (model.kv_heads or model.heads) * size
-    shapes = {"o_proj": (queries, width), "down_proj": (mlp, width)}
-    if model.family in _FUSED:
-        return {"qkv_proj": (width, queries + 2 * keys), "gate_up_proj": (width, 2 * mlp), **shapes}
-    return {
-        "q_proj": (width, queries), "k_proj": (width, keys), "v_proj": (width, keys),
-        "gate_proj": (width, mlp), "up_proj": (width, mlp), **shapes,
-    }  # fmt: skip
-
-
 # --- files of placement/ ---
 
 _FSDP2 = """# How accelerate shares the model among processes: each holds a part of every layer, and gathers it when it is needed.
@@ -305,12 +280,3 @@ def why_not_carried(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     if before not in alike and count[0] != count[1]:
         return f"its state is in {count[0]} parts, and there are {count[1]} processes now"
     return ""
-
-
-def chosen(names: Iterable[str], targets: tuple[str, ...]) -> list[str]:
-    """The linear layers that a list of targets means."""
-    every = list(names)
-    if targets == ("all-linear",):
-        return every
-    wanted = {each for target in targets for each in (ATTENTION if target == "attention" else (target,))}
-    return [each for each in every if each in wanted]

@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import telling
+
 AT_ONCE = {"cpu": 2048, "cuda": 8192}  # tokens of a piece when nobody says: larger ones gain nothing on a CPU
 
 
@@ -56,23 +58,11 @@ def pieces(batch, context, *, world, device, micro_batch=None):
     return micro, share // micro
 
 
-def hush():
-    """Bars and warnings of libraries are nothing that a log is read for: their versions are pinned."""
-    import logging
-    import warnings
-
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
-
-
 def placed(batch, context, *, micro_batch=None):
     """The process that asks, and its part of each batch; `micro_batch` is given where it is no matter of placement."""
     import torch
 
-    hush()
+    telling.hush()
 
     told = settings()
     device = "cuda" if torch.cuda.is_available() and told.get("gpus") != 0 else "cpu"

@@ -9,6 +9,16 @@ HISTORY = Path("state/history.jsonl")  # beside the checkpoints: it goes on with
 LINES = 50  # of the log, in a run
 
 
+def hush():
+    """Bars and warnings of libraries are nothing that a log is read for: their versions are pinned."""
+    import warnings
+
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
 def event(**facts):
     """One line of numbers for the bar."""
     with EVENTS.open("a", encoding="utf-8") as file:

@@ -35,6 +35,31 @@ def copy_tokenizer(base, out):
             shutil.copyfile(path, Path(out) / path.name)
 
 
+def places(base):
+    """Which file holds each tensor of a model."""
+    from safetensors import safe_open
+
+    index = Path(base) / "model.safetensors.index.json"
+    if index.exists():
+        return dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
+    told = {}
+    for path in sorted(Path(base).glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            told |= dict.fromkeys(file.keys(), path.name)
+    if not told:
+        raise SystemExit(f"error: {base} holds no weights: there is no .safetensors file")
+    return told
+
+
+def train_in_single(model):
+    """Layers that are trained whole are trained in single precision: small steps would be lost in half of it."""
+    import torch
+
+    for name, each in model.named_parameters():
+        if each.requires_grad and "lora_" not in name:
+            each.data = each.data.to(torch.float32)
+
+
 def trainable(model):
     """How many parameters are trained, and how many there are."""
     counts = [(each.numel(), each.requires_grad) for each in model.parameters()]

@@ -13,8 +13,7 @@ def schedule(name, warmup, steps):
 
 
 def steps_of(rows, batch, *, epochs=None, steps=None):
-    """How many steps a run has: as it is said, or as many batches as the rows fill, the last one of an epoch perhaps not full."""
+    """How many steps a run has: as it is said, or as many batches as the rows fill in all epochs together."""
     if steps is not None:
         return steps
-    each = -(-rows // batch)
-    return max(1, round(epochs * each))
+    return max(1, round(rows * epochs / batch))

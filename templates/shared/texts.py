@@ -1,4 +1,4 @@
-"""The texts of files: what people wrote, of rows and of plain text alike, one file after the other, in the order of their names."""
+"""The texts of files: what people wrote, of rows and of plain text alike, one file after the other, by their names."""
 
 import csv
 import json

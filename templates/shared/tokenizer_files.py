@@ -182,6 +182,11 @@ def form_of(folder):
     return "sentencepiece-bpe" if told.get("byte_fallback") else "byte-bpe"
 
 
+def note(folder, **told):
+    """Write down more of a tokenizer or model, for whoever reads its folder."""
+    (Path(folder) / NOTES).write_text(json.dumps({**notes(folder), **told}, indent=2) + "\n")
+
+
 def notes(folder):
     """What zyc knows of the tokenizer in a folder."""
     return json.loads((Path(folder) / NOTES).read_text())

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from zyc import kinds
 from zyc.compile.declare import measures_of
-from zyc.fields import Requires
+from zyc.fields import Requires, words
 from zyc.source import parse
 
 HOME = Path(__file__).parent / "samples"
@@ -57,17 +57,24 @@ def read(stem: str) -> Sample:
 
 def leaves(spec: type[BaseModel], path: str = "") -> Iterator[str]:
     """Every field of a spec and of the groups in it; `*` stands for a name of the user's."""
-    for name, told in spec.model_fields.items():
+    for name, told in words(spec).items():
         yield from _below(told.annotation, f"{path}{name}")
 
 
 def _below(annotation: Any, path: str) -> Iterator[str]:
-    groups = [each for each in (annotation, *get_args(annotation)) if isinstance(each, type) and issubclass(each, BaseModel)]
+    groups = [each for each in _within(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
     named = getattr(annotation, "__origin__", None) is dict
     if groups:
         yield from leaves(groups[0], f"{path}.*." if named else f"{path}.")
     else:
         yield f"{path}.*" if named else path
+
+
+def _within(annotation: Any) -> Iterator[Any]:
+    """A type and all that it is made of: what may be missing, many, named, or read in a way of its own."""
+    yield annotation
+    for each in get_args(annotation):
+        yield from _within(each)
 
 
 def waits(spec: type[BaseModel], path: str) -> bool:

@@ -171,6 +171,10 @@ class Memory:
         """The sha256 and size of a file."""
         return of_text(self.read(path)), self.size(path)
 
+    def lines(self, path: str) -> int:
+        """How many lines of a file hold something."""
+        return sum(map(bool, self.read(path).replace(b"\r", b"").split(b"\n")))
+
     def runs(self, path):
         """Nothing here is a program."""
         return False

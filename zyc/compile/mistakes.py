@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from zyc.compile.expand import Places, secret_in
 from zyc.compile.outline import key_of
 from zyc.errors import Problem, guess, nearest, problem
-from zyc.fields import NAME, describe
+from zyc.fields import NAME, describe, words
 from zyc.source import Map, Scalar, Seq, Value
 
 
@@ -163,7 +163,7 @@ def _types_at(model: type[BaseModel], path: Sequence[str]) -> list[Any]:
         below = []
         for each in here:
             if isinstance(each, type) and issubclass(each, BaseModel):
-                below += [each.model_fields[part].annotation] if part in each.model_fields else []
+                below += [words(each)[part].annotation] if part in words(each) else []
             elif get_origin(each) is dict:
                 below.append(get_args(each)[1])
         here = [end for each in below for end in _ends(each)]
@@ -172,7 +172,7 @@ def _types_at(model: type[BaseModel], path: Sequence[str]) -> list[Any]:
 
 def _names_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     models = [each for each in _types_at(model, path) if isinstance(each, type) and issubclass(each, BaseModel)]
-    return [name for each in models for name in each.model_fields]
+    return [name for each in models for name in words(each)]
 
 
 # a field, and what other tools call it
@@ -204,9 +204,7 @@ def _field_hint(word: str, known: list[str], subject: Subject, path: Sequence[st
     meant = _meant(word, here)
     if meant is not None:
         return f"did you mean `{meant}`?"
-    deeper = [
-        f"{outer}.{word}" for outer in subject.model.model_fields if len(path) == 1 and word in _names_at(subject.model, [outer])
-    ]
+    deeper = [f"{outer}.{word}" for outer in words(subject.model) if len(path) == 1 and word in _names_at(subject.model, [outer])]
     if deeper:
         return f"did you mean `{deeper[0]}`?"
     return "its fields are " + ", ".join(f"`{each}`" for each in known) if known else ""
@@ -214,7 +212,7 @@ def _field_hint(word: str, known: list[str], subject: Subject, path: Sequence[st
 
 def _about(model: type[BaseModel], path: Sequence[str]) -> str:
     holders = [each for each in _types_at(model, path[:-1]) if isinstance(each, type) and issubclass(each, BaseModel)]
-    told = next((each.model_fields[path[-1]].description for each in holders if path[-1] in each.model_fields), None)
+    told = next((words(each)[path[-1]].description for each in holders if path[-1] in words(each)), None)
     about = " ".join((told or "it is required").split()).split(". ")[0].rstrip(".")
     return about if about[:2].isupper() else about[:1].lower() + about[1:]
 

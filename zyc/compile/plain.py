@@ -8,9 +8,9 @@ from zyc.compile.outline import Entry, Outline
 from zyc.gates import Gate
 from zyc.graph import Link, Part, Shape
 from zyc.kept import Kept
-from zyc.kind import EnvironmentNeed, FileNeed, Need, PinNeed
+from zyc.kind import EnvironmentNeed, FileNeed, HubNeed, Need, PinNeed
 
-_NEEDS: tuple[type[Need], ...] = (FileNeed, EnvironmentNeed, PinNeed)
+_NEEDS: tuple[type[Need], ...] = (FileNeed, EnvironmentNeed, PinNeed, HubNeed)
 
 Plain = tuple[Any, ...]
 

@@ -12,7 +12,7 @@ from zyc import gates
 from zyc.compile.expand import Places
 from zyc.compile.mistakes import Subject, problems_of
 from zyc.errors import Problem, problem
-from zyc.fields import FilePath, Ref, Secret, describe
+from zyc.fields import FilePath, Ref, Secret, describe, words
 from zyc.graph import Link, Part, Shape
 from zyc.kind import EnvironmentNeed, FileNeed, Kind, Spec
 from zyc.source import Map, Scalar, Seq, Value
@@ -46,7 +46,7 @@ def as_fields(kind: AnyKind, name: str, value: Value, places: Places) -> Map | P
         empty = Map()
         empty.line, empty.column, empty.width = value.line, value.column, value.width
         return empty
-    sample = next((key for key, field in kind.Spec.model_fields.items() if field.is_required()), "about")
+    sample = next((key for key, field in words(kind.Spec).items() if field.is_required()), "about")
     at = places.span(value)
     help_ = f"write `{name}: {{{sample}: ...}}`"
     return problem("not-a-mapping", at, what=f"the fields of {owner_words(kind.name, name)}", found=describe(value), help=help_)
@@ -81,8 +81,8 @@ def shape_of(kind: AnyKind, spec: Spec) -> Shape:
     """What the spec says by itself: references, needs, types, gates."""
     links: list[Link] = []
     needs: list[Any] = []
-    for name in _bearing(type(spec)):
-        for path, found in _bearers(name, getattr(spec, name)):
+    for name, word in _bearing(type(spec)):
+        for path, found in _bearers(word, getattr(spec, name)):
             if isinstance(found, Ref):
                 pick = found.select
                 select = (pick.judge, pick.measure, pick.largest, pick.take) if pick else None
@@ -92,8 +92,8 @@ def shape_of(kind: AnyKind, spec: Spec) -> Shape:
             else:
                 needs.append(FileNeed(found.path, path))
     wanted = list(kind.needs(spec))
-    texts = {(each.path, each.field) for each in wanted if isinstance(each, FileNeed) and each.text}
-    needs = [each for each in needs if not isinstance(each, FileNeed) or (each.path, each.field) not in texts] + wanted
+    asked = {(each.path, each.field) for each in wanted if isinstance(each, FileNeed)}
+    needs = [each for each in needs if not isinstance(each, FileNeed) or (each.path, each.field) not in asked] + wanted
     proof = kind.proves(spec) if kind.proof else None
     placement = getattr(spec, "placement", None)
     return Shape(
@@ -118,7 +118,8 @@ def _written(value: Any) -> Any:
     if isinstance(value, FilePath):
         return value.path
     if isinstance(value, BaseModel):
-        return {name: _written(getattr(value, name)) for name in value.model_fields_set}
+        fields = type(value).model_fields
+        return {fields[name].alias or name: _written(getattr(value, name)) for name in value.model_fields_set}
     if isinstance(value, Mapping):
         return {name: _written(each) for name, each in value.items()}
     return [_written(each) for each in value] if isinstance(value, list | tuple) else value
@@ -131,10 +132,12 @@ def _with_defaults(bounds: Sequence[gates.Gate], written: Sequence[gates.Gate]) 
 
 
 @cache
-def _bearing(spec: type[BaseModel]) -> tuple[str, ...]:
-    """The fields that may hold a reference or a path, so that the others need no walk."""
+def _bearing(spec: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    """The fields that may hold a reference or a path, and their words, so that the others need no walk."""
     return tuple(
-        name for name, field in spec.model_fields.items() if _may_bear(field.annotation) or any(map(_may_bear, field.metadata))
+        (name, field.alias or name)
+        for name, field in spec.model_fields.items()
+        if _may_bear(field.annotation) or any(map(_may_bear, field.metadata))
     )
 
 
@@ -154,8 +157,8 @@ def _bearers(path: str, value: Any) -> Iterator[tuple[str, Ref[Any] | FilePath |
     if isinstance(value, Ref | FilePath | Secret):
         yield path, value
     elif isinstance(value, BaseModel):
-        for name in _bearing(type(value)):
-            yield from _bearers(f"{path}.{name}", getattr(value, name))
+        for name, word in _bearing(type(value)):
+            yield from _bearers(f"{path}.{word}", getattr(value, name))
     elif isinstance(value, Mapping):
         for name, each in value.items():
             yield from _bearers(f"{path}.{name}", each)

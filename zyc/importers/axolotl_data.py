@@ -6,7 +6,7 @@ import re
 
 from zyc.importers import values
 from zyc.importers.draft import Node, as_name
-from zyc.importers.values import Plain, percent
+from zyc.importers.values import percent
 from zyc.importers.work import Work
 
 _FILE = re.compile(r".*\.(jsonl?|csv|parquet|txt|md|html|arrow|zst)$")
@@ -36,19 +36,26 @@ _FORMATS = {
     "chat_template.argilla_chat": ("preference", ""),
     "bradley_terry.chat_template": ("preference", ""),
 }
-_PREFERENCES = re.compile(r"(chatml|llama3|passthrough|zephyr|orpo\.chat_template)(\.(default|argilla_chat|argilla|intel|prompt_pairs|ultra|icr|nectar))?$")
-_KEPT_ROLES = {"user": ("user", "human"), "assistant": ("assistant", "gpt", "model"), "system": ("system",), "tool": ("tool", "observation")}
+_PREFERENCES = re.compile(
+    r"(chatml|llama3|passthrough|zephyr|orpo\.chat_template)(\.(default|argilla_chat|argilla|intel|prompt_pairs|ultra|icr|nectar))?$"
+)
+_KEPT_ROLES = {
+    "user": ("user", "human"),
+    "assistant": ("assistant", "gpt", "model"),
+    "system": ("system",),
+    "tool": ("tool", "observation"),
+}
 
 
-def datasets(work: Work, node: Node) -> object | None:
-    """A dataset node for each entry; the names for the field `data`, with the largest first come first."""
+def datasets(work: Work, node: Node) -> None:
+    """A dataset node for each entry, and the field `data` of the main node."""
     given = work.given
     paths = given.items("datasets") + given.items("pretraining_dataset")
     if "pretraining_dataset" in given:
         paths.append("pretraining_dataset")
     if not paths:
         given.lacks("datasets", "it names no data to train on", "write `datasets:` with a `path` and a `type`")
-        return None
+        return
     made = [each for each in (_dataset(work, path, node) for path in paths) if each is not None]
     _split(work, made)
     _loss(work, node, paths)
@@ -57,9 +64,10 @@ def datasets(work: Work, node: Node) -> object | None:
             work.put(each, "clean", [{"drop": "duplicates"}], "dataset_exact_deduplication")
     for path in given.items("test_datasets"):
         for key in [each for each in given.leaves if each.startswith(path)]:
-            given.refuse(key, "a test set of its own", "put it into the same dataset as a `test` split, or measure it with an `evals` node")
-    names = [Plain(each.name) for each in made]
-    return names[0] if len(names) == 1 else names
+            given.refuse(
+                key, "a test set of its own", "put it into the same dataset as a `test` split, or measure it with an `evals` node"
+            )
+    work.mix(node, made, paths[0] if paths == ["pretraining_dataset"] else f"{paths[0]}.path")
 
 
 def _dataset(work: Work, path: str, main: Node) -> Node | None:
@@ -77,7 +85,11 @@ def _dataset(work: Work, path: str, main: Node) -> Node | None:
     else:
         _format(work, node, path)
     if given.on(f"{path}.trust_remote_code"):
-        given.refuse(f"{path}.trust_remote_code", "a dataset is data here: no code of others runs for it", "name its files with `data_files`")
+        given.refuse(
+            f"{path}.trust_remote_code",
+            "a dataset is data here: no code of others runs for it",
+            "name its files with `data_files`",
+        )
     else:
         given.drop(f"{path}.trust_remote_code", "off, as it always is here")
     return node
@@ -86,9 +98,16 @@ def _dataset(work: Work, path: str, main: Node) -> Node | None:
 def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
     given = work.given
     files = given.words(f"{path}.data_files")
-    local = bool(_FILE.match(name)) or name.startswith((".", "/", "~")) or f"{path}.ds_type" in given or work.asked.beside(name) is not None
+    local = (
+        bool(_FILE.match(name))
+        or name.startswith((".", "/", "~"))
+        or f"{path}.ds_type" in given
+        or work.asked.beside(name) is not None
+    )
     if _URL.match(name):
-        given.refuse(key, "rows come from a hub or from files of the project", "download it below the project's root, and name that path")
+        given.refuse(
+            key, "rows come from a hub or from files of the project", "download it below the project's root, and name that path"
+        )
         return
     if not local:
         _hub(work, node, key, name, path, files)
@@ -96,7 +115,7 @@ def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
     if name.startswith(("/", "~", "../")):
         given.refuse(key, "a path must stay below the project's root", "copy or link the file there")
         return
-    whole = [name] if not files else files
+    whole = files or [name]
     work.put(node, "from", whole[0] if len(whole) == 1 else whole, key, f"{path}.data_files")
     for other in ("name", "revision"):
         given.drop(f"{path}.{other}", "a file has none")
@@ -109,11 +128,7 @@ def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
 def _hub(work: Work, node: Node, key: str, name: str, path: str, files: list[str]) -> None:
     given = work.given
     split, config = given.text(f"{path}.split"), given.text(f"{path}.name")
-    work.put(node, "hub.id", name, key)
-    if config:
-        work.put(node, "hub.config", config, f"{path}.name")
-    if split:
-        work.put(node, "hub.split", split, f"{path}.split")
+    work.put_hub(node, name, key, config=config, split=split, keys=(f"{path}.name", f"{path}.split"))
     if files:
         work.put(node, "hub.files", files, f"{path}.data_files")
     work.move(node, "hub.revision", f"{path}.revision", values.text)
@@ -138,7 +153,9 @@ def _format(work: Work, node: Node, path: str) -> None:
     elif field:
         found = ("text", "")
     if found is None:
-        given.refuse(key, f"rows of the form `{word}`", "write them as `messages`, or as `prompt` and `completion`, and name that form")
+        given.refuse(
+            key, f"rows of the form `{word}`", "write them as `messages`, or as `prompt` and `completion`, and name that form"
+        )
         return
     _columns(work, node, path, found[0], column=field)
     ours = _mapped_format(work, path, found[0])
@@ -198,7 +215,9 @@ def _message_fields(work: Work, path: str) -> None:
         if word in usual:
             given.becomes(f"{path}.{name}", "format", "the form of the messages")
         elif word:
-            given.refuse(f"{path}.{name}", "messages with fields of other names", "name them `role` and `content`, or `from` and `value`")
+            given.refuse(
+                f"{path}.{name}", "messages with fields of other names", "name them `role` and `content`, or `from` and `value`"
+            )
 
 
 def _roles(work: Work, path: str) -> None:
@@ -207,7 +226,12 @@ def _roles(work: Work, path: str) -> None:
     for key in [f"{path}.roles", *given.under(f"{path}.roles")]:
         value = given.value(key)
         if isinstance(value, dict):
-            odd = [str(each) for role, theirs in value.items() for each in values.words(theirs) if str(each) not in _KEPT_ROLES.get(str(role), ())]
+            odd = [
+                str(each)
+                for role, theirs in value.items()
+                for each in values.words(theirs)
+                if str(each) not in _KEPT_ROLES.get(str(role), ())
+            ]
             if odd:
                 given.refuse(key, f"`{odd[0]}` is no role that zyc knows", "rename it in the rows: system, user, assistant, tool")
             else:
@@ -219,7 +243,9 @@ def _own_type(work: Work, node: Node, key: str, told: dict[str, str]) -> None:
     given = work.given
     for name in ("system_format", "system_prompt", "chosen_format", "rejected_format", "prompt_format", "completion_format"):
         if told.get(name, "") not in ("", "{system}", "{prompt}", "{chosen}", "{rejected}", "{completion}"):
-            given.refuse(key, f"a wording of its own in `{name}`", "write the rows as `messages`, and let the chat template word them")
+            given.refuse(
+                key, f"a wording of its own in `{name}`", "write the rows as `messages`, and let the chat template word them"
+            )
             return
     wording = told.get("format", "").strip()
     if wording not in ("", "{instruction} {input}", "{instruction}\n{input}", "{instruction}"):
@@ -255,7 +281,11 @@ def _loss(work: Work, node: Node, paths: list[str]) -> None:
     if node.section == "alignments":
         given.drop("train_on_inputs", "an alignment compares whole answers")
         return
-    texts = all(each.fields.get("format") and each.fields["format"].value == "text" for each in work.draft.nodes if each.section == "datasets")
+    texts = all(
+        each.fields.get("format") and each.fields["format"].value == "text"
+        for each in work.draft.nodes
+        if each.section == "datasets"
+    )
     roles: set[tuple[str, ...]] = set()
     for path in paths:
         key = f"{path}.roles_to_train"

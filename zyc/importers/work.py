@@ -1,4 +1,4 @@
-"""One import at work: keys of the source on one side, fields of nodes on the other, and each step from one to the other on record."""
+"""One import at work: keys of the source here, fields of nodes there, and each step from one to the other on record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 from zyc.importers import values
 from zyc.importers.draft import Draft, Node
 from zyc.importers.given import Given, Leaf
-from zyc.importers.values import Wrong
+from zyc.importers.values import Plain, Wrong
 from zyc.source import Value
 
 T = TypeVar("T")
@@ -21,7 +21,8 @@ class Asked:
 
     name: str = "imported"  # of the node and the spec
     gpus: int | None = None  # that it was meant for
-    beside: Callable[[str], bytes | None] = lambda path: None  # a file of theirs, by its path from the source's folder
+    steps: int = 0  # that it runs, where the file leaves that to the rows
+    beside: Callable[[str], bytes | None] = lambda _: None  # a file of theirs, by its path from the source's folder
     taken: frozenset[str] = frozenset()  # names that nodes of the project have already
 
 
@@ -33,6 +34,7 @@ class Work:
     draft: Draft
     asked: Asked = field(default_factory=Asked)
     gpus: int | None = None  # that the file was meant for, once that is known
+    sources: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # (node, field) -> the keys that it is made of
 
     @property
     def tool(self) -> str:
@@ -53,6 +55,7 @@ class Work:
             return False
         note = ", ".join(there) or why or f"{self.tool}'s default"
         node.put(path, value, note)
+        self.sources[node.name, path] = tuple(there)
         for key in there:
             self.given.becomes(key, self.named(node, path), why)
         return True
@@ -67,6 +70,27 @@ class Work:
         except Wrong as error:
             self.given.refuse(key, f"expected {error.what}", error.do or f"correct it as {self.tool} has it")
             return False
+
+    def put_hub(
+        self, node: Node, name: str, key: str, *, config: str = "", split: str = "", keys: tuple[str, str] = ("", "")
+    ) -> None:
+        """A dataset of the hub; `keys` are those of the configuration and the split, where they are not the same one."""
+        self.put(node, "hub.id", name, key)
+        if config:
+            self.put(node, "hub.config", config, keys[0] or key)
+        if split and split != "train":
+            self.put(node, "hub.split", split, keys[1] or key)
+        elif split and keys[1]:
+            self.given.becomes(keys[1], self.named(node, "hub"), "the split that is taken anyway")
+
+    def mix(self, node: Node, made: list[Node], key: str) -> None:
+        """The field `data` of the main node: the one dataset, or all of them together."""
+        if len(made) == 1:
+            self.put(node, "data", Plain(made[0].name), key)
+        elif made:
+            mixed = self.draft.node("datasets", f"{node.name}-data")
+            self.put(mixed, "from", [Plain(each.name) for each in made], key)
+            self.put(node, "data", Plain(mixed.name), key)
 
     def named(self, node: Node, path: str) -> str:
         """A field as the table tells it: of the main node by its path alone."""
@@ -83,10 +107,8 @@ class Work:
 
     @staticmethod
     def fitting(node: Node, path: str) -> str:
-        """The path of a field in a kind that keeps its training settings in a group, or without one."""
-        if path.startswith("train.") and node.lacks(path) and not node.lacks(path.removeprefix("train.")):
-            return path.removeprefix("train.")
-        return path
+        """The path of a field of training, which a pretraining has in no group of its own."""
+        return path.removeprefix("train.") if node.section == "pretrains" else path
 
 
 def _a(node: Node) -> str:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from zyc import fields
-from zyc.adapting import Lora, adapter_objections, adapter_of, values_for
-from zyc.kind import Case, Kind, Measure, Objection, Recipe, Spec
+from zyc import arch, estimates, fields
+from zyc.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
+from zyc.estimates import Training
+from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe, Spec
 from zyc.training import (
     HARNESS,
     OPTIMIZERS,
@@ -115,9 +116,12 @@ class Finetune(Kind[FinetuneSpec]):
         """Base, data, adapter, batch, engine: whatever can be told from facts."""
         spec, base, data = case.spec, _base(case), case.inputs["data"]
         assert isinstance(data, Dataset)
+        if case.twin:
+            return  # it was checked at its real size
         yield from data_objections(data, "data", FORMATS, "a finetune")
         yield from context_objections(base, spec.context)
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
+        yield from estimates.device_objections(spec.placement, spec.train.precision, "train.precision")
         yield from engine_objections(spec.engine, "SFTConfig")
         yield from _base_objections(base, data, spec)
         if spec.method != "full":
@@ -127,6 +131,23 @@ class Finetune(Kind[FinetuneSpec]):
         if spec.train.early_stop is not None and data.test == 0:
             says = "it stops by the test loss, and the dataset holds nothing out"
             yield Objection("train.early_stop", says, "give the dataset a `split: {test: 10%}`")
+
+    def estimate(self, case: Case[FinetuneSpec]) -> Estimate:
+        """Bytes and arithmetic of the run."""
+        return estimates.estimated(_training(case))
+
+    def lighter(self, case: Case[FinetuneSpec]) -> Iterable[tuple[str, FinetuneSpec]]:
+        """Another placement first, then another recipe."""
+        training = _training(case)
+        least = estimates.lightest_placement(training)
+        changes = [*estimates.lighter_placements(training)]
+        if case.spec.method == "full":
+            changes += [{"train.optimizer": "adamw-8bit", **least}, {"method": "lora", **least}]
+            changes += estimates.shared_out(training)
+        if case.spec.method != "qlora":
+            changes.append({"method": "qlora", **least})
+        changes.append({"context": case.spec.context // 2, **least})
+        yield from estimates.variants(case.spec, changes)
 
     def recipe(self, case: Case[FinetuneSpec]) -> Recipe:
         """The spec, and what follows from it."""
@@ -159,6 +180,31 @@ class Finetune(Kind[FinetuneSpec]):
     def carries(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         """Any micro_batch, and any number of gpus and nodes unless the parts of a sharded state would not fit them."""
         return why_not_carried(old, new)
+
+
+def _training(case: Case[FinetuneSpec]) -> Training:
+    """The run, as estimates see it."""
+    spec, base, data = case.spec, _base(case), case.inputs["data"]
+    assert isinstance(data, Dataset)
+    rows, row = estimates.rows_of(data, spec.context, packing=spec.packing)
+    steps = spec.train.steps
+    if steps is None and rows is not None:
+        steps = estimates.epochs_in_steps(rows, spec.train.epochs or 3, spec.train.batch)
+    learned = arch.parameters(base) if spec.method == "full" else parameters_of(base, spec.lora, spec.method, spec.lora.rank)
+    kept = {"qlora": 2, "full": arch.BYTES[spec.train.precision]}.get(spec.method, 4)
+    return Training(
+        model=base,
+        method=spec.method,
+        learned=learned,
+        context=spec.context,
+        batch=spec.train.batch,
+        steps=steps,
+        row=row,
+        optimizer=spec.train.optimizer,
+        precision=spec.train.precision,
+        placement=spec.placement,
+        result=None if learned is None else round(kept * learned),
+    )
 
 
 def _base(case: Case[FinetuneSpec]) -> Model:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
 
-from zyc import arch, fields
+from zyc import arch, catalogue, configs, fields
 from zyc.gates import Interval
-from zyc.kind import Case, Estimate, Fields, FileNeed, Found, Kind, Measure, Need, Objection, Placement, Recipe, Spec
-from zyc.types import Model, Tokenizer
+from zyc.kind import Case, Estimate, Fields, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
+from zyc.types import Model, Tokenizer, facts_of, model_of
 
 Family = Literal["llama", "mistral", "qwen2", "qwen3", "gemma"]
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma"}
-INDEX = "model.safetensors.index.json"
-READ = ("config.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja", "zyc.json", "README.md", INDEX)
+SOURCES = ("hub", "path", "scratch")
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
-TWIN = {"layers": 4, "width": 256, "mlp": 512, "heads": 4, "kv_heads": 2, "head_size": 64}
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+BLOCK = 256  # weights that K-quants keep together
+LARGE = 50_000_000  # parameters from which on a new model has a small twin
 
 
 class Scratch(Fields):
@@ -60,6 +62,12 @@ class Scratch(Fields):
 class ModelSpec(Spec):
     """The fields of a model: one of `hub`, `path` and `scratch`, and what changes it."""
 
+    hub: fields.Text | None = None
+    """A repository of a hub, such as `mistralai/Mistral-7B-Instruct-v0.3`; a plain text in place of the fields means this one."""
+    revision: fields.Text | None = None
+    """A branch, tag or commit of the repository; `zyc.lock` pins the commit."""
+    token: fields.Secret | None = None
+    """A token for what is gated or private: `$(env.HF_TOKEN)`."""
     path: fields.FilePath | None = None
     """A folder of yours with `config.json`, safetensors and a tokenizer, as transformers saves them."""
     scratch: Scratch | None = None
@@ -77,6 +85,14 @@ class ModelSpec(Spec):
     placement: Placement = Placement()
     """Where it is fetched or made: never part of the key."""
 
+    @property
+    def need(self) -> HubNeed | None:
+        """What is asked of the hub."""
+        if self.hub is None:
+            return None
+        wants = ("config.json", "*.safetensors")
+        return HubNeed(self.hub, "hub", self.revision or "main", configs.READ, wants, str(self.token or ""))
+
 
 class ModelKind(Kind[ModelSpec]):
     """A model with everything that belongs to it: weights in safetensors, its configuration, its tokenizer, its chat template."""
@@ -89,55 +105,110 @@ class ModelKind(Kind[ModelSpec]):
         "parameters": Measure("parameters; a tied output counts once", "count"),
         "bytes": Measure("bytes of its weights", "bytes"),
     }
-    shares = ("chat_templates.py", "tokenizer_files.py")
+    shares = ("chat_templates.py", "hub.py", "tokenizer_files.py")
+    proof = "integrity"
+
+    def shorthand(self, value: str) -> Mapping[str, str]:
+        """`base: mistralai/Mistral-7B-v0.3` is a model of the hub."""
+        return {"hub": value}
 
     def needs(self, spec: ModelSpec) -> Iterable[Need]:
         """The configuration and what is said of the tokenizer; never weights."""
-        if spec.path is not None:
-            for name in READ:
+        if spec.need is not None:
+            yield spec.need
+        elif spec.path is not None:
+            for name in configs.READ:
                 yield FileNeed(f"{spec.path.path}/{name}", "path", text=True, optional=name != "config.json")
 
     def check(self, case: Case[ModelSpec]) -> Iterable[Objection]:
         """A model comes from one place, has a shape that can be, and brings nothing that runs unasked."""
-        spec = case.spec
-        given = [name for name in ("path", "scratch") if getattr(spec, name) is not None]
+        given = [name for name in SOURCES if getattr(case.spec, name) is not None]
         if len(given) != 1:
-            found = " and ".join(f"`{each}`" for each in given) or "neither"
-            yield Objection(
-                given[-1] if given else "", f"a model comes from `path` or `scratch`, and here is {found}", "keep one"
-            )
+            found = " and ".join(f"`{each}`" for each in given) or "none of them"
+            says = f"a model comes from `hub`, `path` or `scratch`, and here is {found}"
+            yield Objection(given[-1] if given else "", says, "keep one" if given else "`hub: ORG/NAME`, or `scratch: {...}`")
             return
-        if spec.scratch is not None:
-            yield from _checked_scratch(case, spec.scratch)
-        else:
+        yield from _unread(case.spec, given[0])
+        if case.spec.scratch is not None:
+            yield from _checked_scratch(case, case.spec.scratch)
+        elif case.spec.path is not None:
             yield from _checked_folder(case)
+        else:
+            yield from _checked_hub(case)
+
+    def notes(self, case: Case[ModelSpec]) -> Iterable[Objection]:
+        """What is allowed and better known: code that runs, rows that cannot be quantized well, terms to be accepted."""
+        spec, facts = case.spec, self.facts(case)
+        if spec.trust_remote_code:
+            yield Objection("trust_remote_code", f"`{spec.hub or _folder(spec)}` runs Python of its own", "read it first")
+        if spec.scratch is not None:
+            yield from _noted_widths(spec.scratch)
+        if spec.hub is not None and facts.gated and spec.token is None and not _is_whole(_hub(case)):
+            page = f"https://huggingface.co/{spec.hub}"
+            yield Objection("hub", f"`{spec.hub}` is gated", f"accept its terms at {page}, then `token: $(env.HF_TOKEN)`")
 
     def facts(self, case: Case[ModelSpec]) -> Model:
-        """From its shape, or from its configuration."""
-        told = _of_scratch(case, case.spec.scratch) if case.spec.scratch is not None else of_texts(_texts(case))
-        licence = case.spec.licence or told.licence
-        return _with_rows(replace(told, licence=licence), len(case.spec.add_tokens))
+        """From its shape, from its configuration, or from what is public of it."""
+        spec = case.spec
+        if spec.scratch is not None:
+            told = _of_scratch(case, spec.scratch)
+        elif spec.hub is not None:
+            told = _of_hub(spec.hub, _hub(case))
+        else:
+            told = configs.model(_texts(case), _names(case))
+        return _with_rows(replace(told, licence=spec.licence or told.licence), spec.add_tokens)
 
     def estimate(self, case: Case[ModelSpec]) -> Estimate:
         """Parameters and bytes are arithmetic."""
-        model = self.facts(case)
+        spec, model = case.spec, self.facts(case)
         count, size = arch.parameters(model), arch.weight_bytes(model)
         if count is None or size is None:
             return Estimate()
-        because = "its shape" if case.spec.scratch is not None else "config.json"
-        measures = (("parameters", Interval(count, count, because)), ("bytes", Interval(size, size * 1.001 + 100_000, because)))
-        memory = 700_000_000 + (4 * count if case.spec.scratch is not None or case.spec.add_tokens else 0)
-        seconds = Interval(3 + size / 2e9, 15 + size / 1e8, f"{size / 1e6:,.0f} MB to write")
+        exact = spec.scratch is not None or not spec.add_tokens
+        because = "its shape" if spec.scratch is not None else "config.json" if _texts(case) else "the catalogue"
+        counted = Interval(count, count, because)
+        measures = (("parameters", counted), ("bytes", Interval(size, size * 1.001 + 100_000, because))) if exact else ()
+        filled = 4 * count if spec.scratch is not None else size if spec.add_tokens else 0
+        download = 0 if spec.hub is None or _is_whole(_hub(case)) else max(0, size - _fetched(_hub(case)))
+        seconds = Interval(3 + size / 2e9 + download / 2e8, 15 + size / 1e8 + download / 5e6, f"{size / 1e6:,.0f} MB of weights")
         result = f"{count / 1e6:,.1f} M parameters" if count < 1e9 else f"{count / 1e9:,.2f} B parameters"
-        return Estimate(seconds, memory=memory, disk=size + 20_000_000, result=result, measures=measures)
+        return Estimate(
+            seconds, memory=700_000_000 + filled, disk=size + 20_000_000, download=download, result=result, measures=measures
+        )
 
     def recipe(self, case: Case[ModelSpec]) -> Recipe:
-        """The values of its configuration, or what to take and how to check it."""
-        spec, facts = case.spec, self.facts(case)
-        family = spec.scratch.family if spec.scratch is not None else ""
-        rows = (facts.vocabulary or 0) - len(spec.add_tokens)
-        values: dict[str, object] = {"spec": spec, "facts": facts, "rows": rows, "family": CLASSES.get(family, "")}
+        """The values of its configuration, or what to take; of a repository nothing but its commit decides."""
+        spec = case.spec
+        values: dict[str, object] = {"spec": spec}
+        if spec.scratch is not None:
+            facts = _of_scratch(case, spec.scratch)
+            values |= {"facts": facts, "family": CLASSES[spec.scratch.family]}
+        elif spec.need is not None:
+            values |= {"need": spec.need.repository, "commit": _hub(case).commit, "token": str(spec.token or "")}
         return Recipe(values=values)
+
+
+def _folder(spec: ModelSpec) -> str:
+    return spec.path.path if spec.path is not None else ""
+
+
+def _unread(spec: ModelSpec, source: str) -> Iterable[Objection]:
+    """What nothing reads, given where the model comes from."""
+    if source != "hub" and spec.revision is not None:
+        yield Objection("revision", f"`{source}` has no revisions", "remove `revision`")
+    if source != "hub" and spec.token is not None:
+        yield Objection("token", f"`{source}` needs no token", "remove `token`")
+    if source == "scratch":
+        if spec.trust_remote_code:
+            yield Objection("trust_remote_code", "a new model brings no code", "remove `trust_remote_code`")
+        return
+    if spec.tokenizer is not None:
+        yield Objection("tokenizer", "a model that exists brings its tokenizer", "remove `tokenizer`, or say `add_tokens`")
+    if spec.seed:
+        yield Objection("seed", "only a new model is drawn by a seed", "remove `seed`")
+
+
+# --- new ones ---
 
 
 def _checked_scratch(case: Case[ModelSpec], shape: Scratch) -> Iterable[Objection]:
@@ -196,136 +267,136 @@ def _of_scratch(case: Case[ModelSpec], shape: Scratch) -> Model:
     )
 
 
-def _with_rows(model: Model, added: int) -> Model:
-    """The same model once its tokenizer has so many tokens more."""
+def _noted_widths(shape: Scratch) -> Iterable[Objection]:
+    """Rows that are no multiple of 256 get another, larger type from K-quants."""
+    for name in ("width", "mlp"):
+        size = getattr(shape, name)
+        if size % BLOCK:
+            near = max(BLOCK, round(size / BLOCK) * BLOCK)
+            says = f"{size} is no multiple of {BLOCK}: K-quants fall back to larger or worse types for such rows"
+            yield Objection(f"scratch.{name}", says, f"`{name}: {near}` is the nearest that is")
+
+
+def _with_rows(model: Model, added: tuple[str, ...]) -> Model:
+    """The same model once its tokenizer has these tokens more."""
     if not added:
         return model
-    ids = model.ids + added if model.ids is not None else None
+    ids = model.ids + len(added) if model.ids is not None else None
     rows = model.vocabulary
-    if rows is not None and (ids is None or ids > rows):
-        rows = rows + added if ids is None else ids
-    return replace(model, ids=ids, vocabulary=rows, tokenizer=f"{model.tokenizer} and {added} more" if model.tokenizer else None)
+    if rows is not None:
+        rows = max(rows, ids) if ids is not None else rows
+    identity = f"{model.tokenizer} and {' '.join(added)}" if model.tokenizer else None
+    return replace(model, ids=ids, vocabulary=rows, tokenizer=identity)
 
 
-# --- what a folder says of itself ---
+# --- folders ---
 
 
-def _texts(case: Case[ModelSpec]) -> dict[str, str]:
+def _texts(case: Case[ModelSpec]) -> Mapping[str, str]:
     """The files that say what a model is, by name."""
-    assert case.spec.path is not None
-    home = case.spec.path.path
-    found = {name: case.files.get(f"{home}/{name}") for name in READ}
+    if case.spec.hub is not None:
+        return _hub(case).texts
+    if case.spec.path is None:
+        return {}
+    found = {name: case.files.get(f"{case.spec.path.path}/{name}") for name in configs.READ}
     return {name: each.text or "" for name, each in found.items() if each is not None}
 
 
-def _read(text: str | None) -> dict[str, Any]:
-    try:
-        told = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
+def _names(case: Case[ModelSpec]) -> list[str]:
+    """The names of the files of a folder."""
+    folder = case.files.get(_folder(case.spec))
+    return [path.rpartition("/")[2] for path, _ in folder.files] if folder is not None else []
 
 
 def _checked_folder(case: Case[ModelSpec]) -> Iterable[Objection]:
-    """Only safetensors, a configuration that can be read, no code unasked."""
-    spec = case.spec
-    assert spec.path is not None
-    yield from _unused(spec)
-    folder = case.files.get(spec.path.path)
-    names = [path.rpartition("/")[2] for path, _ in folder.files] if folder is not None else []
-    yield from pickled("path", spec.path.path, names)
-    texts = _texts(case)
-    config = _read(texts.get("config.json"))
+    """Only safetensors, all of them, a configuration that can be read, a tokenizer, no code unasked."""
+    place, names, texts = _folder(case.spec), _names(case), _texts(case)
+    yield from _pickled("path", place, names)
+    gone = sorted(configs.shards(texts.get(configs.INDEX)) - {*names})
+    if gone:
+        says = f"`{place}` lacks {len(gone)} of its files with weights: `{gone[0]}`" + (" and others" if len(gone) > 1 else "")
+        yield Objection("path", says, "it is half-written: copy or download it again")
+    config = configs.mapping(texts.get("config.json"))
     if not isinstance(config.get("model_type"), str):
-        yield Objection(
-            "path", f"`{spec.path.path}/config.json` does not tell its `model_type`", "it is not a model of transformers"
-        )
-    yield from brings_code("path", spec, config, [name for name in names if name.endswith(".py")])
-    if not any(name in names for name in ("tokenizer.json", "tokenizer.model")):
-        yield Objection(
-            "path", f"`{spec.path.path}` has no tokenizer", "copy `tokenizer.json` and `tokenizer_config.json` beside the weights"
-        )
-    yield from missing_shards("path", case.files.get(f"{spec.path.path}/{INDEX}"), names)
+        yield Objection("path", f"`{place}/config.json` does not tell its `model_type`", "a model of transformers does")
+    if not any(name in names for name in TOKENIZERS):
+        yield Objection("path", f"`{place}` has no tokenizer", "copy `tokenizer.json` and `tokenizer_config.json` there")
+    yield from _code("path", case.spec, config)
 
 
-def _unused(spec: ModelSpec) -> Iterable[Objection]:
-    if spec.tokenizer is not None:
-        yield Objection("tokenizer", "a model that exists brings its tokenizer", "remove `tokenizer`, or say `add_tokens`")
-    if spec.seed:
-        yield Objection("seed", "only a new model is drawn by a seed", "remove `seed`")
-
-
-def pickled(field: str, place: str, names: Iterable[str]) -> Iterable[Objection]:
+def _pickled(field: str, place: str, names: list[str]) -> Iterable[Objection]:
     """Weights as pickles run whatever is in them."""
-    told = list(names)
-    if any(name.endswith(".safetensors") for name in told):
+    if any(name.endswith(".safetensors") for name in names):
         return
-    found = sorted(name for name in told if name.endswith(PICKLED))
-    if found:
-        says = f"the weights of `{place}` are pickled (`{found[0]}`): whoever reads them runs the code in them"
-        convert = f"AutoModelForCausalLM.from_pretrained('{place}', dtype='auto').save_pretrained('{place}')"
-        yield Objection(field, says, f'if you trust them: `python -c "from transformers import AutoModelForCausalLM; {convert}"`')
-    else:
+    found = sorted(name for name in names if name.endswith(PICKLED))
+    if not found:
         yield Objection(field, f"`{place}` has no weights: no file ends in `.safetensors`", "")
+        return
+    says = f"the weights of `{place}` are pickled (`{found[0]}`): whoever reads them runs the code in them"
+    convert = f"AutoModelForCausalLM.from_pretrained('{place}', dtype='auto').save_pretrained('{place}')"
+    yield Objection(field, says, f'if you trust them: python -c "from transformers import AutoModelForCausalLM; {convert}"')
 
 
-def brings_code(field: str, spec: ModelSpec, config: Mapping[str, Any], scripts: list[str]) -> Iterable[Objection]:
+def _code(field: str, spec: ModelSpec, config: Mapping[str, Any]) -> Iterable[Objection]:
     """Python of the model's own runs only when the spec says so."""
     if config.get("auto_map") and not spec.trust_remote_code:
-        which = f"`{scripts[0]}`" if scripts else "Python of its own"
+        says = "this model runs Python of its own, which may do anything that you may"
+        yield Objection(field, says, "read it; then `trust_remote_code: true`")
+
+
+# --- hubs ---
+
+
+def _hub(case: Case[ModelSpec]) -> Hub:
+    need = case.spec.need
+    return case.hubs.get(need.name, Hub()) if need is not None else Hub()
+
+
+def _of_hub(repository: str, hub: Hub) -> Model:
+    """What its files say where they are here; the rest, or all of it, as it is public."""
+    public = catalogue.model(repository) or Model()
+    if "config.json" not in hub.texts:
+        return replace(public, name=repository)
+    told = configs.model(hub.texts, hub.files)
+    known = [value if value is not None else getattr(public, name) for name, value in facts_of(told)]
+    return replace(model_of(tuple(known)), name=repository, tokenizer=public.tokenizer or repository)
+
+
+def _fetched(hub: Hub) -> int:
+    """The bytes of weights that are here already."""
+    return sum(size for name, size in hub.files.items() if name.endswith(".safetensors"))
+
+
+def _is_whole(hub: Hub) -> bool:
+    """Whether all of its weights are here."""
+    wanted = configs.shards(hub.texts.get(configs.INDEX))
+    if not wanted:
+        return _fetched(hub) > 0 and configs.INDEX not in hub.files
+    return wanted <= hub.files.keys()
+
+
+def _checked_hub(case: Case[ModelSpec]) -> Iterable[Objection]:
+    """A name that can be one, and is no slip of the pen; weights that can be read."""
+    repository, hub = str(case.spec.hub), _hub(case)
+    if REPOSITORY.fullmatch(repository) is None:
         yield Objection(
-            field, f"this model runs {which}, which may do anything that you may", "read it; then `trust_remote_code: true`"
+            "hub",
+            f"`{repository}` is not the name of a repository",
+            "for example `Qwen/Qwen2.5-0.5B-Instruct`; a folder is `path:`",
         )
+        return
+    if not hub.commit and catalogue.model(repository) is None:
+        near = catalogue.nearest(repository)
+        if near is not None and _SIZE.sub("", near.lower()) == _SIZE.sub("", _with_owner(repository, near).lower()):
+            yield Objection("hub", f"there is no `{repository}`", f"did you mean `{near}`?")
+            return
+    yield from _code("hub", case.spec, configs.mapping(hub.texts.get("config.json")))
+    if "config.json" in hub.files and any(name.endswith(PICKLED) for name in hub.files):
+        yield from _pickled("hub", repository, list(hub.files))
 
 
-def missing_shards(field: str, index: Found | None, names: Iterable[str]) -> Iterable[Objection]:
-    """The index names every shard."""
-    wanted = set(_read(index.text if index is not None else None).get("weight_map", {}).values())
-    gone = sorted(wanted - {*names})
-    if gone:
-        says = f"{len(gone)} of {len(wanted)} shards are missing: `{gone[0]}`" + (" and others" if len(gone) > 1 else "")
-        yield Objection(field, says, "the folder is half-written: copy or download it again")
+_SIZE = re.compile(r"\d+(?:\.\d+)?[bm](?![a-z0-9])", re.IGNORECASE)
 
 
-DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
-
-
-def of_texts(texts: Mapping[str, str]) -> Model:
-    """The facts that configuration and tokenizer files tell; what they do not tell is None."""
-    config = _read(texts.get("config.json"))
-    inner = config.get("text_config") if isinstance(config.get("text_config"), dict) else None
-    told = {**config, **inner} if inner else config
-    family = str(config.get("model_type") or "") or None
-    heads, width = told.get("num_attention_heads"), told.get("hidden_size")
-    size = told.get("head_dim") or (width // heads if isinstance(width, int) and isinstance(heads, int) and heads else None)
-    window = told.get("sliding_window") if told.get("use_sliding_window", True) else None
-    quantized = config.get("quantization_config") or {}
-    return Model(
-        family=family,
-        layers=told.get("num_hidden_layers"),
-        width=width,
-        mlp=told.get("intermediate_size"),
-        heads=heads,
-        kv_heads=told.get("num_key_value_heads") or heads,
-        head_size=size,
-        vocabulary=told.get("vocab_size"),
-        context=told.get("max_position_embeddings"),
-        window=window,
-        tied=told.get("tie_word_embeddings", bool(family and family.startswith("gemma"))),
-        biased=told.get("attention_bias", family == "qwen2"),
-        dtype=DTYPES.get(str(told.get("dtype") or told.get("torch_dtype") or "")),
-        quantized=str(quantized.get("quant_method", "")) if isinstance(quantized, dict) else "",
-        gated=False,
-        code=bool(config.get("auto_map")),
-        **_of_tokenizer(texts),
-    )
-
-
-def _of_tokenizer(texts: Mapping[str, str]) -> dict[str, Any]:
-    """What zyc wrote of a tokenizer; of one that it did not make, what its configuration tells."""
-    notes, config = _read(texts.get("zyc.json")), _read(texts.get("tokenizer_config.json"))
-    if notes:
-        return {name: notes.get(name) for name in ("form", "template", "begins", "end_of_turn")}
-    eos = config.get("eos_token")
-    eos = eos.get("content") if isinstance(eos, dict) else eos
-    return {"end_of_turn": eos if isinstance(eos, str) else None}
+def _with_owner(repository: str, near: str) -> str:
+    return repository if "/" in repository else f"{near.partition('/')[0]}/{repository}"

@@ -76,7 +76,7 @@ class TokenizerSpec(Spec):
     end_of_turn: fields.Text | None = None
     """The token that ends an answer; needed for a template of yours, known for the others."""
     pre: Literal["qwen2", "gpt-2", "llama-bpe", "smollm"] | None = None
-    """For `byte-bpe`: how text is split before pieces are looked for, by the name that llama.cpp has for it; `qwen2` if not given."""
+    """For `byte-bpe`: how text is split before pieces are looked for, by the name that llama.cpp has for it."""
     digits: fields.Flag = True
     """Each digit is a piece of its own; for `byte-bpe` it is `pre` that says so."""
     coverage: fields.Share = Field(0.9995, gt=0, le=1)

@@ -16,7 +16,7 @@ from zyc.errors import ZycError, problem
 from zyc.fields import read_seconds
 from zyc.front import Call, Front
 from zyc.plan import Decision
-from zyc.preflight import add_pins, flaws_by_node, flaws_of_place
+from zyc.preflight import add_pins, ask_hubs, flaws_by_node, flaws_of_place
 from zyc.report import ended
 from zyc.report import share as sharing
 from zyc.report import told as tellers
@@ -123,6 +123,7 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
         moved = agreed.moved(promise, front.plan)
         if moved:
             raise ZycError(moved)
+    ask_hubs(front)
     began = front.world.monotonic()
     endings: dict[str, Ending] = {}
     decisions: dict[str, Decision] = {}  # as they were when each node was first planned

@@ -50,13 +50,16 @@ def command(app: App, call: Call, *, form: str) -> int:
             for each in front.warnings:
                 app.console.print(problems.as_annotation(each, "warning", below=below))
         counted = f"{count:,} node{'' if count == 1 else 's'} in {files:,} file{'' if files == 1 else 's'}"
-        app.console.print(f"{app.console.paint('✓', 'green')} {counted}: nothing wrong{_elsewhere(len(front.warnings))}")
+        app.console.print(f"{app.console.paint('✓', 'green')} {counted}: nothing wrong{_warned(front)}")
     app.close()
     return os.EX_OK
 
 
-def _elsewhere(count: int) -> str:
-    return f" here; {count:,} warning{'' if count == 1 else 's'} of other specs" if count else ""
+def _warned(front: Front) -> str:
+    own = sum(each.code == "objection" for each in front.warnings)  # what is better known of these specs themselves
+    count = len(front.warnings) - own
+    told = f"; {own:,} warning{'' if own == 1 else 's'}" if own else ""
+    return f"{told} here; {count:,} warning{'' if count == 1 else 's'} of other specs" if count else told
 
 
 def _below(front: Front) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from zyc import lock as locks
@@ -9,7 +11,8 @@ from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
 from zyc.errors import ZycError, guess, problem
 from zyc.front import Call, Front
-from zyc.kind import PinNeed
+from zyc.hub import Unreached, resolve
+from zyc.kind import HubNeed, PinNeed
 from zyc.known import Known
 from zyc.lock import Lock
 from zyc.verbs import App
@@ -33,14 +36,16 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
     front = app.open(Call())
     app.acted, app.json = True, as_json
     known = _known(front)
-    wanted = {name: known.pins[name] for name in sorted(known.pins)}
+    hubs = {need.name: need for node in front.graph.nodes() for need in node.shape.needs if isinstance(need, HubNeed)}
+    wanted = {name: known.pins.get(name, "") for name in sorted({*known.pins, *hubs})}
     unknown = [name for name in upgrade if name not in wanted and name != "all"]
     if unknown:
         raise ZycError(
             problem("no-selection", text=unknown[0], hint=guess(unknown[0], wanted, otherwise="the specs pin nothing"))
         )
     before = dict(front.lock.pins)
-    after = {name: _moved(front, name) if {name, "all"} & {*upgrade} else version for name, version in wanted.items()}
+    moving = {name for name in wanted if {name, "all"} & {*upgrade}}
+    after = {name: _moved(front, name, hubs) if name in moving or not wanted[name] else wanted[name] for name in wanted}
     changes = [
         (name, before.get(name, ""), after.get(name, ""))
         for name in sorted({*before, *after})
@@ -61,6 +66,15 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
     return 1 if only_check and changes else 0
 
 
+def _told(front: Front, need: HubNeed) -> str:
+    try:
+        return resolve(need, front.world.environ())
+    except Unreached as why:
+        node, at = next((node, each) for node in front.graph.nodes() for each in node.shape.needs if each == need)
+        place = field_place(front.compiled, node, at.field)
+        raise ZycError(problem("hub-unreached", place, name=need.repository, why=why.why, help=why.help)) from None
+
+
 def _known(front: Front) -> Known:
     """What the specs pin: which variables are set is of no matter to it."""
     try:
@@ -71,8 +85,10 @@ def _known(front: Front) -> Known:
         return front.known(front.graph)
 
 
-def _moved(front: Front, name: str) -> str:
-    """The version that is here."""
+def _moved(front: Front, name: str, hubs: Mapping[str, HubNeed]) -> str:
+    """The version that is here; of a repository, the commit that its hub tells."""
+    if name in hubs:
+        return _told(front, hubs[name])
     here = front.probe.version(name)
     if here is not None:
         return here

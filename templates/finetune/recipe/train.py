@@ -5,7 +5,6 @@
 """Trains a model on the answers of a dataset: in/base and in/data -> out/."""
 
 import shutil
-from pathlib import Path
 
 import answers
 import bases
@@ -158,6 +157,9 @@ trainer = SFTTrainer(
 {% endif %}
     ],
 )
+{% if spec.lora.modules_to_save and adapter %}
+bases.train_in_single(trainer.model)
+{% endif %}
 {% if converted %}
 # An adapter that starts as a part of the layers is kept as what it adds to the layers as they were.
 trainer.model.peft_config["default"].init_lora_weights = True

@@ -8,6 +8,10 @@ from pathlib import Path
 
 INDEX = "model.safetensors.index.json"
 CONFIGS = ("config.json", "generation_config.json", INDEX)
+TOKENIZERS = (
+    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json", "training_template.jinja", "zyc.json",
+)  # fmt: skip
 SIZES = {
     "F64": 8,
     "I64": 8,
@@ -22,6 +26,23 @@ SIZES = {
     "U8": 1,
     "BOOL": 1,
 }
+
+
+def patterns(*, code=False):
+    """What is fetched of a repository: never pickles, never the same weights in another format."""
+    names = [*CONFIGS, "*.safetensors", *TOKENIZERS]
+    return [*names, "*.py"] if code else names
+
+
+def is_whole(home):
+    """Whether a folder of the hub cache has all that is needed."""
+    home = Path(home)
+    names = {each.name for each in home.iterdir()}
+    if "config.json" not in names or not names & {"tokenizer.json", "tokenizer.model", "vocab.json"}:
+        return False
+    if INDEX in names:
+        return set(json.loads((home / INDEX).read_text())["weight_map"].values()) <= names
+    return "model.safetensors" in names
 
 
 def take(source, out, *, code=False):

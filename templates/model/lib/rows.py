@@ -26,12 +26,10 @@ def check_ids(home):
         check(AutoTokenizer.from_pretrained(home), embedding[0])
 
 
-def add(home, tokens, *, seed=0, code=False):
+def add(home, tokens, *, code=False):
     """Add tokens to the model in a folder; their rows are the mean of the others."""
-    import torch
     from transformers import AddedToken, AutoModelForCausalLM, AutoTokenizer
 
-    torch.manual_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(home, trust_remote_code=code)
     known = tokenizer.get_vocab()
     twice = [each for each in tokens if each in known]

@@ -1,19 +1,25 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["jinja2", "protobuf", "safetensors", "sentencepiece", "torch", "transformers"]
+# dependencies = [{% if spec.hub %}"huggingface-hub", {% endif %}"jinja2", "protobuf", "safetensors", "sentencepiece", "torch", "transformers"]
 # ///
 {% if spec.scratch %}
 """A new model: its shape, its first weights, the tokenizer that it is given."""
+{% elif spec.hub %}
+"""A model of a hub at one commit: its weights, its configuration, its tokenizer, each of them checked."""
 {% else %}
 """A model from a folder: its weights, its configuration, its tokenizer, each of them checked."""
 {% endif %}
 
 import json
+{% if not spec.hub %}
 import os
+{% endif %}
 from pathlib import Path
 
+{% if not spec.hub %}
 os.environ["HF_HUB_OFFLINE"] = "1"  # a folder that is not there is no name on a hub
 
+{% endif %}
 {% if spec.scratch %}
 import first_weights
 import rows
@@ -39,11 +45,11 @@ from transformers import GemmaForCausalLM as Causal
 
 # the tokenizer: its special tokens belong into the configuration
 tokenizer = AutoTokenizer.from_pretrained("in/tokenizer")
-rows.check(tokenizer, {{ rows }})
+rows.check(tokenizer, {{ facts.vocabulary }})
 
 # the shape
 config = Config(
-    vocab_size={{ rows }},
+    vocab_size={{ facts.vocabulary }},
     num_hidden_layers={{ facts.layers }},
     hidden_size={{ facts.width }},
     intermediate_size={{ facts.mlp }},
@@ -82,19 +88,34 @@ model.save_pretrained("out")
 tokenizer_files.copy("in/tokenizer", "out")
 {% else %}
 import folder
+{% if spec.hub %}
+import hub
+{% endif %}
 import rows
 import tokenizer_files
 
+CODE = {{ spec.trust_remote_code }}  # Python of the model's own
+{% if spec.hub %}
+
+# what is not in the hub cache yet
+home = hub.fetch({{ need }}, {{ commit }}, folder.patterns(code=CODE), whole=folder.is_whole, token={{ token }})
+{% else %}
+home = Path("in/path")
+{% endif %}
+
 # the weights: all of them, and whole
-folder.take("in/path", "out", code={{ spec.trust_remote_code }})
+folder.take(home, "out", code=CODE)
 
 # the tokenizer, with a template for training beside the published one
-tokenizer_files.adopt("in/path", "out", code={{ spec.trust_remote_code }})
+tokenizer_files.adopt(home, "out", code=CODE)
+{% endif %}
+{% if spec.licence %}
+tokenizer_files.note("out", licence={{ spec.licence }})
 {% endif %}
 {% if spec.add_tokens %}
 
 # further tokens: their rows begin as the mean of the others
-rows.add("out", {{ spec.add_tokens }}, seed={{ spec.seed }}, code={{ spec.trust_remote_code }})
+rows.add("out", {{ spec.add_tokens }}, code={{ spec.trust_remote_code }})
 {% endif %}
 
 # what there is now

@@ -10,13 +10,14 @@ LONGEST = 4000  # bytes of a line: sentencepiece leaves longer ones out, and say
 def lines_of(text):
     """A text as lines that are not left out: cut at spaces where they are too long."""
     for line in text.splitlines():
-        while len(line.encode()) > LONGEST:
-            cut = line.rfind(" ", 1, LONGEST // 4)
+        left = line
+        while len(left.encode()) > LONGEST:
+            cut = left.rfind(" ", 1, LONGEST // 4)
             cut = cut if cut > 0 else LONGEST // 4
-            yield line[:cut]
-            line = line[cut:]
-        if line:
-            yield line
+            yield left[:cut]
+            left = left[cut:]
+        if left:
+            yield left
 
 
 def sizes(sources):
@@ -39,7 +40,7 @@ def shares(sources, found, most=None):
 
 def write(path, sources, *, most=None, seed=0):
     """All lines into one file; how many bytes each source gave."""
-    drawn = random.Random(seed)
+    drawn = random.Random(seed)  # noqa: S311
     found = sizes(sources)
     given = []
     with path.open("w", encoding="utf-8", newline="\n") as out:

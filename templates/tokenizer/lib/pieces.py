@@ -8,7 +8,7 @@ LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 
 
-def sentencepiece(corpus, out, *, algorithm, vocab, coverage, digits, seed, tokens):
+def sentencepiece(corpus, out, *, algorithm, vocab, coverage, digits, seed, tokens):  # noqa: PLR0913
     """Train with sentencepiece; what is set here is what makes transformers and llama.cpp agree."""
     import sentencepiece as spm
 
@@ -116,7 +116,7 @@ def configure(out, *, form, tokens):
         "additional_special_tokens": [each for each in special if each not in (tokens["bos"], tokens["end_of_turn"])],
     }
     if form != "byte-bpe":
-        told["unk_token"] = "<unk>"
+        told |= {"unk_token": "<unk>"}
     if form == "sentencepiece-bpe":
         told |= {"add_prefix_space": False, "legacy": False}
     Path(out, "tokenizer_config.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["jinja2", "protobuf", "pyarrow", "sentencepiece", "tokenizers", "transformers"]
+# dependencies = ["jinja2", "protobuf", "pyarrow", {% if spec.algorithm != "byte-bpe" %}"sentencepiece", {% endif %}"tokenizers", "transformers"]
 # ///
 """Learns a tokenizer from text, and shows that its readers agree."""
 
@@ -60,6 +60,10 @@ marked = Path("recipe/own.jinja").read_text()
 marked = chat_templates.marked(TEMPLATE, begins=TOKENS["begins"])
 {% endif %}
 tokenizer_files.write(home, out, marked, form=FORM, pre={{ pre }}, template=TEMPLATE, tokens=TOKENS)
+
+{% if spec.licence %}
+tokenizer_files.note(out, licence={{ spec.licence }})
+{% endif %}
 
 # what it is worth
 measures = agreement.measure(out, text, form=FORM, begins=TOKENS["begins"])

@@ -1,0 +1,111 @@
+"""Rows that say the same: exactly, by 128-bit digests, or nearly, by MinHash; what stands first stays."""
+
+import hashlib
+from pathlib import Path
+
+import forms
+import numpy as np
+
+SHINGLE = 3  # words
+PERMUTATIONS = 128
+_PRIME = np.uint64((1 << 61) - 1)
+
+
+def repeated(path, rows):
+    """Which rows have a digest that an earlier row has; a bucket of digests at a time."""
+    drop = np.zeros(rows, dtype=bool)
+    if rows == 0:
+        return drop
+    keys = np.memmap(path, dtype=[("high", "<u8"), ("low", "<u8")], mode="r")
+    buckets = max(1, rows // 2_000_000)
+    for bucket in range(buckets):
+        mine = np.flatnonzero(keys["high"] % np.uint64(buckets) == bucket)
+        here = keys[mine]
+        order = np.lexsort((mine, here["low"], here["high"]))
+        ordered = here[order]
+        same = (ordered["high"][1:] == ordered["high"][:-1]) & (ordered["low"][1:] == ordered["low"][:-1])
+        drop[mine[order[1:][same]]] = True
+    return drop
+
+
+# --- MinHash ---
+
+
+def _parameters():
+    random = np.random.Generator(np.random.PCG64(20_240_229))
+    low, high = 1, (1 << 31) - 1
+    return random.integers(low, high, PERMUTATIONS, dtype=np.uint64), random.integers(0, high, PERMUTATIONS, dtype=np.uint64)
+
+
+_A, _B = _parameters()
+
+
+def signature(row, form):
+    """The smallest hash of the runs of words of a row, under each of many permutations."""
+    from cleaning import words_of
+
+    words = words_of("\n".join(forms.texts(row, form)))
+    runs = {" ".join(words[at : at + SHINGLE]) for at in range(max(1, len(words) - SHINGLE + 1))}
+    digests = b"".join(hashlib.blake2b(each.encode(), digest_size=4).digest() for each in sorted(runs))
+    hashes = np.frombuffer(digests, dtype="<u4").astype(np.uint64)
+    least = np.full(PERMUTATIONS, np.iinfo(np.uint64).max, dtype=np.uint64)
+    for start in range(0, len(hashes), 4_096):  # a long row is no long table
+        part = (hashes[start : start + 4_096, None] * _A + _B) % _PRIME
+        least = np.minimum(least, part.min(axis=0))
+    return least.astype("<u4").tobytes()
+
+
+def bands_of(similarity):
+    """How many bands of how many rows make the chance to meet steepest at a similarity."""
+    choices = [(PERMUTATIONS // rows, rows) for rows in range(2, 33)]
+    return min(choices, key=lambda each: abs((1 / each[0]) ** (1 / each[1]) - (similarity - 0.05)))
+
+
+def similar(path, rows, similarity):
+    """Which rows are nearly an earlier one that stays: candidates by bands, held against whole signatures."""
+    drop = np.zeros(rows, dtype=bool)
+    if rows < 2:
+        return drop
+    table = np.memmap(path, dtype="<u4", mode="r", shape=(rows, PERMUTATIONS))
+    bands, height = bands_of(similarity)
+    for band in range(bands):
+        part = np.ascontiguousarray(table[:, band * height : (band + 1) * height])
+        keys = part.view([("", "<u4")] * height).ravel()
+        order = np.argsort(keys, kind="stable")
+        ordered = part[order]
+        same = (ordered[1:] == ordered[:-1]).all(axis=1)
+        for start, end in _stretches(same):
+            _settle(table, order[start : end + 1], similarity, drop)
+    return drop
+
+
+def _stretches(same):
+    """The runs of rows that have one key, as first and last."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False])).astype(np.int8)))
+    return zip(edges[::2], edges[1::2], strict=True)
+
+
+def _settle(table, group, similarity, drop):
+    """Among rows that met in a band, what is nearly an earlier one goes."""
+    group = np.sort(group[~drop[group]])
+    while len(group) > 1:
+        first, rest = group[0], group[1:]
+        near = (table[rest] == table[first]).mean(axis=1) >= similarity
+        drop[rest[near]] = True
+        group = rest[~near]
+
+
+class Keys:
+    """One key a row, on disk."""
+
+    def __init__(self, name):
+        self.path = Path("tmp") / f"{name}.keys"
+        self._file = self.path.open("wb")
+
+    def add(self, keys):
+        """Those of a batch."""
+        self._file.writelines(keys)
+
+    def close(self):
+        """No key follows."""
+        self._file.close()
