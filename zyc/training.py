@@ -146,13 +146,14 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def engine_objections(engine: Mapping[str, object], *configs: str) -> Iterator[Objection]:
+def engine_objections(engine: Mapping[str, object], *configs: str, owned: Mapping[str, str] | None = None) -> Iterator[Objection]:
     """Names and types are held against the pinned engine's; what zyc has a field for is not said twice."""
+    fields_of = {**OWNED, **(owned or {})}
     known = {name: words for config in configs for name, words in SETTINGS[config].items()}
     for name, value in engine.items():
         at = f"engine.{name}"
-        if name in OWNED:
-            where = OWNED[name]
+        if name in fields_of:
+            where = fields_of[name]
             says = f"`{name}` is set by zyc"
             yield Objection(at, says, f"write `{where}` instead" if where else "it follows from the rest of the spec: remove it")
         elif name not in known:

@@ -57,7 +57,9 @@ def preferences(model, other, rows, beta, pad):
                  for wanted in (True, False)]  # fmt: skip
         pairs = list(product(*sides))
     else:
-        found = told(model, other, [(row["prompt_ids"], row[name]) for row in rows for name in ("chosen_ids", "rejected_ids")], pad)
+        found = told(
+            model, other, [(row["prompt_ids"], row[name]) for row in rows for name in ("chosen_ids", "rejected_ids")], pad
+        )
         worth = [beta * (now - before) for now, before, *_ in found]
         pairs = list(zip(worth[::2], worth[1::2], strict=True))
     return {**of_pairs(pairs), "kl": distance(found)}

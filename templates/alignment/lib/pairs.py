@@ -127,7 +127,10 @@ def judged(rows, encoder, seed, *, at_once):
 def for_reward(rows):
     """Whole conversations, good and bad, as a reward model reads them."""
     return rows.map(
-        lambda row: {"chosen_ids": row["prompt_ids"] + row["chosen_ids"], "rejected_ids": row["prompt_ids"] + row["rejected_ids"]},
+        lambda row: {
+            "chosen_ids": row["prompt_ids"] + row["chosen_ids"],
+            "rejected_ids": row["prompt_ids"] + row["rejected_ids"],
+        },
         remove_columns=["prompt_ids"],
     )
 

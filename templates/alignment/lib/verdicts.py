@@ -88,7 +88,9 @@ def enough(told):
     wrong = []
     if not told.kept:
         why = "the two answers of every row are the same" if told.equal else "every prompt fills the context"
-        wrong.append(f"nothing is left to learn from: {why}" + (f", such as `{told.example}`" if told.equal else "; see `context`"))
+        wrong.append(
+            f"nothing is left to learn from: {why}" + (f", such as `{told.example}`" if told.equal else "; see `context`")
+        )
     elif told.equal > told.rows / 10:
         wrong.append(
             f"{told.equal:,} of {told.rows:,} rows have two equal answers, such as `{told.example}`: they teach nothing; "
