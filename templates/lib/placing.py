@@ -98,8 +98,8 @@ def pieces(batch, context, *, world, device, micro_batch=None):
     return micro, share // micro
 
 
-def placed(batch, context):
-    """The process that asks, and its part of each batch."""
+def placed(batch, context, *, micro_batch=None):
+    """The process that asks, and its part of each batch; `micro_batch` is given where it is no matter of placement."""
     import torch
 
     telling.hush()
@@ -108,7 +108,7 @@ def placed(batch, context):
     device = "cuda" if torch.cuda.is_available() and told.get("gpus") != 0 else "cpu"
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    micro, accumulation = pieces(batch, context, world=world, device=device, micro_batch=told.get("micro_batch"))
+    micro, accumulation = pieces(batch, context, world=world, device=device, micro_batch=micro_batch or told.get("micro_batch"))
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", told.get("cpus") or 1)))
     if device == "cuda":
         torch.cuda.set_device(local)

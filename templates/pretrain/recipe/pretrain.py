@@ -199,7 +199,7 @@ if placed.first:
     most = peaks.peak(placed.device, dtype)
     telling.measure(
         {
-            "train.loss": telling.last_loss(noted),
+            "train.loss": telling.last(noted),
             "test.loss": last.get("test_loss"),
             "test.bits_per_byte": last.get("bits_per_byte"),
             "trained_share": sum(each.share * weight for each, weight in zip(train, WEIGHTS, strict=True)),
