@@ -14,6 +14,7 @@ from likeness import distance, probes, views
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer{% if quantized %}, BitsAndBytesConfig{% endif %}
 
+
 {% if large %}
 DTYPE = torch.bfloat16
 {% else %}

@@ -13,6 +13,7 @@ import torch
 from likeness import distance, probes, views
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
 DTYPE = torch.float32
 telling.hush()
 device = "cuda" if torch.cuda.is_available() else "cpu"
