@@ -70,7 +70,6 @@ if place["activation_checkpointing"]:
 model.train()
 costs = peaks.operations(model, CONTEXT)
 plain, model = model, states.share(model, placed, sharding)
-model_of_steps = torch.compile(model) if compiled else model
 
 # How it learns: matrices shrink, vectors do not.
 matrices = [each for each in plain.parameters() if each.dim() >= 2]
@@ -95,8 +94,12 @@ def pieces(rows, most):
 def loss_of(ids, targets):
     """The sum of the losses of all tokens that are learned."""
     with torch.autocast(placed.device, dtype=dtype, enabled=dtype != torch.float32):
-        logits = model_of_steps(input_ids=ids).logits
+        logits = model(input_ids=ids).logits
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=chats.UNTRAINED, reduction="sum")
+
+
+if compiled:
+    loss_of = torch.compile(loss_of)  # the loss with the model: logits are never kept in single precision
 
 
 @torch.no_grad()
@@ -193,7 +196,7 @@ if placed.first:
     most = peaks.peak(placed.device, dtype)
     telling.measure(
         {
-            "train.loss": telling.last_loss(noted),
+            "train.loss": telling.last(noted),
             "test.loss": last.get("test_loss"),
             "test.bits_per_byte": last.get("bits_per_byte"),
             "trained_share": sum(each.share * weight for each, weight in zip(train, WEIGHTS, strict=True)),
