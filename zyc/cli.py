@@ -30,7 +30,8 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
     "do": {
         "build": ("do what the plan says; keep what is already right", True),
         "retry": ("go on with what the last build left undone", False),
-        "render": ("write the graph as folders with scripts that run without zyc", False),
+        "render": ("write the graph as folders with scripts that run without zyc; or one node as a notebook or a job", False),
+        "adopt": ("take in what a rendered notebook or job made elsewhere", False),
         "lock": ("pin what can move, or move a pin", False),
     },
     "share": {
@@ -44,6 +45,7 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
     },
     "set up": {
         "init": ("start a project that plans and builds", False),
+        "import": ("a configuration of another tool as a spec", False),
         "doctor": ("what this machine has and lacks, and the command that mends it", False),
         "schema": ("the JSON Schema of spec files, for editors", False),
         "completion": ("completion for bash, zsh or fish", False),

@@ -169,6 +169,9 @@ WORDING: dict[str, Says] = {
         "choose another source, or say `use: {allowed}` in {file}",
         also="`{source}` is declared here",
     ),
+    "licence-conditions": Says(
+        "commercial use of `{source}` has conditions ({licence})", "it is allowed while {conditions}: read the licence"
+    ),
     "bad-template": Says("the template `{template}` {reason}", "{help}"),
     "bad-lock": Says("`{file}` cannot be read: {reason}", "restore it from version control, or remove it and run `zyc lock`"),
     "unpinned": Says("`{name}` has no pin in zyc.lock ({owner}, `{field}`)", "run `zyc lock`; `--frozen` adds none"),
@@ -195,6 +198,7 @@ WORDING: dict[str, Says] = {
         "`{node}` cannot run on this machine: {lacks}",
         "run it elsewhere, correct its `placement`, or build the rest with `--partial`",
     ),
+    "no-device-here": Says("`{node}` cannot run on this machine: {lacks}", "{remedies}; `--partial` builds the rest"),
     "plan-moved": Says("`{node}` {what}", "look again: `zyc plan --out FILE`, then `zyc build --plan FILE`"),
     "not-a-plan": Says("`{file}` is not a plan that this zyc wrote", "`zyc plan --out FILE` writes one"),
     "plan-and-nodes": Says(
@@ -216,6 +220,32 @@ WORDING: dict[str, Says] = {
         "the key of `{node}` is not known before `{input}` is built or accepted",
         "`zyc build {input}`, or `zyc accept {all}`",
     ),
+    # --- faces: away, and home again ---
+    "face-not-built": Says(
+        "`{node}` cannot be carried away before {inputs} built: its key and its inputs are not known", "`zyc build {names}`"
+    ),
+    "face-unpinned": Says("`{node}` fetches what has no pin in zyc.lock yet", "`zyc lock`, then render it again"),
+    "face-one-node": Says("`--as {face}` is the face of one node; `{text}` names {count}", "name one of them: {hint}"),
+    "face-copies": Says(
+        "`--as {face}` and `--copy` say different things", "leave `--copy` out: what has to be carried is packed"
+    ),
+    "adopt-no-file": Says("there is no file `{file}`", "the last cell of the notebook, and the end of the job, write it"),
+    "adopt-unreadable": Says(
+        "`{file}` cannot be adopted: {reason}", "nothing was changed; pack it again where it was made, and bring that here"
+    ),
+    "adopt-twin": Says("`{file}` was made of {made}", "{hint}"),
+    "adopt-other-kind": Says("`{file}` holds what a {before} gave; `{node}` is a {after}", "name the node that it was made of"),
+    "adopt-other-key": Says(
+        "`{file}` was made of another `{node}` than the specs have now",
+        "{help}",
+    ),
+    "adopt-unknown-input": Says(
+        "the key of `{node}` is not known before `{input}` is built", "`zyc build {input}`, then adopt it again"
+    ),
+    "adopt-too-large": Says("`{file}` needs {needed} bytes here; {free} are free", "free some space, and adopt it again"),
+    "adopt-one-node": Says("`{text}` means {count} nodes; one result is of one", "name the node that it was made of"),
+    "adopt-runs": Says("`{node}` is being made here at this moment", "let it end, or stop it, then adopt again"),
+    "adopt-nothing-new": Says("`{node}` is up to date: there is nothing to adopt", "`zyc why {node}` shows what keeps it"),
     # --- the call ---
     "no-specs": Says("there is no spec below `specs/`", "a spec is a YAML file that starts with `zyc: 1`; `zyc init` writes one"),
     "no-project": Says("no folder named `specs` here or above", "run `zyc init` to start a project here"),
@@ -226,6 +256,13 @@ WORDING: dict[str, Says] = {
     "output-there": Says("`{path}` is there already and not empty", "{hint}"),
     "project-there": Says("`{path}` holds a project already", "`zyc plan` shows it"),
     "not-a-revision": Says("git knows no revision `{text}` here", "{hint}"),
+    # --- files of other tools (importers) ---
+    "not-importable": Says(
+        "`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"
+    ),
+    "key-refused": Says("`{key}` of {tool}: {why}", "{help}"),
+    "key-missing": Says("`{key}`: {why}", "{help}"),
+    "spec-there": Says("`{path}` is there already", "`--force` replaces it; `-o` or `--name` writes another one"),
     # --- store and machine ---
     "disk-full": Says("no space left for `{path}`: {reason}", "free some space and build again: nothing half-written is kept"),
     "not-allowed": Says("this machine refuses `{path}`: {reason}", "check who owns it, and whether its disk may be written"),

@@ -136,7 +136,7 @@ class Holders:
         return summary.inputs.values() if summary is not None else ()
 
     def repeatable(self, tree: str) -> bool:
-        """Whether the recipe of a tree gives it again: somebody's word that an old one will do is no recipe."""
+        """Whether the recipe of a tree gives it again: somebody's word is no recipe, nor is another machine."""
         if tree not in self._repeatable:
             self._repeatable[tree] = False  # a ring of broken records ends here
             members = self.members.get(tree)
@@ -145,7 +145,8 @@ class Holders:
                 whole = all(each in self.present or self.repeatable(each) for each in members)
             else:
                 whole = bool(told) and all(
-                    not each.accepted and all(one in self.present or self.repeatable(one) for one in each.inputs.values())
+                    not (each.accepted or each.adopted)
+                    and all(one in self.present or self.repeatable(one) for one in each.inputs.values())
                     for each in told
                 )
             self._repeatable[tree] = whole

@@ -17,7 +17,7 @@ from zyc.world import AnyPath, Stat
 if TYPE_CHECKING:
     import sqlite3
 
-_TABLE = "folders_5"  # a new shape gets a new name: old rows are never read wrongly, only again
+_TABLE = "folders_6"  # a new shape gets a new name: old rows are never read wrongly, only again
 _HARMLESS = {3, 5, 6, 8, 13, 14, 23}  # SQLite: permission, busy, locked, read-only, full, cannot open, authorisation
 _BATCH = 64
 
@@ -40,6 +40,7 @@ class Summary(NamedTuple):
     started: str = ""
     device: str = ""  # on which it ran
     predicted: Mapping[str, float] = {}  # what was thought before it ran
+    adopted: str = ""  # when what was made elsewhere was taken in
 
     @classmethod
     def of(cls, trace: Trace) -> Summary:
@@ -271,7 +272,7 @@ def _summary(trace: Trace) -> _Row:
     inputs = {label: tree for label, (_, tree) in trace.inputs.items()}
     own = digest_of((label, digest) for label, digest in trace.manifest if label not in inputs)
     told = [trace.tree, trace.bytes, trace.seconds, trace.peak_memory, dict(trace.measures), own, inputs, trace.accepted]
-    return [*told, trace.kind, trace.started, trace.environment.get("device", ""), dict(trace.predicted)]
+    return [*told, trace.kind, trace.started, trace.environment.get("device", ""), dict(trace.predicted), trace.adopted]
 
 
 def _json(value: object) -> str:

@@ -179,6 +179,8 @@ class Work(NamedTuple):
     moved: float = 0.0  # bytes through the device's memory
     besides: float = 0.0  # seconds that no device makes shorter: engines that start, weights that are read
     host: int = 0  # bytes of the machine's own memory, beside an accelerator's
+    processes: int = 1  # accelerators that share the work
+    says: str = ""  # what it is, in a few words: `101 steps, about 1 M tokens`
 
 
 class Estimate(NamedTuple):

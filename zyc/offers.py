@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from statistics import median
@@ -65,7 +66,7 @@ def offer(estimate: Estimate, device: Device, machine: Machine, *, factor: float
     precision = device.precision(work.precision)
     seconds = seconds_on(work, device)
     needs = estimate.gpu_memory if device.accelerator else estimate.memory
-    cost = price_of(device, machine) * (seconds or 0.0) * factor / 3600
+    cost = price_of(device, machine) * work.processes * (seconds or 0.0) * factor / 3600
     return Offer(device, None if seconds is None else seconds * factor, needs, precision, cost)
 
 
@@ -75,7 +76,8 @@ def seconds_on(work: Work, device: Device) -> float | None:
     if not peak or not device.bandwidth:
         return None
     share = min(USE[work.use], device.most)
-    return work.besides + max(work.flops / (peak * share), work.moved / device.bandwidth)
+    processes = work.processes if device.accelerator else 1
+    return work.besides + max(work.flops / (peak * share), work.moved / device.bandwidth) / processes
 
 
 def shown(machine: Machine) -> tuple[Device, ...]:
@@ -85,7 +87,7 @@ def shown(machine: Machine) -> tuple[Device, ...]:
 
 def here(machine: Machine, placement: Mapping[str, object]) -> Device | None:
     """What a node of this placement runs on here: an accelerator, or as many cores as it asks for; None when not known."""
-    if machine.gpus and placement.get("device") != "cpu":
+    if machine.gpus and placement.get("gpus") != 0:
         return devices.device(machine.accelerator) if machine.accelerator else None
     cpus = placement.get("cpus") or 1
     return devices.processor(min(cpus, machine.cpus) if isinstance(cpus, int) else 1, machine.memory, machine.price)
@@ -96,11 +98,11 @@ def as_here(estimate: Estimate, machine: Machine, placement: Mapping[str, object
     if estimate.work is None:
         return estimate
     device = here(machine, placement)
-    memory = estimate.work.host if machine.gpus else estimate.memory
+    memory = estimate.work.host if machine.gpus and placement.get("gpus") != 0 else estimate.memory
     if device is None:
         return estimate._replace(memory=memory)
     seconds = seconds_on(estimate.work, device)
-    told = Interval(seconds, seconds, "by arithmetic") if seconds is not None else None
+    told = Interval(seconds, seconds, estimate.work.says or "by arithmetic") if seconds is not None else None
     return estimate._replace(seconds=told, memory=memory)
 
 
@@ -121,6 +123,8 @@ def lacks(estimate: Estimate, machine: Machine, placement: Mapping[str, object])
 def _lacks_a_device(estimate: Estimate, machine: Machine, placement: Mapping[str, object]) -> str:
     """Why work that an accelerator makes quicker cannot be done here."""
     asked = placement.get("device")
+    if placement.get("gpus") == 0:
+        return ""
     if machine.gpus:
         device = here(machine, placement)
         needs = estimate.gpu_memory or 0
@@ -155,8 +159,11 @@ def remedies(kind: Kind[Any], case: Case[Any], device: Device, machine: Machine)
         told = offer(kind.estimate(replace(case, spec=spec)), device, machine)
         if told is not None:
             found.append(Remedy(says, told))
-    fitting = [each for each in found if each.offer.fits]
-    chosen = fitting[:_REMEDIES]
+    fitting: dict[str, Remedy] = {}
+    for each in found:
+        if each.offer.fits:  # of the same field only the least change
+            fitting.setdefault(re.sub(r": [^,{}]+", "", each.says), each)
+    chosen = list(fitting.values())[:_REMEDIES]
     larger = sorted((devices.device(name) for name in devices.names()), key=lambda each: each.memory or 0)
     for other in larger if len(chosen) < _REMEDIES else ():
         told = offer(kind.estimate(case), other, machine)

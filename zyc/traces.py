@@ -40,6 +40,11 @@ class Trace:
     accepted: str = ""  # the key whose kept output a person let stand for this one
     predicted: Mapping[str, float] = field(default_factory=dict)  # what was thought before it ran: seconds, memory, bytes
 
+    @property
+    def adopted(self) -> str:
+        """When it was taken in from where it was made, ISO 8601; empty for what was built."""
+        return self.environment.get("adopted", "")
+
 
 def digest_of(lines: Iterable[tuple[str, str]]) -> str:
     """The digest of lines of a manifest; that of all of them is the key."""

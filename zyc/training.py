@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -52,6 +52,8 @@ class TrainingPlacement(Placement):
 
     gpus: fields.Integer | None = Field(None, ge=0, le=1024)  # type: ignore[assignment]
     """Accelerators, on each node; one if there is any when not given. `0` trains on the CPU."""
+    device: fields.Device | None = None
+    """The class of machine that it is planned for, such as `a100-40`; this machine when not given."""
     nodes: fields.Integer = Field(1, ge=1, le=4096)
     """Machines. `bash run.sh` is started on each, with MASTER_ADDR and NODE_RANK set."""
     sharding: Sharding = "none"
@@ -70,6 +72,48 @@ class TrainingPlacement(Placement):
     """Processes that prepare batches beside the one that trains."""
     trackers: Trackers = Trackers()
     """Where its numbers go besides the step's own folder."""
+
+
+class EarlyStop(Fields):
+    """Stop when the test loss falls no further, and keep the step at which it was lowest."""
+
+    patience: fields.Integer = Field(2, ge=1)
+    """How many tests in a row may bring nothing."""
+    least: fields.Number = Field(0.0, ge=0)
+    """What counts as falling."""
+
+
+class Train(Fields):
+    """How it is trained."""
+
+    epochs: fields.Number | None = Field(None, gt=0)
+    """How often each row is seen; 3 when neither this nor `steps` is given."""
+    steps: fields.Integer | None = Field(None, ge=1)
+    """How many batches are seen, in place of `epochs`."""
+    batch: fields.Integer = Field(16, ge=1)
+    """Rows that each step learns from, over all processes; packed ones where `packing` is on."""
+    learning_rate: fields.Number | None = Field(None, gt=0)
+    """The highest rate of the schedule; 2e-4 for adapters and 2e-5 for `full` when not given."""
+    schedule: Schedule = "cosine"
+    """How the rate falls: by a cosine, a line, not at all, or only in the last fifth (`wsd`)."""
+    warmup: fields.Share = Field(0.03, ge=0, le=0.5)
+    """The share of steps in which the rate rises."""
+    precision: Precision = "bf16"
+    """What is computed in; `fp16` for accelerators without bf16."""
+    seed: fields.Integer = Field(0, ge=0)
+    """Which order the rows come in, where the adapter starts, what dropout leaves out."""
+    optimizer: Optimizer = "adamw"
+    """What turns gradients into steps."""
+    betas: tuple[fields.Number, fields.Number] = (0.9, 0.999)
+    """How long the optimizer remembers gradients and their squares."""
+    weight_decay: fields.Number = Field(0.0, ge=0)
+    """How much weights shrink by themselves."""
+    clip: fields.Number = Field(1.0, ge=0)
+    """The longest gradient; 0 for no bound."""
+    tests: fields.Integer = Field(4, ge=1)
+    """How often the test loss is measured, the last time after the last step."""
+    early_stop: EarlyStop | None = None
+    """Stop before the last step when the test loss falls no further."""
 
 
 # --- settings that pass through to the engine ---
@@ -102,13 +146,14 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def engine_objections(engine: Mapping[str, object], *configs: str) -> Iterator[Objection]:
+def engine_objections(engine: Mapping[str, object], *configs: str, owned: Mapping[str, str] | None = None) -> Iterator[Objection]:
     """Names and types are held against the pinned engine's; what zyc has a field for is not said twice."""
+    fields_of = {**OWNED, **(owned or {})}
     known = {name: words for config in configs for name, words in SETTINGS[config].items()}
     for name, value in engine.items():
         at = f"engine.{name}"
-        if name in OWNED:
-            where = OWNED[name]
+        if name in fields_of:
+            where = fields_of[name]
             says = f"`{name}` is set by zyc"
             yield Objection(at, says, f"write `{where}` instead" if where else "it follows from the rest of the spec: remove it")
         elif name not in known:
@@ -170,33 +215,6 @@ def context_objections(model: Model, context: int) -> Iterator[Objection]:
     """No row is longer than what the model can see."""
     if model.context is not None and context > model.context:
         yield Objection("context", f"the base sees {model.context:,} tokens, not {context:,}", f"`context: {model.context}`")
-
-
-# --- shapes ---
-
-_FUSED = {"phi3": {"qkv_proj", "gate_up_proj"}}
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi3")
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj")
-
-
-def linears(model: Model) -> Mapping[str, tuple[int, int]] | None:
-    """The linear layers of one block, by name, with what goes in and out; nothing when the shapes are not known."""
-    told = (model.width, model.mlp, model.heads, model.layers)
-    if model.family not in FAMILIES or any(each is None for each in told):
-        return None
-    assert model.width
-    assert model.mlp
-    assert model.heads
-    width, mlp = model.width, model.mlp
-    size = model.head_size or width // model.heads
-    queries, keys = model.heads * size, (model.kv_heads or model.heads) * size
-    shapes = {"o_proj": (queries, width), "down_proj": (mlp, width)}
-    if model.family in _FUSED:
-        return {"qkv_proj": (width, queries + 2 * keys), "gate_up_proj": (width, 2 * mlp), **shapes}
-    return {
-        "q_proj": (width, queries), "k_proj": (width, keys), "v_proj": (width, keys),
-        "gate_proj": (width, mlp), "up_proj": (width, mlp), **shapes,
-    }  # fmt: skip
 
 
 # --- files of placement/ ---
@@ -263,12 +281,3 @@ def why_not_carried(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     if before not in alike and count[0] != count[1]:
         return f"its state is in {count[0]} parts, and there are {count[1]} processes now"
     return ""
-
-
-def chosen(names: Iterable[str], targets: tuple[str, ...]) -> list[str]:
-    """The linear layers that a list of targets means."""
-    every = list(names)
-    if targets == ("all-linear",):
-        return every
-    wanted = {each for target in targets for each in (ATTENTION if target == "attention" else (target,))}
-    return [each for each in every if each in wanted]

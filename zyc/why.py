@@ -105,6 +105,13 @@ def overlooked(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> li
     )
 
 
+def against(plan: Plan, name: str, last: Trace) -> list[Reason]:
+    """What tells a node as it is now from what a trace was made of."""
+    node = plan.graph.vertices[name]
+    assert isinstance(node, Node)
+    return _against(plan, node, plan.decisions[name], last)
+
+
 def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Reason]:
     """The lines of the manifest that moved, in the words of the spec where a field tells it."""
     told: list[Reason] = []

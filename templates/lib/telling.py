@@ -9,6 +9,16 @@ HISTORY = Path("state/history.jsonl")  # beside the checkpoints: it goes on with
 LINES = 50  # of the log, in a run
 
 
+def hush():
+    """Bars and warnings of libraries are nothing that a log is read for: their versions are pinned."""
+    import warnings
+
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
 def event(**facts):
     """One line of numbers for the bar."""
     with EVENTS.open("a", encoding="utf-8") as file:
@@ -46,10 +56,10 @@ def measure(*numbers):
     Path("measures.json").write_text(json.dumps(told), encoding="utf-8")
 
 
-def last_loss(noted):
-    """The mean loss of the last tenth of the steps."""
-    losses = [each["loss"] for each in noted if "loss" in each]
-    tail = losses[-max(1, len(losses) // 10) :]
+def last(noted, name="loss"):
+    """The mean of a number over the last tenth of the steps."""
+    told = [each[name] for each in noted if each.get(name) is not None]
+    tail = told[-max(1, len(told) // 10) :]
     return sum(tail) / len(tail) if tail else None
 
 

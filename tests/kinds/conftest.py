@@ -8,11 +8,11 @@ from golden import Rendering, files_of
 
 @pytest.fixture
 def golden(snapshot):
-    """Hold the rendered files of a node against the golden ones: `golden(workshop.front(), "my-page")`."""
+    """Hold the rendered files of a node, or some files, against the golden ones: `golden(workshop.front(), "my-page")`."""
     page = snapshot.use_extension(Rendering)
 
-    def same(front, name, under=""):
-        files = files_of(front, name)
+    def same(front, name="", under=""):
+        files = front if isinstance(front, dict) else files_of(front, name)
         for path, text in files.items():
             assert text == page(name=f"{under}{path}")
         home = Path(Rendering.get_location(test_location=page.test_location, index=under))

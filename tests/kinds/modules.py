@@ -1,19 +1,24 @@
-"""Plain modules of templates, loaded as a script would: what stands beside them can be imported."""
+"""The plain modules of a kind's recipe, imported as its script imports them."""
 
 import importlib
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
-def load(path):
-    """A module of templates/ with those of shared/ and of its own folder beside it."""
-    file = TEMPLATES / path
-    before = list(sys.path)
-    sys.path[:0] = [str(file.parent), str(TEMPLATES / "shared")]
+@contextmanager
+def modules_of(kind, *names):
+    """Some modules of templates/KIND/lib and templates/shared; nothing of them is left behind."""
+    homes = [str(TEMPLATES / kind / "lib"), str(TEMPLATES / "shared")]
+    before = {*sys.modules}
+    sys.path[:0] = homes
     try:
-        sys.modules.pop(file.stem, None)
-        return importlib.import_module(file.stem)
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
     finally:
-        sys.path[:] = before
+        del sys.path[:2]
+        for name in {*sys.modules} - before:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(TEMPLATES)):
+                del sys.modules[name]

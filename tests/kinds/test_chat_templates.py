@@ -4,12 +4,13 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from modules import load
+from modules import modules_of
 
 from zyc.chats import CHATS
 from zyc.configs import recognise
 
-templates = load("shared/chat_templates.py")
+with modules_of("tokenizer", "chat_templates") as told:
+    templates = told.chat_templates
 NAMES = sorted(CHATS)
 TOOLS = [
     {

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from zyc import gather, kinds
+from zyc.fields import Plain
 from zyc.kind import Case
 from zyc.render import render
 from zyc.toolchain import shipped
@@ -103,13 +104,20 @@ def make_dataset(home, train, test=()):
     return Dataset(format="messages", rows=len(train) + len(test), test=len(test) / max(1, len(train) + len(test)))
 
 
+def plain(value):
+    """Values as a spec file has them: text that is not in quotes."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else Plain(value)
+
+
 def rendered(stem, spec, inputs, *, twin=False):
     """The files of a step, without a project around it."""
     kind, world = kinds.load(stem), World()
     (root,) = kinds.templates_of(stem)
     template = gather._template(stem, gather._built_in(world, root, stem), {})
     pins = {f"package:{name}": shipped(world)[name] for name in template.dependencies}
-    made = kind.Spec.model_validate({name: "x" for name in ()} | spec)
+    made = kind.Spec.model_validate(plain(spec))
     made = kind.twin(made) if twin else made
     case = Case(made, inputs, pins=pins, twin=twin)
     assert list(kind.check(case)) == []
@@ -139,7 +147,13 @@ def environ(**more):
 def run(home, **more):
     """`bash run.sh`: its code, and all that it said."""
     done = subprocess.run(
-        ["bash", "run.sh"], cwd=home, env=environ(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        ["bash", "run.sh"],
+        cwd=home,
+        env=environ(**more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     return done.returncode, done.stdout
 

@@ -1,4 +1,4 @@
-"""Files of other tools -> specs: every key becomes a field, is told to have no effect here and why, or is refused with the next step."""
+"""Files of other tools -> specs: every key becomes a field, has no effect here (and why), or is refused (and what to do)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Protocol
 from zyc.errors import Span, ZycError, problem
 from zyc.importers.draft import Draft
 from zyc.importers.given import Fate, Given, Row
+from zyc.importers.judging import judge
 from zyc.importers.rules import Table
 from zyc.importers.work import Asked, Work
 from zyc.source.foreign import Foreign, read_foreign
+
+__all__ = ["TOOLS", "Asked", "Imported", "Reader", "Row", "read", "reader_of", "recognised"]
 
 # name on the command line -> how people call it; a reader is the module of that name
 TOOLS = {"axolotl": "axolotl", "llamafactory": "LLaMA-Factory", "torchtune": "torchtune"}
@@ -46,24 +49,26 @@ def read(text: bytes, file: str, *, tool: str = "", asked: Asked | None = None) 
     name = tool or recognised(foreign)
     if not name:
         raise ZycError(problem("not-importable", Span(file), file=file, tools=", ".join(f"`{each}`" for each in TOOLS)))
-    reader = _reader(name)
+    reader = reader_of(name)
     given = Given(TOOLS[name], foreign, reader.TABLE)
     work = Work(given, Draft(taken=(asked or Asked()).taken), asked or Asked())
     reader.convert(work)
     for leaf in given.rest():
         work.settle(leaf)
+    judge(work)
     rows = given.told()
     return Imported(TOOLS[name], rows, _written(work, rows, file))
 
 
 def recognised(foreign: Foreign) -> str:
     """The tool whose marks a file has most of."""
-    scores = {name: sum(mark in foreign.root for mark in _reader(name).MARKS) for name in TOOLS}
+    scores = {name: sum(mark in foreign.root for mark in reader_of(name).MARKS) for name in TOOLS}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] else ""
 
 
-def _reader(name: str) -> Reader:
+def reader_of(name: str) -> Reader:
+    """The module of a tool."""
     module: object = import_module(f"{__name__}.{name}")
     return module  # type: ignore[return-value]
 

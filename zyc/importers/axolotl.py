@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 from zyc.importers import training, values
 from zyc.importers.axolotl_data import datasets
 from zyc.importers.axolotl_keys import KEYS
 from zyc.importers.draft import Node
-from zyc.importers.values import Plain
+from zyc.importers.values import ON, Plain
 from zyc.importers.work import Work
+from zyc.source import Value
 
 TABLE = KEYS
 MARKS = ("base_model", "micro_batch_size", "sequence_len", "datasets", "num_epochs", "adapter", "sample_packing")
@@ -18,10 +22,23 @@ _ALIGNED = {
     "orpo": ("orpo", ()),
     "grpo": ("grpo", ()),
 }
+_LAYER = re.compile(r"^(self_attn|mlp|attn)\.")  # of a layer of the usual shape, the last word says which
+_INITS = {"true": "default", "gaussian": "gaussian", "orthogonal": "orthogonal", "pissa": "pissa", "olora": "olora"}
 _SAMPLED = ("num_generations", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "epsilon", "epsilon_high")
 _SAMPLED_WORDS = ("num_iterations", "loss_type", "scale_rewards", "mask_truncated_completions", "importance_sampling_level")
 _REFERENCE = ("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "generation_batch_size", "reward_weights")
-_PLUGINS = ("cut_cross_entropy", "liger", "kernels", "swanlab", "expert_parallel", "spectrum", "llm_compressor", "lm_eval", "diffusion", "kd")
+_PLUGINS = (
+    "cut_cross_entropy",
+    "liger",
+    "kernels",
+    "swanlab",
+    "expert_parallel",
+    "spectrum",
+    "llm_compressor",
+    "lm_eval",
+    "diffusion",
+    "kd",
+)
 
 
 def convert(work: Work) -> None:
@@ -33,31 +50,31 @@ def convert(work: Work) -> None:
         work.draft.main = None
         return
     _tokens(work, base)
-    _template(work, base)
+    _template(work)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
-    data = datasets(work, node)
-    if data is not None:
-        node.put("data", data, "datasets")
+    datasets(work, node)
     work.put(node, "context", given.integer("sequence_len", 512), "sequence_len")
     _placement(work, node)
-    training.batch(work, node, "micro_batch_size", "gradient_accumulation_steps", whole="batch_size")
+    training.batch(work, node, "micro_batch_size", "gradient_accumulation_steps", context="sequence_len", whole="batch_size")
     training.length(work, node, "num_epochs", "max_steps")
     _pace(work, node)
     _packing(work, node)
-    work.put(node, work.fitting(node, "train.seed"), given.integer("seed", 42), "seed")
+    training.seed(work, node, "seed", 42)
     _rl(work, node)
     _trackers(work, node)
     _plugins(work)
-    # the order in which a person would write them
-    first = [each for each in ("base", "model", "data", "method", "context") if each in node.fields]
-    node.fields = {each: node.fields[each] for each in (*first, *(each for each in node.fields if each not in first))}
 
 
 def _section(work: Work) -> str:
     given = work.given
     if given.on("process_reward_model"):
-        given.refuse("process_reward_model", "zyc trains no rewards of single steps", "train one of whole answers: `reward_model: true`", whole=True)
+        given.refuse(
+            "process_reward_model",
+            "zyc trains no rewards of single steps",
+            "train one of whole answers: `reward_model: true`",
+            whole=True,
+        )
     if given.on("reward_model") or given.on("rl"):
         return "alignments"
     texts = given.items("pretraining_dataset") or "pretraining_dataset" in given
@@ -71,24 +88,23 @@ def _tokens(work: Work, base: Node) -> None:
         work.put(base, "add_tokens", added, "tokens", "special_tokens.additional_special_tokens")
 
 
-def _template(work: Work, base: Node) -> None:
+def _template(work: Work) -> None:
+    """The template of the model stays; one of the file's own is refused."""
     given = work.given
-    known = ("chatml", "llama2", "llama3", "mistral", "gemma", "qwen", "smollm")
-    word = given.text("chat_template")
-    if word in known and not base.lacks("chat_template"):
-        work.put(base, "chat_template", word, "chat_template")
-    elif word.startswith("tokenizer_default") or not word:
+    own = "put it into chat_template.jinja of a folder with the model, and name that with `path`"
+    if given.on("chat_template_jinja"):
+        for key in ("chat_template_jinja", "chat_template"):
+            given.refuse(key, "it is a template of your own", own)
+    elif given.text("chat_template").startswith("tokenizer_default"):
         given.drop("chat_template", "the model's own template is used")
-    elif given.on("chat_template_jinja"):
-        given.refuse("chat_template", "it is a template of your own", "put it into chat_template.jinja of a model's folder")
     else:
         given.drop("chat_template", "the model's own template is used; a model without one is refused before anything runs")
-    if given.on("chat_template_jinja"):
-        given.refuse("chat_template_jinja", "it is a template of your own", "put it into chat_template.jinja of a model's folder")
     for key in given.under("special_tokens"):
         if key not in given.rows:
             pad = key.endswith("pad_token")
-            given.drop(key, "padding is masked" if pad else "the tokenizer's own tokens stay; `add_tokens` of a model adds others")
+            given.drop(
+                key, "padding is masked" if pad else "the tokenizer's own tokens stay; `add_tokens` of a model adds others"
+            )
 
 
 # --- what is trained, and how fast it learns ---
@@ -111,31 +127,42 @@ def _method(work: Work, node: Node) -> None:
     if "adapter" not in given:
         given.drop("adapter", "empty: all weights are trained")
     if not word and four:
-        given.refuse("load_in_4bit", "without an adapter all weights are trained, and those cannot be rounded", "write `adapter: qlora`")
+        given.refuse(
+            "load_in_4bit", "without an adapter all weights are trained, and those cannot be rounded", "write `adapter: qlora`"
+        )
     if given.on("load_in_8bit"):
-        given.drop("load_in_8bit", "the base stays in bf16: no rounding, and twice the memory for it; `method: qlora` takes a quarter")
+        given.drop(
+            "load_in_8bit", "the base stays in bf16: no rounding, and twice the memory for it; `method: qlora` takes a quarter"
+        )
     if word:
         _lora(work, node)
 
 
 def _lora(work: Work, node: Node) -> None:
     given = work.given
-    for key, field, how in (
+    told: tuple[tuple[str, str, Callable[[Value], object]], ...] = (
         ("lora_r", "lora.rank", values.integer),
         ("lora_alpha", "lora.alpha", values.number),
         ("lora_dropout", "lora.dropout", values.number),
         ("peft_use_rslora", "lora.rslora", values.flag),
-        ("peft_init_lora_weights", "lora.init", values.plainly),
-    ):
-        work.move(node, field, key, how)  # type: ignore[arg-type]
-    targets = given.value("lora_target_modules")
+        ("peft_init_lora_weights", "lora.init", values.choice(**_INITS)),
+    )
+    for key, field, how in told:
+        work.move(node, field, key, how)
     if given.flag("lora_target_linear"):
         work.put(node, "lora.targets", "all-linear", "lora_target_linear")
         given.drop("lora_target_modules", "`lora_target_linear` takes all of them")
-    elif targets is not None:
-        given.drop("lora_target_linear", "`lora_target_modules` names them")
-        word = values.text(targets) if isinstance(targets, str) else values.words(targets)
-        work.put(node, "lora.targets", "all-linear" if word == "all-linear" else word, "lora_target_modules")
+        return
+    given.drop("lora_target_linear", "`lora_target_modules` names them")
+    names = [_LAYER.sub("", each) for each in given.words("lora_target_modules")]
+    if any(re.search(r"[\[\]()|*+?^$\\]", each) for each in names):
+        given.refuse(
+            "lora_target_modules",
+            "a pattern for the names of layers",
+            "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`",
+        )
+    elif names:
+        work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, "lora_target_modules")
 
 
 def _pace(work: Work, node: Node) -> None:
@@ -148,14 +175,39 @@ def _pace(work: Work, node: Node) -> None:
     if given.amount("cosine_min_lr_ratio", 0.0) > 0:
         given.refuse("cosine_min_lr_ratio", "a cosine ends at zero here", "remove it, or choose `linear` or `constant`")
     work.move(node, "engine.lr_scheduler_kwargs", "lr_scheduler_kwargs")
-    training.warmup(work, node, "warmup_ratio", "warmup_steps", default=0.03, whole="max_steps")
+    flat = given.text("lr_scheduler") == "constant"
+    training.warmup(
+        work,
+        node,
+        "warmup_ratio",
+        "warmup_steps",
+        default=0.03,
+        total=work.asked.steps or max(0, given.integer("max_steps", 0)),
+        flat=flat,
+    )
     _precision(work, node)
+    _tests(work, node)
     if given.on("early_stopping_patience"):
         work.move(node, work.fitting(node, "train.early_stop.patience"), "early_stopping_patience", values.integer)
 
 
-def _as_arguments(value: object) -> str:
-    found = values.plainly(value)  # type: ignore[arg-type]
+def _tests(work: Work, node: Node) -> None:
+    """How often the held-out rows are measured: so many times an epoch, or every so many steps."""
+    given = work.given
+    steps = work.asked.steps or max(0, given.integer("max_steps", 0))
+    every = given.amount("eval_steps", 0.0)
+    if given.amount("val_set_size", 0.0) <= 0:
+        return
+    if given.amount("evals_per_epoch", 0.0) > 0 and "max_steps" not in given:
+        training.tests(work, node, given.amount("evals_per_epoch", 1.0) * given.amount("num_epochs", 1.0), "evals_per_epoch")
+    elif 0 < every < 1:
+        training.tests(work, node, 1 / every, "eval_steps")
+    elif every >= 1 and steps:
+        training.tests(work, node, steps / every, "eval_steps")
+
+
+def _as_arguments(value: Value) -> str:
+    found = values.plainly(value)
     if isinstance(found, dict):
         return ",".join(f"{key}={each}" for key, each in found.items())
     return str(found)
@@ -188,7 +240,9 @@ def _packing(work: Work, node: Node) -> None:
         work.put(node, "engine.train_sampling_strategy", "group_by_length", "group_by_length")
     work.move(node, "engine.dataloader_drop_last", "dataloader_drop_last", values.flag)
     if "excess_length_strategy" in given and given.text("excess_length_strategy") != "drop":
-        given.drop("excess_length_strategy", "rows that are too long are cut; those that are masked whole are dropped, counted and told")
+        given.drop(
+            "excess_length_strategy", "rows that are too long are cut; those that are masked whole are dropped, counted and told"
+        )
 
 
 # --- where it runs ---
@@ -202,9 +256,7 @@ def _placement(work: Work, node: Node) -> None:
     ours, by = _sharding(work)
     if ours == "none" and shards > 1:
         ours, by = "fsdp2", "dp_shard_size"
-    training.gpus(work, node, sharded_by=by if ours != "none" else "", counted=counted, keys=("dp_shard_size", "dp_replicate_size", "ray_num_workers"))
-    if ours != "none":
-        work.put(node, "placement.sharding", ours, by)
+    training.gpus(work, node, ours, by, counted=counted, keys=("dp_shard_size", "dp_replicate_size", "ray_num_workers"))
     for key in ("fsdp_config", "fsdp_version", "use_ray", "ddp"):
         if key in given.leaves and key not in given.rows and by and key != by:
             given.drop(key, f"`{by}` says how it shards")
@@ -217,7 +269,7 @@ def _placement(work: Work, node: Node) -> None:
             name, "how fast, not what: the default attention of the model"
         )
     if given.on("torch_compile"):
-        work.put(node, "placement.compile", True, "torch_compile")
+        work.put(node, "placement.compile", ON, "torch_compile")
     if "save_steps" in given:
         training.steps_per_checkpoint(work, node, "save_steps")
 
@@ -255,14 +307,22 @@ def _recomputing(work: Work, node: Node) -> None:
 
 def _trackers(work: Work, node: Node) -> None:
     given = work.given
-    if "wandb_project" in given and "use_wandb" not in given or given.on("use_wandb"):
+    if ("wandb_project" in given and "use_wandb" not in given) or given.on("use_wandb"):
         work.put(node, "placement.trackers.wandb", given.text("wandb_project") or "zyc", "wandb_project", "use_wandb")
     if given.on("use_mlflow") or "mlflow_experiment_name" in given:
-        work.put(node, "placement.trackers.mlflow", given.text("mlflow_experiment_name") or "zyc", "mlflow_experiment_name", "use_mlflow")
+        work.put(
+            node,
+            "placement.trackers.mlflow",
+            given.text("mlflow_experiment_name") or "zyc",
+            "mlflow_experiment_name",
+            "use_mlflow",
+        )
     if given.on("use_trackio") or "trackio_project_name" in given:
-        work.put(node, "placement.trackers.trackio", given.text("trackio_project_name") or "zyc", "trackio_project_name", "use_trackio")
+        work.put(
+            node, "placement.trackers.trackio", given.text("trackio_project_name") or "zyc", "trackio_project_name", "use_trackio"
+        )
     if given.on("use_tensorboard"):
-        work.put(node, "placement.trackers.tensorboard", True, "use_tensorboard")
+        work.put(node, "placement.trackers.tensorboard", ON, "use_tensorboard")
 
 
 def _plugins(work: Work) -> None:
@@ -304,8 +364,14 @@ def _rl(work: Work, node: Node) -> None:
     ):
         work.move(node, f"engine.{name}", key)
     if "trl.reward_funcs" in given:
-        given.refuse("trl.reward_funcs", "they are functions of a module of yours", "name the file: `rewards: [{file: PATH, function: NAME}]`")
+        given.refuse(
+            "trl.reward_funcs",
+            "they are functions of a module of yours",
+            "name the file: `rewards: [{file: PATH, function: NAME}]`",
+        )
     for key in ("rpo_alpha", "simpo_gamma", "cpo_alpha"):
         if key in given:
-            given.refuse(key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights")
+            given.refuse(
+                key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights"
+            )
     given.drop("num_labels", "one number is predicted: the reward")

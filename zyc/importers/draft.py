@@ -12,11 +12,39 @@ from typing import Any
 from pydantic import BaseModel
 
 from zyc import kinds
+from zyc.compile.outline import SECTIONS
 from zyc.importers.values import Plain
 
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.@+-]*")
-_WORDS = frozenset("true false null yes no on off y n none".split())
+_WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "none"])
 _NOT_A_NAME = re.compile(r"[^a-z0-9_-]+")
+_ORDER = [
+    "hub",
+    "path",
+    "from",
+    "revision",
+    "format",
+    "map",
+    "base",
+    "model",
+    "data",
+    "method",
+    "tuning",
+    "tokens",
+    "steps",
+    "context",
+    "lora",
+    "loss_on",
+    "packing",
+    "split",
+    "clean",
+    "train",
+    "batch_tokens",
+    "learning_rate",
+    "beta",
+    "engine",
+    "placement",
+]
 _WIDEST = 60  # columns; a comment beside a longer field stands right after it
 
 
@@ -45,9 +73,10 @@ class Node:
         return not has_field(self.section, path)
 
     def nested(self) -> dict[str, Any]:
-        """The fields as the mappings that a spec has."""
+        """The fields as the mappings that a spec has, in the order in which a person would write them."""
         told: dict[str, Any] = {}
-        for path, entry in self.fields.items():
+        places = {name: at for at, name in enumerate(_ORDER)}
+        for path, entry in sorted(self.fields.items(), key=lambda each: places.get(each[0].partition(".")[0], len(places))):
             *groups, last = path.split(".")
             inner = told
             for group in groups:
@@ -60,7 +89,6 @@ class Node:
 class Draft:
     """The nodes of a spec; `main` is the one that the settings are about."""
 
-    about: str = ""
     taken: frozenset[str] = frozenset()  # names of the project's other nodes
     nodes: list[Node] = field(default_factory=list)
     main: Node | None = None
@@ -80,41 +108,41 @@ class Draft:
 
     def text(self) -> str:
         """The spec."""
-        lines = [f"# {line}".rstrip() for line in self.notes]
-        lines += ["zyc: 1"]
-        if self.about:
-            lines.append(f"about: {scalar(self.about)}")
-        for section in dict.fromkeys(node.section for node in self.nodes):
-            lines += ["", f"{section}:"]
+        return "".join(f"{line}\n" for line, _, _ in self.lines())
+
+    def place(self, number: int) -> tuple[Node, str] | None:
+        """The node and the field that stand on a line of the text."""
+        _, node, path = self.lines()[number - 1]
+        return (node, path) if node is not None else None
+
+    def lines(self) -> list[tuple[str, Node | None, str]]:
+        """Each line of the spec, with the node and the field that it is about."""
+        told: list[tuple[str, Node | None, str]] = [(f"# {line}".rstrip(), None, "") for line in self.notes]
+        told += [("zyc: 1", None, "")]
+        for section in sorted({node.section for node in self.nodes}, key=SECTIONS.index):
+            told += [("", None, ""), (f"{section}:", None, "")]
             for at, node in enumerate(each for each in self.nodes if each.section == section):
-                lines += [""] if at else []
-                lines += _aligned(list(_node(node)))
-        return "\n".join(lines) + "\n"
+                told += [("", None, "")] if at else []
+                told += _aligned(node)
+        return told
 
 
-def _node(node: Node) -> Iterator[tuple[str, str]]:
-    yield f"  {node.name}:", ""
-    yield from _fields(node.nested(), 4)
-
-
-def _fields(told: Mapping[str, Any], indent: int) -> Iterator[tuple[str, str]]:
+def _fields(told: Mapping[str, Any], path: str, indent: int) -> Iterator[tuple[str, str, str]]:
+    """Each line with its comment and the path of its field."""
     pad = " " * indent
     for name, inner in told.items():
         if isinstance(inner, Entry):
-            yield f"{pad}{_key(name)}: {flow(inner.value)}", inner.note
+            yield f"{pad}{_key(name)}: {flow(inner.value)}", " ".join(inner.note.split()), f"{path}{name}"
         else:
-            yield f"{pad}{_key(name)}:", ""
-            yield from _fields(inner, indent + 2)
+            yield f"{pad}{_key(name)}:", "", f"{path}{name}"
+            yield from _fields(inner, f"{path}{name}.", indent + 2)
 
 
-def _aligned(lines: list[tuple[str, str]]) -> list[str]:
-    """Comments stand below each other."""
-    column = max((len(line) for line, note in lines if note and len(line) <= _WIDEST), default=0)
-    told = []
-    for line, note in lines:
-        comment = " ".join(note.split())
-        told.append(f"{line.ljust(column)}  # {comment}" if comment else line)
-    return told
+def _aligned(node: Node) -> list[tuple[str, Node | None, str]]:
+    """The lines of a node; comments stand below each other."""
+    lines = [(f"  {node.name}:", "", ""), *_fields(node.nested(), "", 4)]
+    column = max((len(line) for line, note, _ in lines if note and len(line) <= _WIDEST), default=0)
+    return [(f"{line.ljust(column)}  # {note}" if note else line, node, path) for line, note, path in lines]
 
 
 def flow(value: object) -> str:

@@ -19,7 +19,9 @@ T = TypeVar("T")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 _HIDDEN = "***"
 _SECRETS = re.compile(r"(^|[._])(api_key|.*_token|secret|password|key)$")
-_NO_SECRETS = re.compile(r"(bos|eos|pad|unk|eot|special|mask|begin|end|image|video|audio|auth)_token$|experiment_key|thinking_key|use_auth_token")
+_NO_SECRETS = re.compile(
+    r"(bos|eos|pad|unk|eot|special|mask|begin|end|image|video|audio|auth)_token$|experiment_key|thinking_key|use_auth_token"
+)
 
 
 class Fate(Enum):
@@ -74,10 +76,10 @@ class Given:
     # --- from values to keys ---
 
     def _walk(self, holder: Map, path: str, pattern: str) -> None:
-        for key, value in holder.items():
+        for key, written in holder.items():
             assert isinstance(key, Scalar)
+            value = self._resolved(written)
             here, shape = f"{path}{key}", f"{pattern}{key}"
-            value = self._resolved(value)
             inner, items = f"{shape}.", f"{shape}[]."
             if isinstance(value, Map) and inner in self.table.groups and value:
                 self._walk(value, f"{here}.", inner)
@@ -153,7 +155,13 @@ class Given:
 
     def words(self, path: str) -> list[str]:
         """A list of texts."""
-        return self.read(path, values.words, [])
+        none: list[str] = []
+        return self.read(path, values.words, none)
+
+    def comma_words(self, path: str) -> list[str]:
+        """A list of texts, or one text with commas between them."""
+        none: list[str] = []
+        return self.read(path, values.comma_words, none)
 
     def items(self, path: str) -> list[str]:
         """The paths of a list of mappings: `datasets[0]`, `datasets[1]`."""
@@ -219,6 +227,8 @@ class Given:
                 self.refuse(path, leaf.rule.why, leaf.rule.do)
             elif leaf.rule.verdict is Verdict.REFUSED:
                 self.drop(path, "off, as it always is here")
+            elif leaf.rule.verdict is Verdict.TOGETHER and values.is_off(leaf.value):
+                self.drop(path, "off, as it is here unless a spec says so")
             else:
                 self.drop(path, leaf.rule.why)
 

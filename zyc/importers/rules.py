@@ -1,4 +1,4 @@
-"""What becomes of each key of another tool's file, as a table: a field, nothing (because), refused (because), or read with others."""
+"""What becomes of each key of another tool's file: a field, nothing (because), refused (because), or read with others."""
 
 from __future__ import annotations
 
@@ -98,4 +98,17 @@ def turned_off(rule: Rule, value: Value) -> bool:
     return is_off(value) or (isinstance(value, str) and value in rule.off)
 
 
-__all__ = ["Read", "Rule", "Rows", "Table", "Verdict", "Wrong", "becomes", "nothing", "refused", "table", "together", "turned_off"]
+__all__ = [
+    "Read",
+    "Rows",
+    "Rule",
+    "Table",
+    "Verdict",
+    "Wrong",
+    "becomes",
+    "nothing",
+    "refused",
+    "table",
+    "together",
+    "turned_off",
+]

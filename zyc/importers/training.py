@@ -5,30 +5,32 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 
 from zyc.importers import values
 from zyc.importers.draft import Node, as_name
-from zyc.importers.values import Plain, percent
+from zyc.importers.values import ON, Plain, percent
 from zyc.importers.work import Work
 
 _STAGE = re.compile(r"z(?:ero)?[-_]?([0-3])", re.IGNORECASE)
 _LOCAL = re.compile(r"(\.{1,2}/|/|~)")
-_OPTIMIZERS = {
-    "adamw": "adamw",
-    "adamw_torch": "adamw",
-    "adamw_torch_fused": "adamw",
-    "adamw_hf": "adamw",
-    "adamw_bnb_8bit": "adamw-8bit",
-    "adamw_8bit": "adamw-8bit",
-    "adamw_torch_8bit": "adamw-8bit",
-    "paged_adamw_8bit": "paged-adamw-8bit",
-    "paged_adamw_32bit": "paged-adamw",
-    "paged_adamw": "paged-adamw",
-    "adafactor": "adafactor",
-    "sgd": "sgd",
-    "lion_8bit": "lion-8bit",
-    "lion_32bit": "lion",
-    "muon": "muon",
+OPTIMIZERS = {  # theirs -> ours, and what is said of it
+    "adamw": ("adamw", ""),
+    "adamw_torch": ("adamw", ""),
+    "adamw_torch_fused": ("adamw", ""),
+    "adamw_hf": ("adamw", ""),
+    "adamw_apex_fused": ("adamw", ""),
+    "optimi_adamw": ("adamw", "the same steps in another kernel"),
+    "flash_adamw": ("adamw", "the same steps in another kernel"),
+    "adamw_bnb_8bit": ("adamw-8bit", ""),
+    "adamw_8bit": ("adamw-8bit", ""),
+    "adamw_torch_8bit": ("adamw-8bit", "with the 8-bit states of bitsandbytes"),
+    "ao_adamw_8bit": ("adamw-8bit", "with the 8-bit states of bitsandbytes"),
+    "paged_adamw_8bit": ("paged-adamw-8bit", ""),
+    "paged_adamw_32bit": ("adamw", "paging only moves its states out of a full device"),
+    "paged_adamw": ("adamw", "paging only moves its states out of a full device"),
+    "adafactor": ("adafactor", ""),
+    "sgd": ("sgd", ""),
 }
 SCHEDULES = {
     "cosine": "cosine",
@@ -39,7 +41,7 @@ SCHEDULES = {
 }
 _ATTENTION = {
     "flash_attention_2": "flash_attention_2",
-    "flash_attention_3": "flash_attention_3",
+    "flash_attn": "flash_attention_2",
     "fa2": "flash_attention_2",
     "flash_attention2": "flash_attention_2",
     "sdpa": "sdpa",
@@ -59,15 +61,17 @@ def model(work: Work, key: str, *, revision: str = "", trust: str = "") -> Node 
     node = work.draft.node("models", as_name(name))
     if is_local(work, name):
         if name.startswith(("/", "~", "../")):
-            work.given.refuse(key, "a path must stay below the project's root", "copy or link the model there, or name it on the hub")
+            work.given.refuse(
+                key, "a path must stay below the project's root", "copy or link the model there, or name it on the hub"
+            )
             return node
-        work.put(node, "path", name.removeprefix("./"), key)
+        work.put(node, "path", work.asked.placed(name.removeprefix("./")), key)
     else:
         work.put(node, "hub", name, key)
     if revision:
         work.move(node, "revision", revision, values.text)
     if trust and work.given.flag(trust):
-        work.put(node, "trust_remote_code", True, trust)
+        work.put(node, "trust_remote_code", ON, trust)
     elif trust:
         work.given.drop(trust, "off, as it is unless a model says so")
     return node
@@ -78,7 +82,7 @@ def is_local(work: Work, name: str) -> bool:
     return bool(_LOCAL.match(name)) or work.asked.beside(f"{name}/config.json") is not None
 
 
-def batch(work: Work, node: Node, micro: str, accumulate: str, *, whole: str = "", default: int = 1) -> int:
+def batch(work: Work, node: Node, micro: str, accumulate: str, *, context: str, whole: str = "", default: int = 1) -> None:
     """Examples a step: what one device takes at once, times the steps that are added up, times the devices."""
     given = work.given
     one, world = given.integer(micro, default), processes(work)
@@ -92,10 +96,10 @@ def batch(work: Work, node: Node, micro: str, accumulate: str, *, whole: str = "
     reckoning = f"{one} a device x {steps} accumulated x {world} device{'' if world == 1 else 's'}"
     field = work.fitting(node, "train.batch")
     if node.section == "pretrains":
-        field, total = "batch_tokens", total * given.integer("sequence_len", 2048)
+        tokens = given.integer(context, 2048)
+        field, total, reckoning = "batch_tokens", total * tokens, f"{reckoning} x {tokens} tokens"
     work.put(node, field, total, *keys, why=reckoning)
-    work.put(node, "placement.micro_batch", one, micro, why=reckoning)
-    return total
+    work.put(node, "placement.micro_batch", one, micro)
 
 
 def processes(work: Work) -> int:
@@ -103,13 +107,18 @@ def processes(work: Work) -> int:
     return work.gpus or 1
 
 
-def gpus(work: Work, node: Node, *, sharded_by: str = "", counted: int = 0, keys: tuple[str, ...] = ()) -> None:
-    """The devices of the node; a file that shards and does not say over how many cannot be read."""
-    work.gpus = work.asked.gpus or counted or None
-    if sharded_by and work.gpus is None:
-        work.given.refuse(sharded_by, "it spreads over several GPUs, and how many decides the batch", "say it: `--gpus 8`")
+def gpus(work: Work, node: Node, sharding: str, by: str, *, counted: int = 0, keys: tuple[str, ...] = ()) -> None:
+    """The devices of the node and how they share the model; a file that shards and does not say over how many cannot be read."""
+    work.gpus = work.asked.gpus or (counted if counted > 1 else None)
+    if sharding != "none" and work.gpus is None:
+        work.given.refuse(by, "it spreads over several GPUs, and how many decides the batch", "say it: `--gpus 8`")
     if processes(work) > 1:
-        work.put(node, "placement.gpus", processes(work), *keys, why="`--gpus`")
+        work.put(node, "placement.gpus", processes(work), *(keys if not work.asked.gpus else ()), why="`--gpus`")
+        sharding = "ddp" if sharding == "none" else sharding
+    if sharding != "none" and processes(work) > 1:
+        work.put(node, "placement.sharding", sharding, *((by,) if by else ()), why="each GPU holds all of it" if not by else "")
+    elif by:
+        work.given.drop(by, "one GPU needs no sharding")
 
 
 def length(work: Work, node: Node, epochs: str, steps: str, *, default: str = "1") -> None:
@@ -129,11 +138,12 @@ def length(work: Work, node: Node, epochs: str, steps: str, *, default: str = "1
 def optimizer(work: Work, node: Node, key: str, default: str) -> None:
     """The optimizer by its name."""
     word = work.given.text(key, default) or default
-    ours = _OPTIMIZERS.get(word.lower())
-    if ours is None:
-        work.given.refuse(key, f"zyc has no optimizer `{word}`", f"choose {_list(sorted(set(_OPTIMIZERS)))}")
+    ours, why = OPTIMIZERS.get(word.lower(), ("", ""))
+    if not ours:
+        known = ("adamw_torch", "adamw_8bit", "paged_adamw_8bit", "adafactor", "sgd")
+        work.given.refuse(key, f"zyc has no optimizer `{word}`", f"choose {_list(known)}")
         return
-    work.put(node, work.fitting(node, "train.optimizer"), ours, key, why="" if word.lower() == ours else f"`{word}`")
+    work.put(node, work.fitting(node, "train.optimizer"), ours, key, why=why)
 
 
 def betas(work: Work, node: Node, first: str, second: str) -> None:
@@ -148,24 +158,30 @@ def schedule(work: Work, node: Node, key: str, default: str) -> None:
     word = work.given.text(key, default) or default
     ours = SCHEDULES.get(word)
     if ours is None:
-        work.given.refuse(key, f"zyc has no schedule `{word}`", f"choose {_list(list(SCHEDULES))}")
+        work.given.refuse(key, f"zyc has no schedule `{word}`", f"choose {_list(SCHEDULES)}")
         return
     work.put(node, work.fitting(node, "train.schedule"), ours, key)
 
 
-def warmup(work: Work, node: Node, ratio: str, steps: str, *, default: float = 0.0, whole: str = "") -> None:
+def warmup(work: Work, node: Node, ratio: str, steps: str, *, default: float = 0.0, total: int = 0, flat: bool = False) -> None:
     """Warming up: a share of the steps; a number of them is a share where it is known how many there are."""
     given = work.given
     field = work.fitting(node, "train.warmup")
+    if flat:
+        work.put(node, field, percent(0), why="`constant` has none")
+        for key in (ratio, steps):
+            given.drop(key, "`constant` warms nothing up")
+        return
     count = given.amount(steps, 0.0)
     if steps in given and count >= 1:
-        total = given.integer(whole, 0) if whole else 0
         if total > 0:
             work.put(node, field, percent(min(1.0, count / total)), steps, why=f"{count:g} of {total} steps")
         else:
-            given.refuse(steps, "how many steps there are is not known here, so it is no share of them", f"write `{ratio}: 0.03` instead")
-        if ratio in given:
-            given.drop(ratio, f"`{steps}` counts more")
+            instead = f", or write `{ratio}: 0.03` instead" if ratio else ""
+            given.refuse(
+                steps, "a share of the steps here, and how many there are depends on the rows", f"say it: `--steps 3000`{instead}"
+            )
+        given.drop(ratio, f"`{steps}` counts more")
     elif steps in given:
         work.put(node, field, percent(count), steps)
     elif ratio in given:
@@ -180,8 +196,8 @@ def stage_of(work: Work, key: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, dict):
-        found = value.get("zero_optimization", {})
-        stage = str(found.get("stage", "0")) if isinstance(found, dict) else "0"
+        inner = value.get("zero_optimization")
+        stage = str(inner.get("stage", "0")) if isinstance(inner, dict) else "0"
     else:
         text = work.asked.beside(str(value))
         stage = _stage_in(text) if text is not None else ""
@@ -189,7 +205,9 @@ def stage_of(work: Work, key: str) -> str | None:
             match = _STAGE.search(str(value).rpartition("/")[2])
             stage = match[1] if match else ""
     if stage not in ("0", "1", "2", "3"):
-        work.given.refuse(key, "neither the file nor its name says which stage of ZeRO it is", "put it beside, as that path names it")
+        work.given.refuse(
+            key, "neither the file nor its name says which stage of ZeRO it is", "put it beside, as that path names it"
+        )
         return None
     return {"0": "ddp", "1": "zero2", "2": "zero2", "3": "zero3"}[stage]
 
@@ -209,7 +227,9 @@ def attention(work: Work, node: Node, key: str) -> None:
     if ours:
         work.put(node, "placement.attention", ours, key)
     else:
-        work.given.drop(key, "how fast, not what: the default attention of the model" + (f" in place of `{word}`" if word != "auto" else ""))
+        work.given.drop(
+            key, "how fast, not what: the default attention of the model" + (f" in place of `{word}`" if word != "auto" else "")
+        )
 
 
 def steps_per_checkpoint(work: Work, node: Node, key: str) -> None:
@@ -221,5 +241,16 @@ def steps_per_checkpoint(work: Work, node: Node, key: str) -> None:
         work.given.drop(key, "how many steps that is, is not known here: a state is kept at the kind's own interval")
 
 
-def _list(words: list[str]) -> str:
+def _list(words: Iterable[str]) -> str:
     return ", ".join(f"`{each}`" for each in words)
+
+
+def seed(work: Work, node: Node, key: str, default: int) -> None:
+    """The seed, which theirs have a default for."""
+    work.put(node, work.fitting(node, "train.seed"), work.given.integer(key, default), key)
+
+
+def tests(work: Work, node: Node, count: float, *keys: str) -> None:
+    """How often the held-out part is measured."""
+    if count >= 1:
+        work.put(node, work.fitting(node, "train.tests"), round(count), *keys)

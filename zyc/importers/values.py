@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from zyc.source import Map, Scalar, Seq, Value, is_null
 from zyc.source.foreign import flag_of
 
+ON = True
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*)?\.?\d[\d_]*\.?([eE][-+]?\d+)?")
 _ENVIRONMENT = re.compile(r"\$\{(?:oc\.env:|env:)?([A-Za-z_][A-Za-z0-9_]*)(?:,[^}]*)?\}|\$([A-Z_][A-Z0-9_]*)")
 

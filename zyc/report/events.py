@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from zyc.gates import Verdict
 from zyc.graph import Graph, Node
-from zyc.quantity import in_bytes, in_time
+from zyc.quantity import about, in_bytes, in_time
 from zyc.report.console import Console, cells, clipped, safe
 from zyc.report.outlook import whole
 from zyc.runner import Ending, Fate, Progress, Started, Stopping, Waiting
@@ -40,12 +40,13 @@ class Words:
     log: Log
     width: int
     graph: Graph
+    expected: Mapping[str, float] = field(default_factory=dict)  # seconds, of nodes whose time was estimated
 
     @classmethod
-    def of(cls, console: Console, graph: Graph, log: Log) -> Words:
+    def of(cls, console: Console, graph: Graph, log: Log, expected: Mapping[str, float] | None = None) -> Words:
         """With a column as wide as the names need, within reason."""
         longest = max((cells(node.name) for node in graph.nodes()), default=0)
-        return cls(console, log, min(40, max(16, console.width - 34), longest), graph)
+        return cls(console, log, min(40, max(16, console.width - 34), longest), graph, expected or {})
 
     def ended(self, ending: Ending, *, tail: bool = True) -> list[str]:
         """What became of a node; of one that failed, the end of its log."""
@@ -53,6 +54,8 @@ class Words:
         took = in_time(ending.seconds) if ran or ending.seconds else ""
         told = [f"{' '.join(name.split())} {value:.4g}" for name, value in sorted(ending.measures.items())[:3]]
         told += [console.paint(each.text, "red") for each in ending.gates if each.verdict is Verdict.FAILS]
+        if ending.fate is Fate.RAN and ending.node in self.expected:
+            told.append(f"expected {about(self.expected[ending.node])}")
         if ending.reason:
             told.append(safe(ending.reason))
         if ending.attempts > 1:

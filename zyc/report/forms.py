@@ -73,6 +73,8 @@ def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, obje
         "disk": estimate.disk,
         "accepted": plan.accepted(decision.name) or None,
         "stands_on_accepted": [name for name in plan.lineage[decision.name] if name != decision.name],
+        "adopted": plan.adopted(decision.name) or None,
+        "stands_on_adopted": [name for name in plan.made_elsewhere[decision.name] if name != decision.name],
         "cannot": decision.cannot,
         "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],
     }

@@ -192,3 +192,11 @@ def short(found: Sequence[Reason], limit: int = 3) -> str:
     """The first few reasons."""
     words = ", ".join(each.told(_BRIEF) for each in found[:limit])
     return words + (f" and {len(found) - limit} more" if len(found) > limit else "")
+
+
+def elsewhere(trace: Trace) -> str:
+    """Where a result was made that was taken in: `colab, 1 x Tesla T4, linux, Python 3.12.11`."""
+    there = trace.environment
+    python = f"Python {there['python']}" if "python" in there else ""
+    words = (there.get("host", ""), there.get("accelerator", ""), there.get("platform", ""), python)
+    return safe(", ".join(word for word in words if word))

@@ -6,14 +6,16 @@ import os
 
 import click
 
+from zyc import offers
 from zyc.errors import ZycError, guess, problem
 from zyc.front import Call, Front
 from zyc.graph import Node
 from zyc.plan import Decision
 from zyc.quantity import in_bytes, in_number, in_time
+from zyc.report import devices
 from zyc.report import plan as report
 from zyc.report.console import Console, moment, safe
-from zyc.report.rows import briefly
+from zyc.report.rows import briefly, elsewhere
 from zyc.traces import Trace
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import overlooked, recipe_fields
@@ -74,10 +76,12 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
         ("inputs", [(edge.field, edge.source, "order" if edge.order else "") for edge in node.edges]),
         ("read by", [(name,) for name in readers]),
         ("files", [(name, in_bytes(len(text.encode()))) for name, text in front.settlement.rendered(node).files().items()]),
+        ("expected", devices.beforehand(front.plan, decision) if trace is None else devices.beside(trace)),
         ("measures", [(name, in_number(value)) for name, value in sorted(trace.measures.items())] if trace else []),
         ("gates", [(str(each.gate), each.verdict.value, briefly(each)) for each in decision.gates]),
         ("built", _built(decision, trace, where)),
         ("accepted", _accepted(front, node.name)),
+        ("adopted", _adopted(front, node.name)),
     ]
     for title, rows in sections:
         if rows:
@@ -98,6 +102,15 @@ def _accepted(front: Front, name: str) -> list[tuple[str, ...]]:
     for each in front.plan.lineage[name]:
         although = "; ".join(str(reason) for reason in overlooked(front.plan, each, front.read_trace))
         told.append((each, f"although {safe(although)}" if although else ""))
+    return told
+
+
+def _adopted(front: Front, name: str) -> list[tuple[str, ...]]:
+    """What was not built here, but taken in: each with where it was made."""
+    told: list[tuple[str, ...]] = []
+    for each in front.plan.made_elsewhere[name]:
+        trace = front.read_trace(front.plan.decisions[each].key or "")
+        told.append((each, f"on {moment(trace.adopted)} · {elsewhere(trace)}" if trace is not None else ""))
     return told
 
 
@@ -124,9 +137,14 @@ def _data(front: Front, node: Node, decision: Decision) -> dict[str, object]:
         "readers": front.compiled.graph.readers()[node.name],
         "files": sorted(front.settlement.rendered(node).files()),
         "measures": dict(trace.measures) if trace else {},
+        "predicted": dict(trace.predicted) if trace else offers.predicted(decision.thought),
+        "took": {"seconds": trace.seconds, "memory": trace.peak_memory, "bytes": trace.bytes} if trace else None,
         "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],
         "key": decision.key,
         "tree": decision.tree,
         "accepted": front.plan.accepted(node.name) or None,
         "stands_on_accepted": [name for name in front.plan.lineage[node.name] if name != node.name],
+        "environment": dict(trace.environment) if trace else {},
+        "adopted": front.plan.adopted(node.name) or None,
+        "stands_on_adopted": [name for name in front.plan.made_elsewhere[node.name] if name != node.name],
     }

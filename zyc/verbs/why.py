@@ -8,7 +8,7 @@ from zyc.front import Call, Front
 from zyc.plan import Decision, Plan, State, Why
 from zyc.report import plan as report
 from zyc.report.console import Console, cells, moment, safe
-from zyc.report.rows import gate_words
+from zyc.report.rows import elsewhere, gate_words
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.why import Reason, overlooked, reasons
 
@@ -89,6 +89,8 @@ def _explained(front: Front, plan: Plan, name: str) -> dict[str, object]:
         "accepted": plan.accepted(name) or None,
         "although": [each.told(_ALL) for each in overlooked(plan, name, front.read_trace)],
         "stands_on_accepted": [each for each in plan.lineage[name] if each != name],
+        "adopted": plan.adopted(name) or None,
+        "stands_on_adopted": [each for each in plan.made_elsewhere[name] if each != name],
         "manifest": [{"label": label, "digest": digest} for label, digest in decision.manifest],
         "unknown": list(decision.unknown),
     }
@@ -141,6 +143,8 @@ def _verdict(decision: Decision) -> str:
 def _print_kept(console: Console, front: Front, plan: Plan, decision: Decision) -> None:
     trace = front.read_trace(decision.key or "")
     when = f"built {moment(trace.started)}" if trace is not None and trace.started else "built before"
+    if trace is not None and trace.adopted:
+        when = f"made elsewhere ({elsewhere(trace)}) {moment(trace.started)}, and adopted {moment(trace.adopted)}"
     accepted = overlooked(plan, decision.name, front.read_trace)
     if accepted:
         console.say(f"{when}, and accepted: its output stands for this key, although", indent=2)
@@ -148,6 +152,9 @@ def _print_kept(console: Console, front: Front, plan: Plan, decision: Decision) 
     for name in plan.lineage[decision.name]:
         if name != decision.name:
             console.say(f"it stands on `{name}`, which was accepted: `zyc why {name}`", indent=2)
+    for name in plan.made_elsewhere[decision.name]:
+        if name != decision.name:
+            console.say(f"it stands on `{name}`, which was adopted: `zyc why {name}`", indent=2)
     if not accepted:
         console.say(f"{when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is", indent=2)
     console.print(f"  key   {(decision.key or '')[:24]}")

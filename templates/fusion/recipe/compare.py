@@ -1,0 +1,59 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["peft", "safetensors", "torch", "transformers"{% if quantized %}, "accelerate", "bitsandbytes"{% endif %}]
+# ///
+"""Holds a fused model against its base with the adapter beside it."""
+
+import json
+from pathlib import Path
+
+import bases
+import telling
+import torch
+from likeness import distance, probes, views
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+{% if quantized %}
+from transformers import BitsAndBytesConfig
+{% endif %}
+
+{% if large %}
+DTYPE = torch.bfloat16
+{% else %}
+DTYPE = torch.float32
+{% endif %}
+telling.hush()
+device = "cuda" if torch.cuda.is_available() else "cpu"
+base, subject = bases.folder("in/base"), bases.folder("in/subject")
+tokenizer = AutoTokenizer.from_pretrained(subject)
+
+
+def load(folder, **more):
+    """A model, ready to be asked."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPE, **more).eval()
+
+
+# The reference: the adapter on the base that has all of its bits.
+model = PeftModel.from_pretrained(load(base), "in/adapter").to(device).eval()
+ids = probes(model, tokenizer)
+reference = views(model, ids)
+del model
+
+telling.event(step=1, of=2)
+fused = views(load(subject).to(device), ids)
+told = distance(reference, fused)
+{% if quantized %}
+
+# What training saw: the adapter on the base in four bits. It is told, not held against anything.
+four = BitsAndBytesConfig(
+    load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16
+)
+model = PeftModel.from_pretrained(load(base, quantization_config=four, device_map={"": device}), "in/adapter").eval()
+seen = distance(views(model, ids), fused)
+told |= {"nf4.kl": seen["kl"], "nf4.top1": seen["top1"]}
+{% endif %}
+
+for name, value in told.items():
+    print(f"{name:<10} {value:.6g}")
+Path("out/fusion.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+telling.measure(told)

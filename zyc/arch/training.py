@@ -1,0 +1,112 @@
+"""What training a model holds and computes: bytes by their purpose, floating point operations; pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from zyc import arch
+from zyc.types import Model
+
+CHUNK = 256  # tokens whose logits are there at once
+CUDA = 0.6e9  # what an accelerator holds before anything is loaded
+ENGINE = 1.2e9  # what the engines hold of a machine's memory
+SLACK = 1.05
+# bytes of a parameter that is trained: its own, its gradient's, its optimizer's; by what it is kept in
+STATE: Mapping[str, Mapping[str, float]] = {
+    "adamw": {"fp32": 16, "bf16": 8, "fp16": 8},
+    "adamw-8bit": {"fp32": 10, "bf16": 6, "fp16": 6},
+    "paged-adamw-8bit": {"fp32": 8, "bf16": 4, "fp16": 4},  # its state moves to the machine's memory
+    "adafactor": {"fp32": 8.1, "bf16": 4.1, "fp16": 4.1},
+    "sgd": {"fp32": 8, "bf16": 4, "fp16": 4},
+}
+CAST = 2  # bytes a parameter: the copy in 16 bits that is computed with, where all of an fp32 model is trained
+
+
+class Run(NamedTuple):
+    """What decides how much a training run holds."""
+
+    model: Model
+    method: str  # lora, dora, qlora, or full
+    learned: int  # parameters that are trained
+    at_once: int  # tokens that go through the model together
+    checkpointing: bool = False
+    optimizer: str = "adamw"
+    precision: str = "bf16"
+    processes: int = 1  # that share what is sharded
+    sharding: str = "none"
+
+    @property
+    def kept(self) -> str:
+        """What the trained parameters are kept in: trl keeps adapters of 4-bit models in bf16, all else in fp32."""
+        return "bf16" if self.method == "qlora" else "fp32"
+
+
+class Held(NamedTuple):
+    """Bytes on one device, by purpose."""
+
+    weights: float
+    state: float
+    activations: float
+    logits: float
+    besides: float
+
+    @property
+    def total(self) -> int:
+        """All of them, with what no sum knows."""
+        return round(SLACK * sum(self))
+
+
+def held(run: Run, *, accelerator: bool) -> Held | None:
+    """What one process of a run holds; None while the shape is not known."""
+    told, count = arch.shape(run.model), arch.parameters(run.model)
+    if told is None or count is None:
+        return None
+    shared = run.processes if run.sharding in {"fsdp2", "zero3"} else 1
+    stated = run.processes if run.sharding in {"fsdp2", "zero2", "zero3"} else 1
+    state = STATE[run.optimizer][run.kept] * run.learned
+    if run.method == "full":
+        # of the state 4 bytes are the parameters themselves, which zero2 does not share out
+        weights = (4.0 + (CAST if run.precision != "fp32" else 0)) * count / shared
+        state = (STATE[run.optimizer]["fp32"] - 4) * count / stated
+    elif run.method == "qlora":
+        weights = float(arch.four_bit_bytes(run.model) or 0)
+    else:
+        weights = arch.BYTES[run.precision] * count / shared
+    size = 2 if run.precision != "fp32" else 4
+    activations = size / 2 * activation_bytes(told, run.at_once, checkpointing=run.checkpointing)
+    logits = min(CHUNK, run.at_once) * told.vocabulary * 10.0
+    unpacked = 2.0 * told.width * told.mlp if run.method == "qlora" else 0.0
+    return Held(weights, state, activations, logits, unpacked + (CUDA if accelerator else ENGINE))
+
+
+def activation_bytes(told: arch.Shape, tokens: int, *, checkpointing: bool) -> float:
+    """What is kept between forward and backward, in 16 bits: inputs of layers, or all that is inside them."""
+    if checkpointing:
+        return 2.0 * tokens * told.width * told.layers + 2.0 * tokens * (12 * told.width + 5 * told.mlp)
+    return 2.0 * tokens * told.layers * (10 * told.width + 2 * told.kv_heads * told.head_size + 4 * told.mlp)
+
+
+def flops(run: Run, tokens: float) -> float | None:
+    """Forward and backward over so many tokens; a checkpointed layer is computed twice."""
+    count = arch.parameters(run.model)
+    if count is None:
+        return None
+    times = 6 if run.method == "full" else 4
+    return tokens * (times + (2 if run.checkpointing else 0)) * count
+
+
+def state_bytes(run: Run) -> float:
+    """What a checkpoint of the run takes on a disk: what is trained, and its optimizer."""
+    return (STATE[run.optimizer][run.kept] - (4 if run.kept == "fp32" else 2)) * run.learned
+
+
+def tokens_within(model: Model, seconds: float, flops_per_second: float) -> float:
+    """How many tokens a model learns from scratch in a time."""
+    count = arch.parameters(model)
+    return seconds * flops_per_second / (6 * count) if count else 0.0
+
+
+def parameters_for(seconds: float, flops_per_second: float, *, tokens_each: float = 110.0) -> float:
+    """How large a model a budget can train as small ones are trained now: with so many tokens for each parameter."""
+    return float((seconds * flops_per_second / (6 * tokens_each)) ** 0.5)

@@ -1,0 +1,230 @@
+"""What kinds that train think of a run before it starts: bytes, steps, tokens, arithmetic; and what would make it lighter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from zyc import arch
+from zyc.arch.training import Run, flops, held
+from zyc.catalogue import devices
+from zyc.gates import Interval
+from zyc.kind import Estimate, Objection, Spec, Work
+from zyc.quantity import in_bytes
+from zyc.training import TrainingPlacement
+from zyc.types import Dataset, Model
+
+# tokens that go through at once where the spec says nothing, as placing.py has it
+AT_ONCE = {True: 8192, False: 2048}
+START = 12.0  # seconds: Python, the engines, the first batch
+READING = 1e9  # bytes of weights that are read in a second
+HOST = 3e9  # bytes of a machine's own memory beside an accelerator's
+_OFF = 1.25  # measured memory lies within this factor of what is thought
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One run, as far as memory and time depend on it."""
+
+    model: Model
+    method: str  # lora, dora, qlora, full, pretrain
+    learned: int | None  # parameters that are trained
+    context: int
+    batch: int  # rows of a step, over all processes
+    steps: int | None
+    row: float  # tokens of a row as it goes through, at most `context`
+    optimizer: str
+    precision: str
+    placement: TrainingPlacement
+    result: int | None = None  # bytes of what comes out
+
+    @property
+    def processes(self) -> int:
+        """How many share the batch."""
+        return self.placement.nodes * (self.placement.gpus or 1)
+
+    def micro(self, *, accelerator: bool) -> int:
+        """Rows that go through at once."""
+        share = max(1, self.batch // self.processes)
+        if self.placement.micro_batch:
+            return min(self.placement.micro_batch, share)
+        most = max(1, AT_ONCE[accelerator] // self.context)
+        return max(each for each in range(1, share + 1) if share % each == 0 and (each <= most or each == 1))
+
+    def run(self, *, accelerator: bool) -> Run | None:
+        """What decides how much it holds."""
+        if self.learned is None:
+            return None
+        return Run(
+            self.model,
+            "full" if self.method == "pretrain" else self.method,
+            self.learned,
+            self.micro(accelerator=accelerator) * self.context,
+            self.placement.activation_checkpointing,
+            self.optimizer,
+            self.precision,
+            self.processes,
+            self.placement.sharding,
+        )
+
+
+def epochs_in_steps(rows: float, epochs: float, batch: int) -> int:
+    """How many steps so many epochs are."""
+    return max(1, round(rows * epochs / batch))
+
+
+def rows_of(data: Dataset, context: int, *, packing: bool) -> tuple[float | None, float]:
+    """The rows that are trained on, and the tokens of each as it goes through; all of the context where nobody knows."""
+    held_out = 1 - (data.test or 0.0)
+    tokens = None if data.tokens is None else data.tokens * held_out
+    rows = None if data.rows is None else data.rows * held_out
+    if packing:
+        return (None if tokens is None else max(1.0, tokens / context)), float(context)
+    mean = tokens / rows if tokens is not None and rows else float(context)
+    return rows, min(float(context), max(1.0, mean))
+
+
+def estimated(training: Training) -> Estimate:
+    """All that arithmetic says of a run."""
+    there, here = (training.run(accelerator=each) for each in (True, False))
+    count = arch.parameters(training.model)
+    if there is None or here is None or count is None:
+        return Estimate()
+    on_gpu, on_cpu = held(there, accelerator=True), held(here, accelerator=False)
+    assert on_gpu is not None
+    assert on_cpu is not None
+    measures = [("memory_peak", _around(on_gpu.total, on_cpu.total))]
+    work = None
+    if training.steps is not None:
+        tokens = training.steps * training.batch * training.row
+        computed = flops(there, tokens)
+        assert computed is not None
+        weights = arch.BYTES.get(training.precision, 2.0) * count
+        words = f"{training.steps:,} steps, about {_millions(tokens)} tokens"
+        use = training.method if training.method in ("qlora", "full", "pretrain") else "lora"
+        besides = START + weights / READING
+        work = Work(computed, use, training.precision, 0.0, besides, round(HOST + weights / 4), training.processes, words)
+    result = in_bytes(training.result) if training.result is not None else ""
+    return Estimate(
+        memory=on_cpu.total, gpu_memory=on_gpu.total, disk=training.result, result=result, measures=tuple(measures), work=work
+    )
+
+
+def _around(*totals: int) -> Interval:
+    return Interval(min(totals) / _OFF, max(totals) * _OFF, f"{in_bytes(max(totals))} by arithmetic")
+
+
+def _millions(count: float) -> str:
+    for size, word in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if count >= size:
+            return f"{count / size:.3g} {word}"
+    return f"{count:,.0f}"
+
+
+# --- lighter variants ---
+
+
+def variants(spec: S, changes: Iterable[Mapping[str, object]]) -> Iterator[tuple[str, S]]:
+    """A spec with other values in some of its fields, each with the words that one would write."""
+    for change in changes:
+        yield words_of(change), changed(spec, change)
+
+
+def changed(model: Any, change: Mapping[str, object]) -> Any:
+    """The same group of fields with other values at dotted paths."""
+    update: dict[str, object] = {}
+    inner: dict[str, dict[str, object]] = {}
+    for path, value in change.items():
+        head, dot, rest = path.partition(".")
+        if dot:
+            inner.setdefault(head, {})[rest] = value
+        else:
+            update[head] = value
+    for head, below in inner.items():
+        group = getattr(model, head)
+        assert isinstance(group, BaseModel)
+        update[head] = changed(group, below)
+    return model.model_copy(update=update)
+
+
+def words_of(change: Mapping[str, object]) -> str:
+    """`method: qlora, placement: {micro_batch: 1}`, as a spec says it."""
+    plain = {path: value for path, value in change.items() if "." not in path}
+    groups: dict[str, dict[str, object]] = {}
+    for path, value in change.items():
+        head, dot, rest = path.partition(".")
+        if dot:
+            groups.setdefault(head, {})[rest] = value
+    told = [f"{name}: {_word(value)}" for name, value in plain.items()]
+    for head, below in groups.items():
+        told.append(f"{head}: {{{', '.join(f'{name}: {_word(value)}' for name, value in below.items())}}}")
+    return ", ".join(told)
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def lighter_placements(training: Training) -> Iterator[dict[str, object]]:
+    """Other placements, which change nothing of the result: the largest pieces that are smaller, then checkpointing."""
+    micro = training.micro(accelerator=True)
+    share = max(1, training.batch // training.processes)
+    smaller = [each for each in range(micro - 1, 0, -1) if share % each == 0]
+    for each in smaller:
+        yield {"placement.micro_batch": each}
+    if not training.placement.activation_checkpointing:
+        yield {"placement.activation_checkpointing": True}
+        for each in smaller:
+            yield {"placement.activation_checkpointing": True, "placement.micro_batch": each}
+
+
+def lightest_placement(training: Training) -> dict[str, object]:
+    """The placement that needs least: what other changes are told on top of."""
+    told: dict[str, object] = {}
+    if not training.placement.activation_checkpointing:
+        told["placement.activation_checkpointing"] = True
+    if training.micro(accelerator=True) > 1:
+        told["placement.micro_batch"] = 1
+    return told
+
+
+def shared_out(training: Training) -> Iterator[dict[str, object]]:
+    """The same run on more accelerators that share the model."""
+    for gpus in (2, 4, 8):
+        if gpus > (training.placement.gpus or 1) and training.batch % gpus == 0:
+            yield {**lightest_placement(training), "placement.gpus": gpus, "placement.sharding": "fsdp2"}
+
+
+# --- what is checked of a named device ---
+
+
+def device_objections(place: TrainingPlacement, precision: str, field: str) -> Iterator[Objection]:
+    """The class of machine that a run is planned for can compute in its precision."""
+    if place.device is None:
+        return
+    device = devices.device(place.device)
+    if precision in device.peak or not device.accelerator:
+        return
+    instead = device.precision(precision)
+    article = "an" if device.says[0] in "AEH" else "a"
+    help_ = f"`precision: {instead}` trains there, and is another recipe, with a key of its own"
+    wheels = f"; {device.wheels}" if device.wheels else ""
+    yield Objection(field, f"{article} {device.says} has no {precision}", help_ + wheels)
+
+
+def shape_warning(model: Model) -> str:
+    """What becomes of a model whose rows K-quants cannot cut into blocks of 256, and the nearest width that they can."""
+    told = arch.shape(model)
+    if told is None:
+        return ""
+    for name, value in (("mlp", told.mlp), ("width", told.width)):
+        if value % 256:
+            near = 256 * math.ceil(value / 256)
+            return f"a {name} of {value:,} is no multiple of 256, so K-quants fall back to larger types; {near:,} is one"
+    return ""

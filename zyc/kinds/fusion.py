@@ -1,0 +1,56 @@
+"""The kind `fusion`: the proof that a fused model answers as its base with the adapter beside it."""
+
+from __future__ import annotations
+
+from zyc import fields
+from zyc.gates import Gate, parse
+from zyc.kind import Case, Kind, Measure, Recipe, Spec
+from zyc.types import Adapter, Artifact, Model, Numbers
+
+KL, TOP1 = 1e-4, 0.99
+LARGE = 3_000_000_000  # parameters: above, single precision would double what the proof holds
+
+
+class FusionSpec(Spec):
+    """The fields of a fusion."""
+
+    subject: fields.Ref[Artifact]
+    """The fused model."""
+    adapter: fields.Ref[Adapter]
+    """The adapter."""
+    base: fields.Ref[Model]
+    """The model that it was trained on."""
+
+
+class Fusion(Kind[FusionSpec]):
+    """Divergence and agreement of the fused model with base and adapter, on texts and on what those two say themselves.
+
+    For an adapter that was trained on four bits, the distance to the base in four bits is measured too: that is what training
+    saw, not what is kept.
+    """
+
+    name = "fusion"
+    Spec = FusionSpec
+    gives = Numbers
+    measures = {
+        "kl": Measure("mean divergence from base and adapter, in nats a token"),
+        "top1": Measure("share of tokens whose likeliest one is the same", "share"),
+        "tokens": Measure("tokens that were looked at", "count"),
+        "nf4.kl": Measure("mean divergence from the adapter on the base in four bits"),
+        "nf4.top1": Measure("agreement with the adapter on the base in four bits", "share"),
+    }
+    harness = ("telling.py",)
+    shares = ("bases.py",)
+
+    def bounds(self, spec: FusionSpec, *, twin: bool = False) -> tuple[Gate, ...]:
+        """Rounding to bf16 is allowed, nothing else."""
+        told = [parse(f"kl <= {KL}"), parse(f"top1 >= {TOP1}")]
+        return tuple(each for each in told if each is not None)
+
+    def recipe(self, case: Case[FusionSpec]) -> Recipe:
+        """In single precision where that can be held; four bits are looked at where training saw them."""
+        base, adapter = case.inputs["base"], case.inputs["adapter"]
+        assert isinstance(base, Model)
+        assert isinstance(adapter, Adapter)
+        count = (base.layers or 0) * (base.width or 0) ** 2 * 12  # about: enough to tell small from large
+        return Recipe(values={"large": count > LARGE, "quantized": adapter.method == "qlora"})
