@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from zyc import kinds
 from zyc import lock as locks
 from zyc import project as projects
 from zyc.errors import ZycError
@@ -38,6 +40,7 @@ def examine(world: World, here: Path) -> list[Finding]:
         *_machine(world),
         *_extras(probe),
         *_toolchain(probe),
+        *_llama_cpp(world),
         *_lock(world, probe, here),
     ]
 
@@ -161,6 +164,27 @@ def _toolchain(probe: Probe) -> Iterator[Finding]:
         yield Finding(
             "to build engines", tool, version is not None, version or f"missing: {what}", _install({"c++": "g++"}.get(tool, tool))
         )
+
+
+def llama_home() -> Path:
+    """The program that fetches and builds llama.cpp: the module that steps use, so both say the same."""
+    return kinds.templates_of("gguf")[0] / "lib" / "llama_home.py"
+
+
+def _llama_cpp(world: World) -> Iterator[Finding]:
+    """Whether the engine that converts, quantizes and serves is here, and how long it would take."""
+    try:
+        code, text = world.output([sys.executable, str(llama_home()), "look"], seconds=20)
+        told = json.loads(text) if code == 0 else None
+    except (OSError, TimeoutError, ValueError):
+        told = None
+    if told is None:
+        yield Finding("to build engines", "llama.cpp", fine=False, says="cannot be looked for: `zyc doctor --build` tells why")
+        return
+    minutes = max(1, round(told["seconds"] / 60))
+    where = "its source is here" if told["source"] else "not here"
+    says = f"{told['version']}, built for this machine" if told["build"] else f"{where}: about {minutes} min, once"
+    yield Finding("to build engines", "llama.cpp", told["build"], says, "zyc doctor --build")
 
 
 def _lock(world: World, probe: Probe, here: Path) -> Iterator[Finding]:

@@ -257,7 +257,9 @@ WORDING: dict[str, Says] = {
     "project-there": Says("`{path}` holds a project already", "`zyc plan` shows it"),
     "not-a-revision": Says("git knows no revision `{text}` here", "{hint}"),
     # --- files of other tools (importers) ---
-    "not-importable": Says("`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"),
+    "not-importable": Says(
+        "`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"
+    ),
     "key-refused": Says("`{key}` of {tool}: {why}", "{help}"),
     "key-missing": Says("`{key}`: {why}", "{help}"),
     "spec-there": Says("`{path}` is there already", "`--force` replaces it; `-o` or `--name` writes another one"),
