@@ -13,7 +13,6 @@ from zyc import arch, catalogue
 from zyc.arch import answering, gguf, training
 from zyc.catalogue import devices
 from zyc.doctor import findings_of_card
-from zyc.estimates import shape_warning
 
 MISTRAL = catalogue.model("mistralai/Mistral-7B-Instruct-v0.3")
 SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
@@ -299,6 +298,33 @@ def test_four_weeks_of_a_spark_are_not_a_7b():
     assert training.parameters_for(2 * week, reached) == pytest.approx(300e6, rel=0.05)
 
 
+def test_a_plan_of_a_7b_from_scratch_says_years(tmp_path):
+    """140 B tokens on one Spark are years; fewer are too few for so many parameters, and the plan says how many they are for."""
+    desk = Desk(tmp_path, environ={"HF_HUB_OFFLINE": "1"})
+    desk.write("zyc.yml", SITE)
+    desk.write("specs/data/notes.txt", "Bonjour.\n")
+    shape = "family: llama, layers: 32, heads: 32, kv_heads: 8, width: 4096, mlp: 14336, context: 2048, tied: false"
+    for tokens, placement in (("140G", "activation_checkpointing: false"), ("2.8G", "micro_batch: 1")):
+        desk.spec(
+            "datasets: {notes: {from: specs/data/notes.txt, format: text}}\n"
+            "tokenizers: {pieces: {corpus: notes, vocab: 32000, chat_template: chatml}}\n"
+            f"models: {{new: {{scratch: {{{shape}}}, tokenizer: pieces}}}}\n"
+            f"pretrains: {{base: {{model: new, data: notes, tokens: {tokens}, batch_tokens: 131072,"
+            f" placement: {{device: dgx-spark, {placement}}}}}}}\n"
+        )
+        said = desk.zyc("plan")
+        assert said.code == 0, said.text
+        spark = on(node_of(desk, "base"), "dgx-spark")
+        assert not spark["fits"]
+        if tokens == "140G":
+            assert spark["seconds"] / (365.25 * 86400) == pytest.approx(3.8, abs=0.15)
+            assert "for each of" not in said.err
+        else:
+            assert "2.8 B tokens are 0.39 for each of 7,242 M parameters" in said.err
+            assert "go on from a trained base" in said.err
+            assert "280 M parameters at most" in said.err
+
+
 # --- CUDA 12.6 and torch 2.6 on a DGX Spark ---
 
 
@@ -344,15 +370,25 @@ def test_every_token_needs_every_shard():
 # --- width 512 SwiGLU with 8/3 ---
 
 
-def test_a_width_that_quantizes_badly_is_told_with_the_nearest():
+def test_a_width_that_quantizes_badly_is_told_with_the_nearest(tmp_path):
     """1365 is no multiple of 256: K-quants fall back; 1536 gives 32.4 M parameters and 34 MB in q8_0."""
+    desk = Desk(tmp_path)
+    desk.write("specs/data/notes.txt", "Bonjour.\n")
+    shape = "family: llama, layers: 8, heads: 8, width: 512, context: 512"
+    for mlp, told in ((1365, True), (1536, False)):
+        desk.spec(
+            "datasets: {notes: {from: specs/data/notes.txt, format: text}}\n"
+            "tokenizers: {pieces: {corpus: notes, vocab: 10000, chat_template: chatml}}\n"
+            f"models: {{jarvis: {{scratch: {{{shape}, mlp: {mlp}}}, tokenizer: pieces}}}}\n"
+        )
+        said = desk.zyc("plan")
+        assert said.code == 0, said.text
+        assert ("1365" in said.err and "1536" in said.err) == told
+        assert ("32.4 M parameters" in said.out) != told
     jarvis = catalogue.model("HuggingFaceTB/SmolLM2-135M")
     jarvis = replace(jarvis, layers=8, width=512, heads=8, kv_heads=8, head_size=64, mlp=1365, vocabulary=10_000, tied=True)
-    assert "a mlp of 1,365 is no multiple of 256" in shape_warning(jarvis)
-    assert "1,536 is one" in shape_warning(jarvis)
     assert gguf.fallbacks(jarvis) == ("down_proj",)
     good = replace(jarvis, mlp=1536)
-    assert shape_warning(good) == ""
     assert round(arch.parameters(good) / 1e6, 1) == 32.4
     assert round(gguf.tensor_bytes(good, "Q8_0") / 1e6) == 34
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -223,15 +222,3 @@ def device_objections(place: TrainingPlacement, precision: str, field: str) -> I
     help_ = f"`precision: {instead}` trains there, and is another recipe, with a key of its own"
     wheels = f"; {device.wheels}" if device.wheels else ""
     yield Objection(field, f"{article} {device.says} has no {precision}", help_ + wheels)
-
-
-def shape_warning(model: Model) -> str:
-    """What becomes of a model whose rows K-quants cannot cut into blocks of 256, and the nearest width that they can."""
-    told = arch.shape(model)
-    if told is None:
-        return ""
-    for name, value in (("mlp", told.mlp), ("width", told.width)):
-        if value % 256:
-            near = 256 * math.ceil(value / 256)
-            return f"a {name} of {value:,} is no multiple of 256, so K-quants fall back to larger types; {near:,} is one"
-    return ""

@@ -272,9 +272,9 @@ def _noted_widths(shape: Scratch) -> Iterable[Objection]:
     for name in ("width", "mlp"):
         size = getattr(shape, name)
         if size % BLOCK:
-            near = max(BLOCK, round(size / BLOCK) * BLOCK)
+            near = -(-size // BLOCK) * BLOCK
             says = f"{size} is no multiple of {BLOCK}: K-quants fall back to larger or worse types for such rows"
-            yield Objection(f"scratch.{name}", says, f"`{name}: {near}` is the nearest that is")
+            yield Objection(f"scratch.{name}", says, f"`{name}: {near}` is the next that is")
 
 
 def _with_rows(model: Model, added: tuple[str, ...]) -> Model:
