@@ -120,6 +120,19 @@ def test_a_dataset_brings_its_own_defaults(component, loss_on, form):
     assert (seen["finetunes.run.loss_on"], seen["datasets.run-data.format"]) == (loss_on, form)
 
 
+@pytest.mark.parametrize(
+    ("component", "columns"),
+    [
+        ("instruct_dataset", {"prompt": "q", "completion": "a"}),
+        ("alpaca_dataset", {"input": "q", "output": "a"}),
+    ],
+)
+def test_columns_are_told_by_the_names_of_the_component(component, columns):
+    """What a component calls `input` is the prompt of pairs, and a part of it in Alpaca's rows."""
+    change = ("packed: False", "column_map: {input: q, output: a}")
+    assert tune(("instruct_dataset", component), change)["datasets.run-data.map"] == columns
+
+
 def test_a_share_of_an_unknown_number_of_steps_is_asked_for():
     """Steps of warming up are a share of how many there are, which only the rows tell: `--steps` does."""
     open_ended = ("max_steps_per_epoch: 1000", "max_steps_per_epoch: null")
@@ -181,11 +194,13 @@ def test_preferences_are_an_alignment():
     )
     assert seen.becomes["loss._component_"] == "method"
     assert seen.becomes["loss.beta"] == "beta"
-    assert seen.becomes["dataset._component_"].startswith("datasets.run-data.format")
+    assert seen.becomes["dataset._component_"].startswith("run-data.format")
 
 
 def test_a_recipe_that_trains_nothing_is_told_so():
     """Generation and evaluation have no training to import."""
-    seen = told("model: {_component_: torchtune.models.llama2.llama2_7b}\ntemperature: 0.6\ntop_k: 300\ntasks: [mmlu]", "torchtune")
+    seen = told(
+        "model: {_component_: torchtune.models.llama2.llama2_7b}\ntemperature: 0.6\ntop_k: 300\ntasks: [mmlu]", "torchtune"
+    )
     assert seen.refused["optimizer"] == "it is of a recipe that trains nothing"
     assert "prompts" in seen.without_effect["temperature"]

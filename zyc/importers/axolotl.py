@@ -50,7 +50,7 @@ def convert(work: Work) -> None:
         work.draft.main = None
         return
     _tokens(work, base)
-    _template(work, base)
+    _template(work)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
     datasets(work, node)
@@ -88,20 +88,17 @@ def _tokens(work: Work, base: Node) -> None:
         work.put(base, "add_tokens", added, "tokens", "special_tokens.additional_special_tokens")
 
 
-def _template(work: Work, base: Node) -> None:
+def _template(work: Work) -> None:
+    """The template of the model stays; one of the file's own is refused."""
     given = work.given
-    known = ("chatml", "llama2", "llama3", "mistral", "gemma", "qwen", "smollm")
-    word = given.text("chat_template")
-    if word in known and not base.lacks("chat_template"):
-        work.put(base, "chat_template", word, "chat_template")
-    elif word.startswith("tokenizer_default") or not word:
+    own = "put it into chat_template.jinja of a folder with the model, and name that with `path`"
+    if given.on("chat_template_jinja"):
+        for key in ("chat_template_jinja", "chat_template"):
+            given.refuse(key, "it is a template of your own", own)
+    elif given.text("chat_template").startswith("tokenizer_default"):
         given.drop("chat_template", "the model's own template is used")
-    elif given.on("chat_template_jinja"):
-        given.refuse("chat_template", "it is a template of your own", "put it into chat_template.jinja of a model's folder")
     else:
         given.drop("chat_template", "the model's own template is used; a model without one is refused before anything runs")
-    if given.on("chat_template_jinja"):
-        given.refuse("chat_template_jinja", "it is a template of your own", "put it into chat_template.jinja of a model's folder")
     for key in given.under("special_tokens"):
         if key not in given.rows:
             pad = key.endswith("pad_token")

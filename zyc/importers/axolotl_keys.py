@@ -84,7 +84,7 @@ _MODEL = (
         """
         model_type type_of_model tokenizer_type tokenizer_use_fast tokenizer_legacy is_falcon_derived_model
         is_llama_derived_model is_mistral_derived_model is_qwen_derived_model cls_model_config
-        base_model_ignore_patterns processor_type tokenizer_save_jinja_files
+        base_model_ignore_patterns tokenizer_save_jinja_files
         """,
     ),
     nothing(
@@ -139,7 +139,10 @@ _MODEL = (
     refused(
         _VISION,
         "remove it, and name a language model",
-        "image_size image_resize_algorithm processor_kwargs.* processor_kwargs role_boundaries[].* role_boundaries",
+        """
+        processor_type image_size image_resize_algorithm processor_kwargs.* processor_kwargs role_boundaries[].*
+        role_boundaries
+        """,
     ),
     nothing("the weights of images and sound are no part of a language model", "freeze_mm_modules"),
 )

@@ -65,7 +65,7 @@ def model(work: Work, key: str, *, revision: str = "", trust: str = "") -> Node 
                 key, "a path must stay below the project's root", "copy or link the model there, or name it on the hub"
             )
             return node
-        work.put(node, "path", name.removeprefix("./"), key)
+        work.put(node, "path", work.asked.placed(name.removeprefix("./")), key)
     else:
         work.put(node, "hub", name, key)
     if revision:
@@ -99,7 +99,7 @@ def batch(work: Work, node: Node, micro: str, accumulate: str, *, context: str, 
         tokens = given.integer(context, 2048)
         field, total, reckoning = "batch_tokens", total * tokens, f"{reckoning} x {tokens} tokens"
     work.put(node, field, total, *keys, why=reckoning)
-    work.put(node, "placement.micro_batch", one, micro, why=reckoning)
+    work.put(node, "placement.micro_batch", one, micro)
 
 
 def processes(work: Work) -> int:
