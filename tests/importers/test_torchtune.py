@@ -106,6 +106,13 @@ def test_the_builder_of_the_model_is_the_method(builder, method):
     assert tune(("llama3_2.lora_llama3_2_1b", builder))["finetunes.run.method"] == method
 
 
+def test_layers_have_the_names_that_the_published_model_has():
+    """Phi's queries, keys and values are one layer there; an adapter on the output is none that zyc trains."""
+    seen = tune(("llama3_2.lora_llama3_2_1b", "phi3.lora_phi3_mini"))
+    assert seen["finetunes.run.lora.targets"] == ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
+    assert "lm_head" in tune(("apply_lora_to_output: False", "apply_lora_to_output: True")).refused["model.apply_lora_to_output"]
+
+
 @pytest.mark.parametrize(
     ("component", "loss_on", "form"),
     [

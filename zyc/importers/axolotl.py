@@ -161,8 +161,8 @@ def _lora(work: Work, node: Node) -> None:
             "a pattern for the names of layers",
             "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`",
         )
-    elif names:
-        work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, "lora_target_modules")
+    else:
+        training.targets(work, node, names, "lora_target_modules")
 
 
 def _pace(work: Work, node: Node) -> None:

@@ -186,7 +186,7 @@ def _lora(work: Work, node: Node) -> None:
     work.put(node, "lora.alpha", given.read(alpha, values.number, Plain(str(2 * width))), alpha, why="twice the rank")
     work.move(node, "lora.dropout", drop, values.number)
     names = given.comma_words(target) or ["all"]
-    work.put(node, "lora.targets", "all-linear" if names == ["all"] else names, target)
+    training.targets(work, node, ["all-linear"] if names == ["all"] else names, target)
     if given.on("use_rslora"):
         work.put(node, "lora.rslora", ON, "use_rslora")
     if given.on("pissa_init"):

@@ -220,6 +220,15 @@ def _stage_in(text: bytes) -> str:
         return ""
 
 
+def targets(work: Work, node: Node, names: list[str], *keys: str) -> None:
+    """The layers that an adapter changes; the two ends of a model are trained whole, or not at all."""
+    ends = [each for each in names if each in ("lm_head", "embed_tokens")]
+    for key in keys if ends else ():
+        work.given.refuse(key, f"an adapter on `{ends[0]}`", f"leave it out; `modules_to_save: [{ends[0]}]` trains it whole")
+    if names and not ends:
+        work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, *keys)
+
+
 def attention(work: Work, node: Node, key: str) -> None:
     """The attention by its name."""
     word = work.given.text(key)
