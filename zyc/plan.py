@@ -178,7 +178,6 @@ class Forward:
     roots: dict[str, str] = field(default_factory=dict)  # vertex whose tree is not known -> the vertex at its root
     winners: dict[str, str | None] = field(default_factory=dict)  # choice -> the vertex it takes; None: nobody passed
     stuck: dict[str, Cause] = field(default_factory=dict)  # vertex -> why nothing can stand on it
-    _lacking: dict[tuple[object, ...], str] = field(default_factory=dict)
     _lessons: Mapping[str, tuple[Summary, ...]] | None = None  # runs that were estimated before, by kind
 
     def manifest(self, node: Node) -> tuple[Manifest, tuple[str, ...]]:
@@ -246,24 +245,12 @@ class Forward:
         outlook = gates.foresee(gate, known)
         return GateOutlook(gate, outlook, _sum(known.get(gate.measure), gate) if outlook is not Outlook.RUNNING else "")
 
-    def lacks(self, node: Node, estimate: Estimate) -> str:
-        """What this machine lacks for a node; most nodes ask for the same."""
-        placement, machine = dict(node.shape.placement), self.settlement.known.machine
-        if estimate.work is not None:
-            return offers.lacks(estimate, machine, placement)
-        question = (placement.get("cpus"), placement.get("gpus"), placement.get("memory"), estimate.memory)
-        if question not in self._lacking:
-            self._lacking[question] = offers.lacks(estimate, machine, placement)
-        return self._lacking[question]
-
     def lesson(self, node: Node, estimate: Estimate) -> offers.Lesson | None:
         """What earlier runs of its kind teach about an estimate."""
-        if estimate.seconds is None:
-            return None
-        if self._lessons is None:
+        if self._lessons is None and estimate.seconds is not None:
             room = offers.classroom(self.settlement.known.machine, twin=self.settlement.twin)
             self._lessons = offers.lessons(self.history.traces.values(), room)
-        return offers.lesson(self._lessons.get(node.kind, ()), estimate)
+        return offers.lesson((self._lessons or {}).get(node.kind, ()), estimate)
 
     def learn(self, name: str, key: str | None, summary: Summary | None) -> None:
         """Take in what the key of a node gave."""
@@ -309,7 +296,8 @@ def _decide(node: Node, forward: Forward) -> Decision:
     last = history.traces.get(last_key) if last_key is not None else None
     forward.learn(node.name, key, trace)
     told_gates = forward.gates(node.name)
-    thought = offers.as_here(settled.estimate, forward.settlement.known.machine, dict(node.shape.placement))
+    machine, placement = forward.settlement.known.machine, dict(node.shape.placement)
+    thought = offers.as_here(settled.estimate, machine, placement)
     if trace is not None:
         estimate = _from_history(thought, trace)
         return Decision(
@@ -328,7 +316,7 @@ def _decide(node: Node, forward: Forward) -> Decision:
     state, cause = State.RUN, NEW if last is None else CHANGED
     if last is not None and last.own == settled.own_digest:
         state, cause = _from_inputs(node, forward, manifest, unknown, last)
-    cannot = forward.lacks(node, thought)
+    cannot = offers.lacks(thought, machine, placement)
     lesson = forward.lesson(node, thought)
     estimate = _from_history(thought, last) if last is not None else offers.learned(thought, lesson)
     measured, factor = last is not None, lesson.seconds if lesson is not None else 1.0

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from samples import STEMS, leaves, read, waits
+from samples import STEMS, leaves, put, read, waits
 
 from zyc import kinds
 from zyc.compile.declare import measures_of
@@ -56,11 +56,11 @@ def place(workshop, monkeypatch):
     monkeypatch.setenv("OTHER_TOKEN", "secret")
     workshop.card("data/other.json", licence="mit")
 
-    def put(sample):
-        workshop.write("specs/sample.yml", sample.spec)
+    def placed(sample):
+        put(sample, workshop)
         return workshop
 
-    return put
+    return placed
 
 
 @pytest.mark.usefixtures("example")
@@ -137,7 +137,7 @@ def test_rendering_knows_no_names_and_no_places(place, stem, tmp_path):
     workshop = place(sample)
     before = rendered(workshop)
     other = type(workshop)(tmp_path / "elsewhere" / "zq9 place")
-    other.write("specs/deep/zq9.yml", sample.spec.replace("my-", "zq9-"))
+    put(sample, other, "specs/deep/zq9.yml", "zq9-")
     after = rendered(other)
     assert after == before
     told = "".join(text for files in after[0] for text in files.values())

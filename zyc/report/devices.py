@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 from zyc import kinds, offers
 from zyc.catalogue.devices import Device
 from zyc.graph import Node
 from zyc.offers import Offer, Remedy
 from zyc.plan import Decision, Plan, State
-from zyc.quantity import in_bytes, in_time
+from zyc.quantity import about, in_bytes, in_time
+from zyc.traces import Trace
 
 _ACTS = (State.RUN, State.RESUME, State.MAYBE)
 
@@ -33,7 +33,7 @@ def cell(offer: Offer, wanted: str) -> str:
         return f"{in_bytes(offer.needs or 0)} > {in_bytes(offer.device.memory or 0)}"
     if offer.seconds is None:
         return ""
-    return roughly(offer.seconds) + (f" {offer.precision}" if offer.precision != wanted else "")
+    return about(offer.seconds) + (f" {offer.precision}" if offer.precision != wanted else "")
 
 
 def cells(plan: Plan, group: Sequence[Decision], devices: Sequence[Device]) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def cells(plan: Plan, group: Sequence[Decision], devices: Sequence[Device]) -> t
             told.append(cell(offer, decision.thought.work.precision if decision.thought.work else ""))
         else:
             known = [offer.seconds for _, offer in found if offer.seconds is not None]
-            told.append(roughly(sum(known)) if known else "")
+            told.append(about(sum(known)) if known else "")
     return tuple(told)
 
 
@@ -66,7 +66,7 @@ def summed(plan: Plan) -> list[str]:
     words = []
     for device, seconds, cost, misfits in sums(plan):
         if seconds and not misfits:
-            words.append(f"{device.says} {roughly(seconds)}" + (f" ≈ ${cost:.2f}" if cost >= 0.005 else ""))
+            words.append(f"{device.says} {about(seconds)}" + (f" ≈ ${cost:.2f}" if cost >= 0.005 else ""))
     return words
 
 
@@ -100,17 +100,43 @@ def does_not_fit(name: str, offer: Offer) -> str:
 def remedy_words(remedy: Remedy) -> tuple[str, ...]:
     """`micro_batch: 4`, `14.1 GB`, `33 min`, `fits`: a row of what would help."""
     offer = remedy.offer
-    time = roughly(offer.seconds) if offer.seconds is not None else ""
+    time = about(offer.seconds) if offer.seconds is not None else ""
     cost = f"≈ ${offer.cost:.2f}" if offer.cost >= 0.005 else ""
     return (remedy.says, in_bytes(offer.needs or 0), time, cost, "fits" if offer.fits else "does not fit")
 
 
-@cache
-def roughly(seconds: float) -> str:
-    """A time as exactly as arithmetic knows it: `40 s`, `8 min`, `3 h`, `12 d`."""
-    if seconds < 60:
-        return in_time(max(1.0, float(round(seconds))))
-    for size, below, unit in ((60, 5400, "min"), (3600, 129600, "h"), (86400, 400 * 86400, "d")):
-        if seconds < below:
-            return f"{round(seconds / size)} {unit}"
-    return f"{seconds / (365.25 * 86400):.1f} years"
+def expected(plan: Plan) -> dict[str, float]:
+    """The seconds of each node that works, to be told again beside what it took."""
+    told = ((each.name, offers.middle(each.estimate)) for each in plan.decisions.values() if each.thought.work is not None)
+    return {name: seconds for name, seconds in told if seconds}
+
+
+def beforehand(plan: Plan, decision: Decision) -> list[tuple[str, ...]]:
+    """What is thought of a node, as `zyc show` lists it: here, and on each device."""
+    thought = decision.thought
+    rows: list[tuple[str, ...]] = []
+    if decision.estimate.seconds is not None:
+        seconds = decision.estimate.seconds
+        rows.append(("time", about(offers.middle(decision.estimate)), decision.cannot or seconds.because))
+    for name, value in (("memory", thought.memory), ("memory of a GPU", thought.gpu_memory), ("download", thought.download)):
+        if value:
+            rows.append((name, in_bytes(value), ""))
+    if thought.result:
+        rows.append(("result", thought.result, ""))
+    for offer in offers_of(plan, decision):
+        cost = f"≈ ${offer.cost:.2f}" if offer.cost >= 0.005 else ""
+        rows.append((offer.device.says, cell(offer, thought.work.precision if thought.work else ""), cost))
+    return rows
+
+
+def beside(trace: Trace) -> list[tuple[str, ...]]:
+    """What was thought of a run beside what was measured."""
+    told: list[tuple[str, ...]] = []
+    measured = {"seconds": trace.seconds, "memory": float(trace.peak_memory), "bytes": float(trace.bytes)}
+    names = {"seconds": "time", "memory": "memory", "bytes": "result"}
+    for name, thought in sorted(trace.predicted.items()):
+        if measured.get(name):
+            words = in_time if name == "seconds" else in_bytes
+            ratio = measured[name] / thought if thought else 0.0
+            told.append((names[name], words(measured[name]), f"expected {words(thought)}, {ratio:.2g} times that"))
+    return told

@@ -195,6 +195,19 @@ def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         more = [(f"and {len(lacks) - _TOLD} more like that",)] if len(lacks) > _TOLD else []
         more += [("`zyc build --partial` builds the rest",)] if not _EVERYBODYS & {each.code for each in lacks} else []
         console.table([*((each.message,) for each in lacks[:_TOLD]), *more])
+    for device in devices.columns(plan) if plan.working else ():
+        if device.wheels:
+            console.say(console.paint(f"{device.says}: {device.wheels}", "dim"))
     if plan.settlement.known.unpinned:
-        names = ", ".join(sorted(plan.settlement.known.unpinned))
-        console.say(console.paint(f"unpinned: {names} (`zyc lock` or the next build pins them)", "yellow"))
+        said = f"unpinned: {_unpinned(plan)} (`zyc lock` or the next build pins them)"
+        console.say(console.paint(said, "yellow"))
+
+
+def _unpinned(plan: Plan) -> str:
+    """Names; packages of rendered scripts have a tested version, and are counted once there are some."""
+    names = sorted(plan.settlement.known.unpinned)
+    packages = [name for name in names if name.startswith("package:")]
+    if len(packages) <= _TOLD:
+        return ", ".join(names)
+    others = [name for name in names if name not in packages]
+    return ", ".join([*others, f"{len(packages)} packages, at the versions that they were tested at"])
