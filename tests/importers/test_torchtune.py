@@ -199,9 +199,10 @@ def test_preferences_are_an_alignment():
         ("torchtune.modules.loss.CEWithChunkedOutputLoss", "torchtune.rlhf.loss.DPOLoss\n  beta: 0.05\n  label_smoothing: 0"),
         ("instruct_dataset", "preference_dataset"),
     )
-    assert seen.becomes["loss._component_"] == "method"
-    assert seen.becomes["loss.beta"] == "beta"
-    assert seen.becomes["dataset._component_"].startswith("run-data.format")
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert (node["method"], node["beta"], node["adapter"]) == ("dpo", "0.05", "lora")
+    assert seen["datasets.run-data.format"] == "preference"
 
 
 def test_a_recipe_that_trains_nothing_is_told_so():

@@ -128,8 +128,7 @@ def _method(work: Work, node: Node, builder: str) -> None:
     four = builder.startswith("qlora") or given.on("model.quantize_base")
     dora = builder.startswith("dora") or given.on("model.use_dora")
     ours = "full" if not adapter else "qlora" if four else "dora" if dora else "lora"
-    field = "method" if node.section == "finetunes" else "tuning"
-    work.put(node, field, ours, "model._component_", "model.quantize_base", "model.use_dora", why=f"`{builder}`")
+    training.method(work, node, ours, "model._component_", "model.quantize_base", "model.use_dora", why=f"`{builder}`")
     if not adapter:
         return
     work.put(node, "lora.rank", given.integer("model.lora_rank", 8), "model.lora_rank")
