@@ -60,8 +60,8 @@ class TrainingPlacement(Placement):
     """How several accelerators share the model: each holds all of it (`ddp`), or a part (`fsdp2`, `zero2`, `zero3`)."""
     micro_batch: fields.Integer | None = Field(None, ge=1)
     """Rows that go through the model at once; the batch is what the spec says whatever this is. Chosen when not given."""
-    activation_checkpointing: fields.Flag = False
-    """Compute activations a second time rather than keep them: less memory, a third slower."""
+    activation_checkpointing: fields.Flag | None = None
+    """Compute activations a second time rather than keep them: less memory, a third slower; on accelerators when not given."""
     attention: Literal["sdpa", "eager", "flash_attention_2", "flex_attention"] = "sdpa"
     """The attention of the engine."""
     compile: fields.Flag = False
@@ -72,6 +72,48 @@ class TrainingPlacement(Placement):
     """Processes that prepare batches beside the one that trains."""
     trackers: Trackers = Trackers()
     """Where its numbers go besides the step's own folder."""
+
+
+class EarlyStop(Fields):
+    """Stop when the test loss falls no further, and keep the step at which it was lowest."""
+
+    patience: fields.Integer = Field(2, ge=1)
+    """How many tests in a row may bring nothing."""
+    least: fields.Number = Field(0.0, ge=0)
+    """What counts as falling."""
+
+
+class Train(Fields):
+    """How it is trained."""
+
+    epochs: fields.Number | None = Field(None, gt=0)
+    """How often each row is seen; 3 when neither this nor `steps` is given."""
+    steps: fields.Integer | None = Field(None, ge=1)
+    """How many batches are seen, in place of `epochs`."""
+    batch: fields.Integer = Field(16, ge=1)
+    """Rows that each step learns from, over all processes; packed ones where `packing` is on."""
+    learning_rate: fields.Number | None = Field(None, gt=0)
+    """The highest rate of the schedule; 2e-4 for adapters and 2e-5 for `full` when not given."""
+    schedule: Schedule = "cosine"
+    """How the rate falls: by a cosine, a line, not at all, or only in the last fifth (`wsd`)."""
+    warmup: fields.Share = Field(0.03, ge=0, le=0.5)
+    """The share of steps in which the rate rises."""
+    precision: Precision = "bf16"
+    """What is computed in; `fp16` for accelerators without bf16."""
+    seed: fields.Integer = Field(0, ge=0)
+    """Which order the rows come in, where the adapter starts, what dropout leaves out."""
+    optimizer: Optimizer = "adamw"
+    """What turns gradients into steps."""
+    betas: tuple[fields.Number, fields.Number] = (0.9, 0.999)
+    """How long the optimizer remembers gradients and their squares."""
+    weight_decay: fields.Number = Field(0.0, ge=0)
+    """How much weights shrink by themselves."""
+    clip: fields.Number = Field(1.0, ge=0)
+    """The longest gradient; 0 for no bound."""
+    tests: fields.Integer = Field(4, ge=1)
+    """How often the test loss is measured, the last time after the last step."""
+    early_stop: EarlyStop | None = None
+    """Stop before the last step when the test loss falls no further."""
 
 
 # --- settings that pass through to the engine ---
@@ -104,13 +146,14 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def engine_objections(engine: Mapping[str, object], *configs: str) -> Iterator[Objection]:
+def engine_objections(engine: Mapping[str, object], *configs: str, owned: Mapping[str, str] | None = None) -> Iterator[Objection]:
     """Names and types are held against the pinned engine's; what zyc has a field for is not said twice."""
+    fields_of = {**OWNED, **(owned or {})}
     known = {name: words for config in configs for name, words in SETTINGS[config].items()}
     for name, value in engine.items():
         at = f"engine.{name}"
-        if name in OWNED:
-            where = OWNED[name]
+        if name in fields_of:
+            where = fields_of[name]
             says = f"`{name}` is set by zyc"
             yield Objection(at, says, f"write `{where}` instead" if where else "it follows from the rest of the spec: remove it")
         elif name not in known:

@@ -18,12 +18,18 @@ def questions(rows, encoder):
             if last:
                 told.append((encoder.prompt(messages[:last]), messages[last].get("content") or ""))
         elif isinstance(row.get("prompt"), str):
-            told.append((row["prompt"], row["completion"]))
+            told.append((row["prompt"], _wanted(row)))
         elif row.get("prompt"):
-            told.append((encoder.prompt(list(row["prompt"])), row["completion"][-1].get("content") or ""))
+            told.append((encoder.prompt(list(row["prompt"])), _wanted(row)))
         elif row.get("text"):
             told.append((row["text"][:80], row["text"][80:160]))
     return told
+
+
+def _wanted(row):
+    """What was meant to be said; of a row that says what was not, nothing."""
+    said = row.get("chosen") or (row.get("completion") if row.get("label", True) else "") or ""
+    return said if isinstance(said, str) else said[-1].get("content") or ""
 
 
 def answered(model, tokenizer, asked):
@@ -56,7 +62,7 @@ def keep(model, tokenizer, asked, when, placed):
     if when in told or not asked:
         return
     try:
-        told[when] = answered(model.to(placed.device), tokenizer, asked)
+        told[when] = answered(model if model.device.type == placed.device else model.to(placed.device), tokenizer, asked)
     except Exception as error:  # noqa: BLE001  # a nicety that fails is no reason to lose a run
         print(f"no answers {when}: {type(error).__name__}: {error}")
         return

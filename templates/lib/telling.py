@@ -56,10 +56,10 @@ def measure(*numbers):
     Path("measures.json").write_text(json.dumps(told), encoding="utf-8")
 
 
-def last_loss(noted):
-    """The mean loss of the last tenth of the steps."""
-    losses = [each["loss"] for each in noted if "loss" in each]
-    tail = losses[-max(1, len(losses) // 10) :]
+def last(noted, name="loss"):
+    """The mean of a number over the last tenth of the steps."""
+    told = [each[name] for each in noted if each.get(name) is not None]
+    tail = told[-max(1, len(told) // 10) :]
     return sum(tail) / len(tail) if tail else None
 
 

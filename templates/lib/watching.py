@@ -9,13 +9,18 @@ from transformers import PrinterCallback, TrainerCallback
 
 CHECKPOINTS = 20  # in a run, when nobody says how often
 AGREE_EVERY = 5  # steps: asking the other processes costs a moment
+NOTED = (  # of what a trainer logs, beside loss and tokens
+    "learning_rate", "grad_norm", "reward", "kl", "rewards/margins", "rewards/accuracies", "margin", "accuracy",
+    "completions/mean_length", "completions/clipped_ratio",
+)  # fmt: skip
 
 
 class Watch(TrainerCallback):
     """One a run, in every process; only the first process writes."""
 
-    def __init__(self, placed, *, checkpoint_every=None, scaled=False):
+    def __init__(self, placed, *, checkpoint_every=None, scaled=False, unit=1):
         self.placed = placed
+        self.unit = unit  # steps that belong together: a run goes on exactly only between two such
         self.checkpoint_every = checkpoint_every
         self.scaled = scaled  # fp16: the scaler meets infinite gradients and passes over such steps itself
         self.asked = failing.Asked()
@@ -34,6 +39,7 @@ class Watch(TrainerCallback):
         self.best = args.load_best_model_at_end
         self.pace = telling.Pace(state.max_steps, state.global_step)
         self.every = self.checkpoint_every or max(1, -(-state.max_steps // CHECKPOINTS))
+        self.every += -self.every % self.unit
         self.lines = max(1, state.max_steps // telling.LINES)
 
     def on_step_end(self, args, state, control, **_):
@@ -44,7 +50,7 @@ class Watch(TrainerCallback):
             self.due = True
         if step % self.every == 0 and step < state.max_steps:
             self.due = True
-        if self.due and not (step >= state.max_steps and not self.stopping):
+        if self.due and step % self.unit == 0 and not (step >= state.max_steps and not self.stopping):
             control.should_save = True
         return control
 
@@ -89,7 +95,7 @@ class Watch(TrainerCallback):
             return
         rate = round(self.pace.rate, 1)
         telling.event(step=step, of=of, loss=logs["loss"], tokens_per_second=rate, eta=round(self.pace.eta, 1))
-        facts = {name: logs[name] for name in ("learning_rate", "grad_norm", "reward", "kl", "rewards/margins") if name in logs}
+        facts = {name: logs[name] for name in NOTED if logs.get(name) is not None}
         telling.note(step=step, loss=logs["loss"], **facts, tokens_per_second=rate)
         telling.line(step, of, logs["loss"], self.pace, self.lines)
 
@@ -110,23 +116,24 @@ class Watch(TrainerCallback):
         noted = telling.history()
         tests = [each["test_loss"] for each in noted if "test_loss" in each]
         return {
-            "train.loss": telling.last_loss(noted),
+            "train.loss": telling.last(noted),
             "test.loss": (min(tests) if self.best else tests[-1]) if tests else None,
-            "tokens_per_second": self.pace.mean,
+            "tokens_per_second": self.pace.mean or None,
             "memory_peak": telling.peak_memory(self.placed.device),
         }
 
 
-def run(trainer, watch, placed):
+def run(trainer, watch, placed, precision=None):
     """Train to the end, from the newest whole checkpoint if there is one; whoever asks it to stop finds a new one."""
     state = trainer.args.output_dir
     trainer.remove_callback(PrinterCallback)
     kept = keeping.newest(state)
     if placed.first:
         telling.rewind(keeping.step_of(kept) if kept else 0)
-        here = {"device": placed.device, "processes": placed.world, "micro_batch": placed.micro_batch}
-        moved = keeping.same_placement(here, state)
-        print(placed.words())
+        precision = precision or ("bf16" if trainer.args.bf16 else "fp16" if trainer.args.fp16 else "fp32")
+        dtype = placed.computes(precision)
+        moved = keeping.same_placement(placed.here(dtype), state)
+        print(placed.words(dtype, precision))
         if kept:
             print(f"goes on from {kept}")
             print(moved, end="\n" if moved else "")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from zyc import arch, estimates, fields
+from zyc.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
 from zyc.estimates import Training
-from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
+from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe, Spec
 from zyc.training import (
     HARNESS,
     OPTIMIZERS,
@@ -20,9 +21,7 @@ from zyc.training import (
     TWIN_STEPS,
     TWIN_WARMUP,
     Engine,
-    Optimizer,
-    Precision,
-    Schedule,
+    Train,
     TrainingPlacement,
     context_objections,
     data_objections,
@@ -32,72 +31,10 @@ from zyc.training import (
     sharding_files,
     why_not_carried,
 )
-from zyc.types import Adapter, Artifact, Dataset, Model, values_of
+from zyc.types import Adapter, Artifact, Dataset, Model
 
 FORMATS = ("messages", "prompt-completion", "text")
-WORDS = ("all-linear", "attention", "mlp")  # that stand for several layers
 RATES = {"full": 2e-5}  # of methods that do not train an adapter
-
-
-class Lora(Fields):
-    """The adapter: two thin matrices beside each layer that it changes."""
-
-    rank: fields.Integer = Field(16, ge=1, le=4096)
-    """How wide it is."""
-    alpha: fields.Number | None = Field(None, gt=0)
-    """How much it counts: it is scaled by alpha / rank; twice the rank when not given."""
-    dropout: fields.Share = Field(0.0, ge=0, lt=1)
-    """The share of its inputs that is left out at random."""
-    targets: Annotated[tuple[fields.Text, ...], BeforeValidator(fields.read_list)] = ("all-linear",)
-    """The layers that it changes: `all-linear`, `attention`, `mlp`, or their names."""
-    rslora: fields.Flag = False
-    """Scale by alpha / sqrt(rank), which keeps large ranks stable."""
-    init: Literal["default", "gaussian", "orthogonal", "pissa", "olora"] = "default"
-    """How it starts: without effect, or (`pissa`, `olora`) as the largest part of the layer itself."""
-    modules_to_save: Annotated[tuple[fields.Text, ...], BeforeValidator(fields.read_list)] = ()
-    """Layers that are trained whole and kept with it, such as `embed_tokens` and `lm_head`."""
-
-
-class EarlyStop(Fields):
-    """Stop when the test loss falls no further, and keep the step at which it was lowest."""
-
-    patience: fields.Integer = Field(2, ge=1)
-    """How many tests in a row may bring nothing."""
-    least: fields.Number = Field(0.0, ge=0)
-    """What counts as falling."""
-
-
-class Train(Fields):
-    """How it is trained."""
-
-    epochs: fields.Number | None = Field(None, gt=0)
-    """How often each row is seen; 3 when neither this nor `steps` is given."""
-    steps: fields.Integer | None = Field(None, ge=1)
-    """How many batches are seen, in place of `epochs`."""
-    batch: fields.Integer = Field(16, ge=1)
-    """Rows that each step learns from, over all processes; packed ones where `packing` is on."""
-    learning_rate: fields.Number | None = Field(None, gt=0)
-    """The highest rate of the schedule; 2e-4 for adapters and 2e-5 for `full` when not given."""
-    schedule: Schedule = "cosine"
-    """How the rate falls: by a cosine, a line, not at all, or only in the last fifth (`wsd`)."""
-    warmup: fields.Share = Field(0.03, ge=0, le=0.5)
-    """The share of steps in which the rate rises."""
-    precision: Precision = "bf16"
-    """What is computed in; `fp16` for accelerators without bf16."""
-    seed: fields.Integer = Field(0, ge=0)
-    """Which order the rows come in, where the adapter starts, what dropout leaves out."""
-    optimizer: Optimizer = "adamw"
-    """What turns gradients into steps."""
-    betas: tuple[fields.Number, fields.Number] = (0.9, 0.999)
-    """How long the optimizer remembers gradients and their squares."""
-    weight_decay: fields.Number = Field(0.0, ge=0)
-    """How much weights shrink by themselves."""
-    clip: fields.Number = Field(1.0, ge=0)
-    """The longest gradient; 0 for no bound."""
-    tests: fields.Integer = Field(4, ge=1)
-    """How often the test loss is measured, the last time after the last step."""
-    early_stop: EarlyStop | None = None
-    """Stop before the last step when the test loss falls no further."""
 
 
 class FinetuneSpec(Spec):
@@ -173,16 +110,7 @@ class Finetune(Kind[FinetuneSpec]):
         base = _base(case)
         if case.spec.method == "full":
             return replace(base, name=None, dtype=_dtype(case.spec), gated=None)
-        lora = case.spec.lora
-        rank = 2 * lora.rank if lora.init in ("pissa", "olora") else lora.rank  # kept as what it adds to the base as it was
-        return Adapter(
-            base=values_of(base),
-            method=case.spec.method,
-            rank=rank,
-            parameters=_parameters(base, case.spec, rank),
-            dtype="bf16" if case.spec.method == "qlora" else "fp32",
-            licence=base.licence,
-        )
+        return adapter_of(base, case.spec.lora, case.spec.method)
 
     def check(self, case: Case[FinetuneSpec]) -> Iterable[Objection]:
         """Base, data, adapter, batch, engine: whatever can be told from facts."""
@@ -197,7 +125,7 @@ class Finetune(Kind[FinetuneSpec]):
         yield from engine_objections(spec.engine, "SFTConfig")
         yield from _base_objections(base, data, spec)
         if spec.method != "full":
-            yield from _adapter_objections(base, spec)
+            yield from adapter_objections(base, spec.lora, spec.method)
         if spec.train.epochs is not None and spec.train.steps is not None:
             yield Objection("train.steps", "`epochs` and `steps` both say how long it trains", "keep one of them")
         if spec.train.early_stop is not None and data.test == 0:
@@ -231,14 +159,12 @@ class Finetune(Kind[FinetuneSpec]):
                 "spec": spec,
                 "adapter": spec.method != "full",
                 "quantized": spec.method == "qlora",
-                "converted": spec.lora.init in ("pissa", "olora"),
-                "alpha": spec.lora.alpha if spec.lora.alpha is not None else 2 * spec.lora.rank,
-                "targets": _targets(_base(case), spec.lora.targets),
-                "init": True if spec.lora.init == "default" else spec.lora.init,
+                **values_for(_base(case), spec.lora),
                 "epochs": epochs,
                 "learning_rate": rate,
                 "optimizer": OPTIMIZERS[spec.train.optimizer],
                 "dtype": _dtype(spec),
+                "kept": "bf16" if spec.method == "qlora" else "fp32",
             }
         )
 
@@ -265,7 +191,7 @@ def _training(case: Case[FinetuneSpec]) -> Training:
     steps = spec.train.steps
     if steps is None and rows is not None:
         steps = estimates.epochs_in_steps(rows, spec.train.epochs or 3, spec.train.batch)
-    learned = arch.parameters(base) if spec.method == "full" else _parameters(base, spec, spec.lora.rank)
+    learned = arch.parameters(base) if spec.method == "full" else parameters_of(base, spec.lora, spec.method, spec.lora.rank)
     kept = {"qlora": 2, "full": arch.BYTES[spec.train.precision]}.get(spec.method, 4)
     return Training(
         model=base,
@@ -293,28 +219,6 @@ def _dtype(spec: FinetuneSpec) -> str:
     return spec.train.precision
 
 
-def _meant(targets: tuple[str, ...]) -> str | tuple[str, ...]:
-    """A word for several layers, or their names."""
-    return targets[0] if len(targets) == 1 and targets[0] in WORDS else targets
-
-
-def _targets(base: Model, targets: tuple[str, ...]) -> str | list[str]:
-    """The layers as peft takes them."""
-    if targets == ("all-linear",) or targets[0] not in WORDS:
-        return targets[0] if targets == ("all-linear",) else sorted(targets)
-    split = [name for name in arch.SPLIT if (name in arch.ATTENTION) == (targets[0] == "attention")]
-    return sorted(each.name for each in arch.targeted(base, targets[0])) or sorted(split)
-
-
-def _parameters(base: Model, spec: FinetuneSpec, rank: int) -> int | None:
-    """Those of the adapter, and of the layers that it keeps whole."""
-    count = arch.adapter_parameters(base, rank, _meant(spec.lora.targets), dora=spec.method == "dora")
-    if count is None or base.width is None:
-        return None
-    whole = {"embed_tokens", "lm_head"} & {*spec.lora.modules_to_save}
-    return count + (min(len(whole), 1) if base.tied else len(whole)) * base.width * (base.vocabulary or 0)
-
-
 def _base_objections(base: Model, data: Dataset, spec: FinetuneSpec) -> Iterable[Objection]:
     """A base that can be trained at all, and whose chat template can say what is trained."""
     if base.quantized:
@@ -328,26 +232,3 @@ def _base_objections(base: Model, data: Dataset, spec: FinetuneSpec) -> Iterable
         yield Objection(
             "loss_on", says, "give its tokenizer a `chat_template` that zyc knows or that has marks; or `loss_on: all`"
         )
-
-
-def _adapter_objections(base: Model, spec: FinetuneSpec) -> Iterable[Objection]:
-    """Layers that are there, and a rank that they have room for."""
-    known = {each.name: each for each in arch.linears(base)}
-    for at, target in enumerate(spec.lora.targets):
-        if target == "lm_head":
-            yield Objection(
-                f"lora.targets.{at}", "trl trains no adapter on `lm_head`", "`modules_to_save: lm_head` trains it whole"
-            )
-        elif target in WORDS:
-            if len(spec.lora.targets) > 1:
-                yield Objection(f"lora.targets.{at}", f"`{target}` stands for several layers by itself", "write it alone")
-        elif known and target not in (*known, "embed_tokens"):
-            says = f"a {base.family} has no layer `{target}` that an adapter could change"
-            yield Objection(f"lora.targets.{at}", says, f"it has {', '.join(sorted(known))}")
-    least = min((min(each.into, each.out) for each in arch.targeted(base, _meant(spec.lora.targets))), default=spec.lora.rank)
-    if spec.lora.rank > least:
-        says = f"a rank of {spec.lora.rank} is more than the smallest layer has ({least})"
-        yield Objection("lora.rank", says, f"`rank: {max(1, least // 4)}` is plenty")
-    if spec.method == "qlora" and spec.lora.init in ("pissa", "olora"):
-        says = f"`{spec.lora.init}` takes a part of each layer away, which four bits cannot give"
-        yield Objection("lora.init", says, "leave `init` out, or use `method: lora`")
