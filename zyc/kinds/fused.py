@@ -46,7 +46,7 @@ class Fused(Kind[FusedSpec]):
 
     def proves(self, spec: FusedSpec) -> Mapping[str, Any]:
         """It answers as the base with the adapter beside it."""
-        return {"adapter": spec.source, "base": spec.base}
+        return {"against": spec.source, "base": spec.base}
 
     def facts(self, case: Case[FusedSpec]) -> Model:
         """Those of the base."""

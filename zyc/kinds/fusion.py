@@ -16,7 +16,7 @@ class FusionSpec(Spec):
 
     subject: fields.Ref[Artifact]
     """The fused model."""
-    adapter: fields.Ref[Adapter]
+    against: fields.Ref[Adapter]
     """The adapter."""
     base: fields.Ref[Model]
     """The model that it was trained on."""
@@ -60,7 +60,7 @@ class Fusion(Kind[FusionSpec]):
 
     def recipe(self, case: Case[FusionSpec]) -> Recipe:
         """In single precision where that can be held; four bits are looked at where training saw them."""
-        base, adapter = case.inputs["base"], case.inputs["adapter"]
+        base, adapter = case.inputs["base"], case.inputs["against"]
         assert isinstance(base, Model)
         assert isinstance(adapter, Adapter)
         count = (base.layers or 0) * (base.width or 0) ** 2 * 12  # about: enough to tell small from large

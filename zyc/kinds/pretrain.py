@@ -110,7 +110,7 @@ class Pretrain(Kind[PretrainSpec]):
         "mfu": Measure("share of the arithmetic that the machine could do", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
     }
-    harness = (*HARNESS, "peaks.py")
+    harness = (*HARNESS, "peaks.py", "trackers.py")
     shares = ("bases.py", "chats.py", "schedules.py")
 
     def twin(self, spec: PretrainSpec) -> PretrainSpec:
