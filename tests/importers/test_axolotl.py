@@ -268,20 +268,67 @@ def test_texts_without_end_are_a_pretraining():
         """,
         "axolotl",
     )
-    assert seen.row("pretraining_dataset[0].text_column").becomes == "texts.map.text"
-    assert seen.row("max_steps").becomes == "steps"
-    assert seen.row("learning_rate").becomes == "learning_rate"
-    assert "batch_tokens" in seen.row("gradient_accumulation_steps").becomes
+    assert seen.refused == {}
+    assert seen["datasets.texts"] == {"from": "data/texts.jsonl", "format": "text", "map": {"text": "body"}}
+    run = seen["pretrains.run"]
+    assert (run["model"], run["data"], run["steps"], run["context"]) == ("tiny", "texts", "1000", "1024")
+    assert (run["batch_tokens"], run["warmup"], run["learning_rate"]) == ("8192", "10%", "1e-3")
+    assert (run["weight_decay"], run["betas"]) == ("0.0", ["0.9", "0.999"])  # axolotl's defaults; zyc's are others
 
 
-@pytest.mark.parametrize("word", ["dpo", "ipo", "kto", "orpo", "grpo"])
-def test_a_method_of_preferences_is_an_alignment(word):
+@pytest.mark.parametrize(
+    ("more", "fields"),
+    [
+        ("rl: dpo\nrl_beta: 0.2", {"method": "dpo", "beta": "0.2", "adapter": "lora"}),
+        ("rl: dpo\ndpo_loss_type: [sigmoid, sft]\ndpo_loss_weights: [1.0, 0.1]", {"loss": {"sigmoid": "1.0", "sft": "0.1"}}),
+        ("rl: ipo", {"method": "dpo", "loss": ["ipo"]}),
+        ("rl: kto\nkto_desirable_weight: 0.2", {"method": "kto", "engine": {"desirable_weight": "0.2"}}),
+        ("rl: orpo\norpo_alpha: 0.1", {"method": "orpo", "beta": "0.1"}),
+        (
+            "reward_model: true\ncenter_rewards_coefficient: 0.01",
+            {"method": "reward", "engine": {"center_rewards_coefficient": "0.01"}},
+        ),
+        ("rl: dpo\nadapter:", {"adapter": "none"}),
+    ],
+)
+def test_a_method_of_preferences_is_an_alignment(more, fields):
     """`rl` names the method; its settings become fields or settings of the engine."""
-    entry = "datasets: [{path: b.jsonl, type: chat_template.default, field_chosen: chosen}]"
-    seen = axolotl(f"rl: {word}\nrl_beta: 0.2\n{entry}", without=["datasets", "- path", "type"])
-    assert seen.becomes["rl"].startswith("method")
-    assert seen.becomes["rl_beta"] == "beta"
-    assert seen.becomes["datasets[0].type"] == "b.format"
+    entry = "datasets: [{path: b.jsonl, type: chat_template.default, field_chosen: better}]"
+    without = ["datasets", "- path", "type", "sample_packing", *(["adapter"] if "adapter" in more else [])]
+    seen = axolotl(f"{more}\n{entry}", without=without)
+    assert seen.refused == {}
+    assert seen["datasets.b"]["format"] == "preference"
+    assert seen["datasets.b.map"] == {"chosen": "better"}
+    node = seen["alignments.run"]
+    assert {field: node[field] for field in fields} == fields
+
+
+def test_rewards_are_functions_of_files():
+    """GRPO's functions of modules are functions in files; how answers are drawn has its fields."""
+    seen = axolotl(
+        """
+rl: grpo
+trl:
+  num_generations: 4
+  max_completion_length: 128
+  temperature: 0.7
+  epsilon: 0.2
+  loss_type: grpo
+  use_vllm: true
+  reward_funcs: [rewards.style, rewards.truth]
+  reward_weights: [1.0, 2.0]
+datasets: [{path: b.jsonl, type: chat_template}]
+""",
+        without=["datasets", "- path", "type", "sample_packing"],
+    )
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert node["rewards"][1] == {"file": "rewards.py", "function": "truth", "weight": "2.0"}
+    assert node["rollout"] == {"generations": "4", "max_tokens": "128", "temperature": "0.7"}
+    assert (node["loss"], node["engine"]) == ("grpo", {"epsilon": "0.2"})
+    assert (
+        axolotl("rl: grpo\ntrl: {rollout_func: mine.roll}").refused["trl.rollout_func"] == "axolotl's own variant of the method"
+    )
 
 
 def test_what_has_no_counterpart_at_all_leaves_nothing_to_write():

@@ -26,7 +26,7 @@ _ENGINE_OPTIMIZER = "the engine has no such optimizer setting"
 
 _SETTINGS = (
     becomes("train.learning_rate", "learning_rate", values.number),
-    becomes("train.weight_decay", "weight_decay", values.number),
+    together("as axolotl has it", "weight_decay"),
     becomes("train.clip", "max_grad_norm", values.number),
     becomes("engine.adam_epsilon", "adam_epsilon adam_eps", values.number),
     becomes("engine.neftune_noise_alpha", "neftune_noise_alpha noisy_embedding_alpha", values.number),
@@ -382,7 +382,7 @@ _RL = (
         trl.beta trl.max_completion_length trl.num_generations trl.temperature trl.top_p trl.top_k trl.min_p
         trl.repetition_penalty trl.reward_funcs trl.reward_weights trl.epsilon trl.epsilon_high trl.num_iterations
         trl.loss_type trl.scale_rewards trl.mask_truncated_completions trl.importance_sampling_level trl.sync_ref_model
-        trl.ref_model_mixup_alpha trl.ref_model_sync_steps trl.generation_batch_size
+        trl.ref_model_mixup_alpha trl.ref_model_sync_steps
         """,
     ),
     nothing(

@@ -27,6 +27,11 @@ MARKS = (
 )
 _STAGES = {"pt": "pretrains", "sft": "finetunes", "dpo": "alignments", "kto": "alignments", "rm": "alignments"}
 _LOSSES = {"sigmoid": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
+# of each method, the keys that are settings of the engine under another name
+_ENGINE = {
+    "dpo": {"dpo_label_smoothing": "label_smoothing", "ld_alpha": "ld_alpha"},
+    "kto": {"kto_chosen_weight": "desirable_weight", "kto_rejected_weight": "undesirable_weight"},
+}
 _COLUMNS = {  # theirs -> what a row of zyc's has, and what theirs is called when nobody says
     "prompt": ("instruction", "instruction"),
     "query": ("input", "input"),
@@ -120,26 +125,18 @@ def _stage(work: Work, node: Node, stage: str) -> None:
     if method != "reward":
         work.put(node, "beta", given.read("pref_beta", values.number, Plain("0.1")), "pref_beta")
     _preference(work, node, loss if method == "dpo" else "")
-    for key, name in (
-        ("dpo_label_smoothing", "label_smoothing"),
-        ("kto_chosen_weight", "desirable_weight"),
-        ("kto_rejected_weight", "undesirable_weight"),
-        ("ld_alpha", "ld_alpha"),
-    ):
+    for key, name in _ENGINE.get(method, {}).items():
         work.move(node, f"engine.{name}", key, values.number)
 
 
 def _preference(work: Work, node: Node, loss: str) -> None:
     """The loss of DPO, with a part of the plain one where the file has it."""
     given = work.given
-    share = given.amount("pref_ftx", 0.0)
-    if share > 0:
-        work.put(node, "engine.loss_type", [loss, "sft"], "pref_loss", "pref_ftx")
-        work.put(node, "engine.loss_weights", [1, share], "pref_ftx")
-    elif loss not in ("", "sigmoid"):
-        work.put(node, "engine.loss_type", [loss], "pref_loss")
+    share = given.read("pref_ftx", values.number, Plain("0"))
+    if float(share) > 0 and loss:
+        work.put(node, "loss", {loss: 1, "sft": share}, "pref_loss", "pref_ftx")
     elif loss:
-        given.becomes("pref_loss", "method", "the usual one")
+        work.put(node, "loss", loss, "pref_loss")
 
 
 def _method(work: Work, node: Node) -> None:
@@ -167,8 +164,7 @@ def _method(work: Work, node: Node) -> None:
         else:
             given.becomes(by, "pretrains", "all weights")
         return
-    field = "method" if node.section == "finetunes" else "tuning"
-    work.put(node, field, ours, by, bits, "use_dora")
+    training.method(work, node, ours, by, bits, "use_dora")
     for key in ("quant_config.name", "quantization_method"):
         given.drop(key, "zyc quantizes by bitsandbytes")
     if ours != "full":
@@ -186,7 +182,7 @@ def _lora(work: Work, node: Node) -> None:
     work.put(node, "lora.alpha", given.read(alpha, values.number, Plain(str(2 * width))), alpha, why="twice the rank")
     work.move(node, "lora.dropout", drop, values.number)
     names = given.comma_words(target) or ["all"]
-    work.put(node, "lora.targets", "all-linear" if names == ["all"] else names, target)
+    training.targets(work, node, ["all-linear"] if names == ["all"] else names, target)
     if given.on("use_rslora"):
         work.put(node, "lora.rslora", ON, "use_rslora")
     if given.on("pissa_init"):
@@ -376,6 +372,9 @@ def _pace(work: Work, node: Node) -> None:
         training.optimizer(work, node, "optim_config.name", "adamw_torch")
     else:
         training.optimizer(work, node, "optim", "adamw_torch")
+    rate = given.read("learning_rate", values.number, Plain("5e-5"))
+    work.put(node, work.fitting(node, "train.learning_rate"), rate, "learning_rate")
+    training.decay(work, node, "weight_decay", "0.0")
     training.betas(work, node, "adam_beta1", "adam_beta2")
     work.move(node, "engine.optim_args", "optim_args", values.text)
     work.move(node, "engine.optim_target_modules", "optim_target_modules")
