@@ -77,7 +77,7 @@ def ticks(low, high, count=4):
         return [low]
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * each for each in (1, 2, 2.5, 5, 10) if power * each >= rough * 0.999)
+    step = next(power * each for each in (1, 2, 2.5, 5, 10) if power * each >= rough * 0.75)
     first = math.ceil(low / step - 1e-9)
     return [(first + at) * step for at in range(int((high - first * step) / step + 1e-9) + 1)]
 
