@@ -282,7 +282,7 @@ def test_texts_without_end_are_a_pretraining():
         ("rl: dpo\nrl_beta: 0.2", {"method": "dpo", "beta": "0.2", "adapter": "lora"}),
         ("rl: dpo\ndpo_loss_type: [sigmoid, sft]\ndpo_loss_weights: [1.0, 0.1]", {"loss": {"sigmoid": "1.0", "sft": "0.1"}}),
         ("rl: ipo", {"method": "dpo", "loss": ["ipo"]}),
-        ("rl: kto\nkto_desirable_weight: 0.2", {"method": "kto", "engine": {"desirable_weight": "0.2"}}),
+        ("rl: kto\nkto_desirable_weight: 0.2", {"method": "kto", "group": "2", "engine": {"desirable_weight": "0.2"}}),
         ("rl: orpo\norpo_alpha: 0.1", {"method": "orpo", "beta": "0.1"}),
         (
             "reward_model: true\ncenter_rewards_coefficient: 0.01",

@@ -81,6 +81,7 @@ def convert(work: Work) -> None:
     _template(work)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
+    _rl(work, node)
     datasets(work, node)
     work.put(node, "context", given.integer("sequence_len", 512), "sequence_len")
     _placement(work, node)
@@ -89,7 +90,6 @@ def convert(work: Work) -> None:
     _pace(work, node)
     _packing(work, node)
     training.seed(work, node, "seed", 42)
-    _rl(work, node)
     _trackers(work, node)
     _plugins(work)
 
