@@ -108,7 +108,7 @@ def publish_weights(weights, model, base, out="out", *, dtype="bf16"):
     """A model whose weights were gathered from wherever they were, kept as `publish_model` keeps one."""
     import torch
 
-    tied = set(model._tied_weights_keys or ()) if model.config.tie_word_embeddings else set()  # noqa: SLF001  # it has no other name
+    tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     kept = {name: each.to(getattr(torch, DTYPES[dtype])) for name, each in weights.items() if name not in tied}
     model.save_pretrained("tmp/made", state_dict=kept)
     publish_model("tmp/made", base, out, dtype=dtype)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from zyc import gates, kinds
 from zyc.gates import Verdict
 from zyc.graph import Graph, Node
+from zyc.measures import matches
 from zyc.quantity import about, in_bytes, in_time
 from zyc.report.console import Console, cells, clipped, safe
 from zyc.report.outlook import whole

@@ -28,6 +28,9 @@ EPOCHS = {{ epochs }}
 STEPS = {{ spec.train.steps }}
 TESTS = {{ spec.train.tests }}
 PRECISION = {{ spec.train.precision }}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of SFTConfig, passed on as they are
+{% endif %}
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -132,7 +135,7 @@ trainer = SFTTrainer(
         report_to=placed.trackers,
         disable_tqdm=True,
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),
