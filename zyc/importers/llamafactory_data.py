@@ -54,12 +54,11 @@ def datasets(work: Work, node: Node) -> None:
     if not made:
         return
     size = given.amount("val_size", 0.0)
-    for each in made if size > 0 else ():
-        if size > 1 and len(made) > 1:
-            given.refuse("val_size", "a number of rows of several datasets together", "write a share: `val_size: 0.1`")
-        else:
-            work.put(each, "split.test", int(size) if size >= 1 else percent(size), "val_size")
-            work.put(each, "split.seed", given.integer("seed", 42), "seed")
+    if size >= 1:
+        given.refuse("val_size", "a number of rows, and what is held out here is a share", "write a share: `val_size: 0.1`")
+    for each in made if 0 < size < 1 else ():
+        work.put(each, "split.test", percent(size), "val_size")
+        work.put(each, "split.seed", given.integer("seed", 42), "seed")
     if given.on("max_samples"):
         for each in made:
             work.put(
