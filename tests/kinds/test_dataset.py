@@ -343,3 +343,50 @@ def test_a_twin_has_a_stand_in_for_the_hub(workshop, monkeypatch):
     workshop.spec("datasets: {my-texts: {hub: other/texts, stand_in: data/few.jsonl}}")
     build(workshop, twin=True)
     assert [row["text"] for row in rows_of(workshop, "my-texts", twin=True)] == ["few"]
+
+
+EVERYTHING = """
+datasets:
+  my-exam: {from: data/exam.csv, format: questions}
+  my-old: {from: "data/old/*.jsonl", format: sharegpt}
+  my-chats:
+    about: everything that a dataset can be made of
+    from: [{path: data/chats.jsonl, weight: 70%}, {node: my-old, weight: 30%}]
+    generate:
+      grammar: data/calls.grammar.yml
+      count: 60
+      balance: {form: {open_app: 10, add_todo: 50}}
+      holdout: {slots: [open, app], share: 20%, seed: 1}
+      seed: 2
+    format: messages
+    map: {topic: meta.topic, kind: {value: "it's \\"so\\""}}
+    max_bad: 3
+    clean:
+      - unicode: nfc
+      - mojibake
+      - html
+      - length: {min: 10, max: 4000}
+      - language: {keep: [fr, en], among: [fr, en, de]}
+      - quality: {words: 2}
+      - redact: [email, phone, iban, {pattern: "\\\\d{16}", instead: "<CARD>"}]
+      - drop: duplicates
+      - drop: {duplicates: minhash, similarity: 90%}
+      - decontaminate: my-exam
+    split: {test: 10%, stratify: topic, group: [topic, kind], seed: 7}
+    cap: 10k
+    licence: cc-by-4.0
+    placement: {cpus: 4}
+"""
+
+
+
+def test_everything(workshop, golden):
+    """Every value of a spec is a literal in one script, with the modules that do the work beside it."""
+    grammar(workshop, "calls")
+    workshop.write("data/exam.csv", "question,answer\none?,1\n")
+    for path in ("data/chats.jsonl", "data/old/a.jsonl"):
+        workshop.write(path, "{}\n")
+    workshop.spec(EVERYTHING)
+    front = workshop.front()
+    for name in ("my-chats", "my-chats.proof"):
+        golden(front, name, under=f"{front.graph.vertices[name].kind}/")

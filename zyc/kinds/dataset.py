@@ -125,7 +125,14 @@ class DatasetKind(Kind[DatasetSpec]):
             "tokenizer": "" if spec.tokenizer is None else "in/tokenizer",
             "uses": _uses(case),
         }
-        return Recipe(values=values, files=grammar)
+        return Recipe(values=values, files=grammar, without=_without(spec))
+
+
+def _without(spec: DatasetSpec) -> frozenset[str]:
+    """The modules of sources that it does not have."""
+    told = {"grammar.py": spec.generate is None, "writing.py": spec.written is None}
+    told |= dict.fromkeys(("published.py", "hub.py"), not spec.hub) | dict.fromkeys(("tokens.py", "chats.py"), spec.tokenizer is None)
+    return frozenset(name for name, gone in told.items() if gone)
 
 
 def _as_json(value: object) -> str:

@@ -107,7 +107,7 @@ def _generated(case: Case[DatasetSpec], generate: Generate) -> Iterator[Objectio
     yield from _holdout(grammar, generate)
     yield from _copies(grammar, generate)
     yield from _room(grammar, generate)
-    columns = {*grammar.columns, *(name for told in grammar.forms.values() for name in told["columns"])}
+    columns = {*case.spec.map, *grammar.columns, *(name for told in grammar.forms.values() for name in told["columns"])}
     split = case.spec.split
     for field, names in (("split.stratify", split.stratify), ("split.group", split.group)) if split else ():
         for name in names:
