@@ -2,16 +2,18 @@
 
 PYTHON  ?= python3
 JOBS    ?= 2
-# What the demo and the tests need besides the light core, such as `train,gguf`. None so far.
-ENGINES ?=
+# What the demo and the tests need besides the light core: extras of pyproject.toml.
+ENGINES ?= data,gguf,train
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The bindings of llama.cpp are installed without a build of their own: the toolchain brings the libraries, and the tools.
+export CMAKE_ARGS := -DLLAMA_BUILD=OFF -DLLAVA_BUILD=OFF
 bin     := .venv/bin
 install := $(bin)/pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # one pip at a time
-.PHONY: help demo demo-plan test test-fast check torture bench peers pins clean
+.PHONY: help demo demo-plan test test-fast check torture toolchain bench peers pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,14 +26,17 @@ demo: demo-plan .venv/engines ## plan and build a small graph, from nothing, and
 demo-plan: .venv/core
 	$(bin)/zyc plan specs/hello.yml
 
-test: .venv/test ## all tests but the heavy ones: what CI runs
+test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
 	$(bin)/pytest
 
 test-fast: .venv/test ## the tests that a person waits for
 	$(bin)/pytest -n $(JOBS) -m "not slow and not torture"
 
-torture: .venv/test ## the heavy reliability runs
+torture: .venv/test toolchain ## the heavy reliability runs
 	$(bin)/pytest -m torture
+
+toolchain: .venv/engines ## fetch and build llama.cpp, once for this machine, in ~/.cache/zyc
+	$(bin)/python templates/lib/llama_home.py build
 
 check: .venv/check ## lint, format, types, layers
 	$(bin)/ruff check

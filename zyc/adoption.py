@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -230,7 +230,7 @@ class Adoption:
         store = Store.open(front.world, front.project.store)
         told: Callable[[Problem], None] = front.warnings.append
         traces, roots = Traces(store, told=told), Roots(store, front.project.root, twin=front.call.twin, told=told)
-        *others, last = found
+        last = found[-1]
         with store.sharing(), self._alone(store, last):
             there = traces.read(last.trace.key)
             if there is not None and store.has(there.tree):
@@ -265,7 +265,8 @@ class Adoption:
                 journal.record(whole)
             roots.set(last.node, whole.key)
             store.expose(front.project.link(last.node, twin=front.call.twin), whole.tree)
-            self._keep_notes(home, whole)
+            with suppress(OSError):  # of a result that is kept, what people read of it may be missing
+                self._keep_notes(home, whole)
         return [*others, replace(last, trace=whole)]
 
     @contextmanager
@@ -281,7 +282,8 @@ class Adoption:
             self.parcel.unpack(home)
             yield home
         finally:
-            world.remove_tree(home)
+            with suppress(OSError):  # `gc` finds it; what is being told already matters more
+                world.remove_tree(home)
 
     def _checked(self, home: Path, trace: Trace) -> Trace:
         """What came is what was packed; its measures are well-formed, and no secret is in it."""

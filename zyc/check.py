@@ -26,6 +26,17 @@ LIMITED: Mapping[str, tuple[str, ...]] = {
     "qwen-research": ("research",),
     "other-nc": ("research", "personal"),
 }
+_LLAMA = "fewer than 700 million people use it in a month, `Built with Llama` is shown"
+# licences that allow commercial use on conditions
+CONDITIONS: Mapping[str, str] = {
+    "llama2": "fewer than 700 million people use it in a month, and its answers teach no other family of models",
+    "llama3": f"{_LLAMA}, what is made of it is named `Llama 3...`, and its answers teach no other family of models",
+    "llama3.1": f"{_LLAMA}, and what is made of it is named `Llama...`",
+    "llama3.2": f"{_LLAMA}, and what is made of it is named `Llama...`",
+    "llama3.3": f"{_LLAMA}, and what is made of it is named `Llama...`",
+    "gemma": "whoever gets it, or what is made of it, is bound to Google's terms and to its list of forbidden uses",
+    "qwen": "fewer than 100 million people use it in a month",
+}
 
 
 def check(compiled: Compiled, graph: Graph, settlement: Settlement) -> list[Trouble]:
@@ -110,6 +121,23 @@ def _licences(graph: Graph, settlement: Settlement) -> Iterator[Problem]:
                     "file": node.span.file,
                 }
                 yield problem("licence", at, graph.vertices[source].span, **facts)
+
+
+def conditions(graph: Graph, settlement: Settlement) -> list[Problem]:
+    """What licences ask in return for `use: commercial`: no errors, but to be known before anything is built."""
+    told: dict[tuple[str, str], Problem] = {}
+    uses = {file: header.use for file, header in graph.headers.items() if header.use == "commercial"}
+    for node in graph.nodes() if uses else ():
+        if node.span.file not in uses or node.inserted:
+            continue
+        for source in sorted({node.name, *graph.upstream([node.name])} & settlement.nodes.keys()):
+            licence = str(getattr(settlement.nodes[source].facts, "licence", None) or "").lower()
+            first = not any(not edge.order for edge in graph.vertices[source].edges)  # what stands on it has the same
+            if licence in CONDITIONS and first and (node.span.file, licence) not in told:
+                at = dict(graph.headers[node.span.file].spans)["use"]
+                facts = {"source": source, "licence": licence, "conditions": CONDITIONS[licence]}
+                told[node.span.file, licence] = problem("licence-conditions", at, **facts)
+    return list(told.values())
 
 
 def _unread(compiled: Compiled, graph: Graph, known: Known) -> Iterator[Problem]:

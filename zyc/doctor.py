@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from zyc import kinds
 from zyc import lock as locks
 from zyc import project as projects
 from zyc.errors import ZycError
@@ -38,6 +40,7 @@ def examine(world: World, here: Path) -> list[Finding]:
         *_machine(world),
         *_extras(probe),
         *_toolchain(probe),
+        *_llama_cpp(world),
         *_lock(world, probe, here),
     ]
 
@@ -102,12 +105,28 @@ def _machine(world: World) -> Iterator[Finding]:
     cards = [line.strip() for line in text.splitlines() if line.strip()] if code == 0 else []
     yield Finding("this machine", "GPU", bool(cards), "; ".join(cards) or "none: twins, small models and merges need none")
     for card in cards:
-        capability = re.search(r"(\d+)\.(\d+)$", card)
-        if capability and int(capability[1]) >= 12:
-            torch = _torch_cuda()
-            old = torch is not None and torch < (13, 0) and "GB10" in card
-            says = "sm_121 needs CUDA 13" if old else "its CUDA version is new enough"
-            yield Finding("this machine", "CUDA", not old, says, "pip install a torch that is built for CUDA 13")
+        yield from findings_of_card(card, _torch_cuda())
+
+
+def findings_of_card(card: str, torch: tuple[int, int] | None) -> Iterator[Finding]:
+    """What has to be known of an accelerator, `Tesla T4, 15360 MiB, 7.5`, and the CUDA that the installed torch is built for."""
+    found = re.search(r"(\d+)\.(\d+)$", card)
+    if found is None:
+        return
+    capability = int(found[1]), int(found[2])
+    if capability >= (12, 0):
+        old = torch is not None and torch < (13, 0) and "GB10" in card
+        says = "sm_121 needs CUDA 13" if old else "its CUDA version is new enough"
+        yield Finding("this machine", "CUDA", not old, says, "pip install a torch that is built for CUDA 13")
+    if capability < (8, 0):
+        says = "none: `precision: fp16` trains here, and is another recipe, with a key of its own"
+        yield Finding("this machine", "bf16", fine=False, says=says, mend="an A10G, A100 or newer has it")
+    if capability < (7, 5):
+        new = torch is not None and torch >= (12, 8)
+        says = (
+            f"the installed torch has no code for sm_{capability[0]}{capability[1]}" if new else "its CUDA version is old enough"
+        )
+        yield Finding("this machine", "CUDA", not new, says, "pip install a torch that is built for CUDA 12.6")
 
 
 def _torch_cuda() -> tuple[int, int] | None:
@@ -145,6 +164,27 @@ def _toolchain(probe: Probe) -> Iterator[Finding]:
         yield Finding(
             "to build engines", tool, version is not None, version or f"missing: {what}", _install({"c++": "g++"}.get(tool, tool))
         )
+
+
+def llama_home() -> Path:
+    """The program that fetches and builds llama.cpp: the module that steps use, so both say the same."""
+    return kinds.templates_of("gguf")[0] / "lib" / "llama_home.py"
+
+
+def _llama_cpp(world: World) -> Iterator[Finding]:
+    """Whether the engine that converts, quantizes and serves is here, and how long it would take."""
+    try:
+        code, text = world.output([sys.executable, str(llama_home()), "look"], seconds=20)
+        told = json.loads(text) if code == 0 else None
+    except (OSError, TimeoutError, ValueError):
+        told = None
+    if told is None:
+        yield Finding("to build engines", "llama.cpp", fine=False, says="cannot be looked for: `zyc doctor --build` tells why")
+        return
+    minutes = max(1, round(told["seconds"] / 60))
+    where = "its source is here" if told["source"] else "not here"
+    says = f"{told['version']}, built for this machine" if told["build"] else f"{where}: about {minutes} min, once"
+    yield Finding("to build engines", "llama.cpp", told["build"], says, "zyc doctor --build")
 
 
 def _lock(world: World, probe: Probe, here: Path) -> Iterator[Finding]:

@@ -169,6 +169,9 @@ WORDING: dict[str, Says] = {
         "choose another source, or say `use: {allowed}` in {file}",
         also="`{source}` is declared here",
     ),
+    "licence-conditions": Says(
+        "commercial use of `{source}` has conditions ({licence})", "it is allowed while {conditions}: read the licence"
+    ),
     "bad-template": Says("the template `{template}` {reason}", "{help}"),
     "bad-lock": Says("`{file}` cannot be read: {reason}", "restore it from version control, or remove it and run `zyc lock`"),
     "unpinned": Says("`{name}` has no pin in zyc.lock ({owner}, `{field}`)", "run `zyc lock`; `--frozen` adds none"),
@@ -195,6 +198,7 @@ WORDING: dict[str, Says] = {
         "`{node}` cannot run on this machine: {lacks}",
         "run it elsewhere, correct its `placement`, or build the rest with `--partial`",
     ),
+    "no-device-here": Says("`{node}` cannot run on this machine: {lacks}", "{remedies}; `--partial` builds the rest"),
     "plan-moved": Says("`{node}` {what}", "look again: `zyc plan --out FILE`, then `zyc build --plan FILE`"),
     "not-a-plan": Says("`{file}` is not a plan that this zyc wrote", "`zyc plan --out FILE` writes one"),
     "plan-and-nodes": Says(
@@ -253,7 +257,9 @@ WORDING: dict[str, Says] = {
     "project-there": Says("`{path}` holds a project already", "`zyc plan` shows it"),
     "not-a-revision": Says("git knows no revision `{text}` here", "{hint}"),
     # --- files of other tools (importers) ---
-    "not-importable": Says("`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"),
+    "not-importable": Says(
+        "`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"
+    ),
     "key-refused": Says("`{key}` of {tool}: {why}", "{help}"),
     "key-missing": Says("`{key}`: {why}", "{help}"),
     "spec-there": Says("`{path}` is there already", "`--force` replaces it; `-o` or `--name` writes another one"),

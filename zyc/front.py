@@ -13,7 +13,7 @@ from zyc import lock as locks
 from zyc import project as projects
 from zyc import search as searches
 from zyc import site as sites
-from zyc.check import check, notes
+from zyc.check import check, conditions, notes
 from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
 from zyc.compile.choose import measured_at
 from zyc.errors import Problem, ZycError
@@ -262,7 +262,8 @@ class Front:
             troubles = check(compiled, graph, real)
             if troubles:
                 raise ZycError(each.problem for each in troubles)
-            self.warnings += [each for each in notes(compiled, graph, real) if each not in self.warnings]
+            said = (*notes(compiled, graph, real), *conditions(graph, real))
+            self.warnings += [each for each in said if each not in self.warnings]
         if not self.call.twin:
             return real
         small = rehearsal(graph, real)

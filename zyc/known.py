@@ -11,13 +11,15 @@ from zyc.kind import Found, Hub
 
 # a package that only some nodes need stands in a branch of its template: `{% if spec.language %}`
 BLOCK = re.compile(r"^# /// script\n(?:(?:#|\{%).*\n)*?# ///$", re.MULTILINE)
+_BRANCH = re.compile(r"\{%.*?%\}")
 DEPENDENCY = re.compile(r'"([A-Za-z0-9._-]+)(\[[A-Za-z0-9._,-]+\])?"')
 
 
 def named(scripts: Iterable[str]) -> tuple[str, ...]:
     """The packages that scripts name in their `# /// script` blocks."""
     blocks = (BLOCK.search(text) for text in scripts)
-    return tuple(sorted({found[1] for block in blocks if block for found in DEPENDENCY.finditer(block[0])}))
+    texts = (_BRANCH.sub("", block[0]) for block in blocks if block)
+    return tuple(sorted({found[1] for text in texts for found in DEPENDENCY.finditer(text)}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,6 @@ class Decision(NamedTuple):
     estimate: Estimate = NOTHING_KNOWN
     measured: bool = False  # the estimate is what an earlier run took
     thought: Estimate = NOTHING_KNOWN  # what arithmetic says of it on this machine, whatever runs say
-    factor: float = 1.0  # how much longer runs of its kind take than arithmetic says
     gates: tuple[GateOutlook, ...] = ()
     cannot: str = ""  # what this machine lacks for it
     resume: str = ""  # why a state that is there cannot go on
@@ -147,14 +146,6 @@ class Plan:
             told[vertex.name] = tuple(dict.fromkeys((*above, *own))) if own or above else ()
         return told
 
-    @cached_property
-    def working(self) -> tuple[Decision, ...]:
-        """The nodes that would run and that an accelerator makes quicker; a rehearsal on a processor needs none."""
-        if self.settlement.twin and not self.settlement.known.machine.gpus:
-            return ()
-        acting = (State.RUN, State.RESUME, State.MAYBE)
-        return tuple(each for each in self.decisions.values() if each.estimate.work is not None and each.state in acting)
-
     @property
     def fetches(self) -> tuple[Decision, ...]:
         """The nodes whose trees would come from the remote."""
@@ -178,7 +169,6 @@ class Forward:
     roots: dict[str, str] = field(default_factory=dict)  # vertex whose tree is not known -> the vertex at its root
     winners: dict[str, str | None] = field(default_factory=dict)  # choice -> the vertex it takes; None: nobody passed
     stuck: dict[str, Cause] = field(default_factory=dict)  # vertex -> why nothing can stand on it
-    _lacking: dict[tuple[object, ...], str] = field(default_factory=dict)
     _lessons: Mapping[str, tuple[Summary, ...]] | None = None  # runs that were estimated before, by kind
 
     def manifest(self, node: Node) -> tuple[Manifest, tuple[str, ...]]:
@@ -246,24 +236,12 @@ class Forward:
         outlook = gates.foresee(gate, known)
         return GateOutlook(gate, outlook, _sum(known.get(gate.measure), gate) if outlook is not Outlook.RUNNING else "")
 
-    def lacks(self, node: Node, estimate: Estimate) -> str:
-        """What this machine lacks for a node; most nodes ask for the same."""
-        placement, machine = dict(node.shape.placement), self.settlement.known.machine
-        if estimate.work is not None:
-            return offers.lacks(estimate, machine, placement)
-        question = (placement.get("cpus"), placement.get("gpus"), placement.get("memory"), estimate.memory)
-        if question not in self._lacking:
-            self._lacking[question] = offers.lacks(estimate, machine, placement)
-        return self._lacking[question]
-
     def lesson(self, node: Node, estimate: Estimate) -> offers.Lesson | None:
         """What earlier runs of its kind teach about an estimate."""
-        if estimate.seconds is None:
-            return None
-        if self._lessons is None:
+        if self._lessons is None and estimate.seconds is not None:
             room = offers.classroom(self.settlement.known.machine, twin=self.settlement.twin)
             self._lessons = offers.lessons(self.history.traces.values(), room)
-        return offers.lesson(self._lessons.get(node.kind, ()), estimate)
+        return offers.lesson((self._lessons or {}).get(node.kind, ()), estimate)
 
     def learn(self, name: str, key: str | None, summary: Summary | None) -> None:
         """Take in what the key of a node gave."""
@@ -309,7 +287,8 @@ def _decide(node: Node, forward: Forward) -> Decision:
     last = history.traces.get(last_key) if last_key is not None else None
     forward.learn(node.name, key, trace)
     told_gates = forward.gates(node.name)
-    thought = offers.as_here(settled.estimate, forward.settlement.known.machine, dict(node.shape.placement))
+    machine, placement = forward.settlement.known.machine, dict(node.shape.placement)
+    thought = offers.as_here(settled.estimate, machine, placement)
     if trace is not None:
         estimate = _from_history(thought, trace)
         return Decision(
@@ -328,12 +307,10 @@ def _decide(node: Node, forward: Forward) -> Decision:
     state, cause = State.RUN, NEW if last is None else CHANGED
     if last is not None and last.own == settled.own_digest:
         state, cause = _from_inputs(node, forward, manifest, unknown, last)
-    cannot = forward.lacks(node, thought)
-    lesson = forward.lesson(node, thought)
-    estimate = _from_history(thought, last) if last is not None else offers.learned(thought, lesson)
-    measured, factor = last is not None, lesson.seconds if lesson is not None else 1.0
+    cannot = offers.lacks(thought, machine, placement)
+    estimate = _from_history(thought, last) if last is not None else offers.learned(thought, forward.lesson(node, thought))
     told = Decision(
-        node.name, state, cause, key, manifest, unknown, None, estimate, measured, thought, factor, told_gates, cannot
+        node.name, state, cause, key, manifest, unknown, None, estimate, last is not None, thought, told_gates, cannot
     )
     return _resumed(node, forward, told) if key is not None else told
 

@@ -6,6 +6,7 @@ import fnmatch
 import os
 from collections.abc import Iterator
 
+from zyc import kinds, offers
 from zyc import lock as locks
 from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
@@ -16,8 +17,9 @@ from zyc.hub import Unreached, by_hand, resolve
 from zyc.kind import EnvironmentNeed, HubNeed, PinNeed
 from zyc.known import named
 from zyc.lock import Lock
+from zyc.offers import Offer
 from zyc.plan import Plan, State
-from zyc.quantity import in_bytes
+from zyc.quantity import about, in_bytes
 from zyc.store import Store
 
 
@@ -53,7 +55,10 @@ def _flaws(front: Front, plan: Plan, node: Node, *, probing: bool) -> Iterator[P
         return
     if decision.cannot:
         at = field_place(front.compiled, node, "placement")
-        yield problem("cannot-here", at, node=node.name, lacks=decision.cannot)
+        if decision.thought.work is None:
+            yield problem("cannot-here", at, node=node.name, lacks=decision.cannot)
+        else:
+            yield problem("no-device-here", at, node=node.name, lacks=decision.cannot, remedies=_elsewhere(plan, node))
     for need in node.shape.needs:
         if isinstance(need, EnvironmentNeed) and need.secret and need.name not in front.world.environ():
             at, owner = field_place(front.compiled, node, need.field), owner_words(node.kind, node.name)
@@ -66,6 +71,25 @@ def _flaws(front: Front, plan: Plan, node: Node, *, probing: bool) -> Iterator[P
         here = front.probe.version(name)
         if here != version:
             yield _moved(node.span, name, here, version)
+
+
+def _elsewhere(plan: Plan, node: Node) -> str:
+    """Where a node would run, or what would let it."""
+    machine, thought = plan.settlement.known.machine, plan.decisions[node.name].thought
+    placement = dict(node.shape.placement)
+    told = [each for device in offers.wanted(machine, placement) if (each := offers.offer(thought, device, machine)) is not None]
+    fitting = [f"{offers.article(each.device.says)} {each.device.says} takes {_words(each)}" for each in told if each.fits]
+    if fitting or not told:
+        return " and ".join(fitting) or "run it elsewhere"
+    largest = max(told, key=lambda each: each.device.memory or 0).device
+    remedies = offers.remedies(kinds.load(node.kind), plan.settlement.case(node), largest, machine)
+    what = "; ".join(f"`{each.says}`: {_words(each.offer)}" for each in remedies if each.offer.fits)
+    return f"it does not fit {offers.article(largest.says)} {largest.says} either" + (f"; what does: {what}" if what else "")
+
+
+def _words(offer: Offer) -> str:
+    """`8.8 GB, 9 min`."""
+    return f"{in_bytes(offer.needs or 0)}" + (f", {about(offer.seconds)}" if offer.seconds is not None else "")
 
 
 def _needed_packages(plan: Plan, node: Node) -> list[tuple[str, str]]:

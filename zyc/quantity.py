@@ -93,6 +93,16 @@ def in_time(seconds: float) -> str:
     return f"{whole} s"
 
 
+def about(seconds: float) -> str:
+    """A time as exactly as arithmetic knows it: `40 s`, `8 min`, `3 h`, `12 d`, `3.7 years`."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    for size, below, unit in ((60, 5400, "min"), (3600, 129600, "h"), (86400, 400 * 86400, "d")):
+        if seconds < below:
+            return f"{round(seconds / size)} {unit}"
+    return f"{seconds / (365.25 * 86400):.1f} years"
+
+
 def in_share(share: float) -> str:
     """0.75 is `75 %`."""
     return f"{share * 100:.3g} %"

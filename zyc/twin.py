@@ -23,11 +23,13 @@ LEARNING: Mapping[str, Any] = {"learning_rate": 3e-3, "schedule": "cosine", "war
 CHATS = 16  # a step
 PRIMED, TAUGHT = 60, 300  # steps of a base that something finetunes, and of one that nothing does
 LONGEST = 1024  # tokens of context
+ROW = 128  # tokens of a chat that it is taught
 SEED = 1
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
 _ALIKE = {"phi3": "llama", "gemma2": "gemma", "gemma3": "gemma", "gemma3_text": "gemma", "codegemma": "gemma"}
 _TRAINS = ("pretrain", "finetune", "alignment", "distillation")
-_CHATS = ("messages", "prompt-completion", "preference", "unpaired")
+_CHATS = ("messages", "prompt-completion")
+_TAUGHT = (*_CHATS, "text")  # what a pretraining can read; of other rows only the tokenizer learns
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Base:
     node: Node
     facts: Model
     family: str
-    data: tuple[str, ...]  # the datasets that it learns from
+    data: tuple[str, ...]  # the datasets whose words it has
+    taught: tuple[str, ...]  # those of them that it learns from
     chats: bool
     trained: bool  # something goes on training it
 
@@ -50,10 +53,10 @@ class Base:
         scratch = {"family": self.family, "context": min(self.facts.context or LONGEST, LONGEST), **SHAPE}
         pretrain = {
             "model": f"{name}.scratch",
-            "data": list(self.data),
+            "data": list(self.taught),
             "steps": PRIMED if self.trained else TAUGHT,
-            "context": scratch["context"],
-            "batch_tokens": CHATS * scratch["context"],
+            "context": ROW,
+            "batch_tokens": CHATS * ROW,
             "loss_on": "assistant" if self.chats else "all",
             "packing": not self.chats,
             "precision": "bf16",
@@ -62,6 +65,9 @@ class Base:
         }
         yield f"{name}.tokenizer", self._inserted("tokenizer", f"{name}.tokenizer", tokenizer)
         model = {"scratch": scratch, "tokenizer": f"{name}.tokenizer", "seed": SEED}
+        if not self.taught:
+            yield name, self._inserted("model", name, model)._replace(owner="")
+            return
         yield f"{name}.scratch", self._inserted("model", f"{name}.scratch", model)
         yield name, self._inserted("pretrain", name, pretrain)._replace(owner="")
 
@@ -100,9 +106,10 @@ def bases(graph: Graph, real: Settlement) -> list[Base]:
     for name, told in facts.items():
         alike.setdefault((_family(found[name], told), told.tokenizer or name), []).append(name)
     return [
-        Base(found[name], facts[name], family, data, _are_chats(data, real), _is_trained(graph, names))
+        Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
         for (family, _), names in alike.items()
         for data in [_data(graph, names)]
+        for taught in [tuple(each for each in data if _format(real, each) in (*_TAUGHT, None))]
         for name in names
     ]
 
@@ -155,7 +162,12 @@ def _gives(graph: Graph, name: str, wanted: type) -> bool:
 
 
 def _are_chats(data: Sequence[str], real: Settlement) -> bool:
-    return all(getattr(real.nodes[name].facts, "format", None) in (*_CHATS, None) for name in data)
+    return all(_format(real, name) in (*_CHATS, None) for name in data)
+
+
+def _format(real: Settlement, name: str) -> str | None:
+    facts = real.nodes[name].facts
+    return facts.format if isinstance(facts, Dataset) else None
 
 
 def _is_trained(graph: Graph, names: Sequence[str]) -> bool:

@@ -102,7 +102,7 @@ def tree_digest(top):
     told, filled, pending = [], set(), [""]
     while pending:
         inside = pending.pop()
-        with os.scandir(os.path.join(top, inside)) as entries:
+        with os.scandir(Path(top, inside)) as entries:
             for entry in entries:
                 path = f"{inside}/{entry.name}" if inside else entry.name
                 filled.add(inside)
@@ -119,7 +119,7 @@ def record_of(path, entry, filled):
     """What counts of one path."""
     name = os.fsencode(path)
     if entry.is_symlink():
-        target = os.readlink(entry.path)
+        target = os.readlink(entry.path)  # noqa: PTH115  # as it is written, to the letter
         member = MEMBER.fullmatch(target)
         return (name, b"member", member[2].encode()) if member else (name, b"link", os.fsencode(target))
     if entry.is_dir(follow_symlinks=False):
@@ -132,7 +132,7 @@ def record_of(path, entry, filled):
 def file_digest(path):
     """The sha256 of a file."""
     whole = hashlib.sha256()
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         while chunk := file.read(AT_ONCE):
             whole.update(chunk)
     return whole.hexdigest()
@@ -145,9 +145,7 @@ def place_of(tree):
 
 def bytes_in(top):
     """How much a folder or file holds."""
-    if not os.path.isdir(top):
-        return os.path.getsize(top)
-    return sum(os.lstat(os.path.join(here, name)).st_size for here, _, names in os.walk(top) for name in names)
+    return sum(path.stat().st_size for path in Path(top).rglob("*") if path.is_file() and not path.is_symlink())
 
 
 # --- inputs ---
@@ -188,7 +186,7 @@ def from_colab(name):
         from google.colab import userdata
 
         return userdata.get(name)
-    except Exception:  # there is none, or no leave to read it
+    except Exception:  # noqa: BLE001  # there is none, or no leave to read it
         return None
 
 
@@ -289,7 +287,7 @@ def stamps(told):
 def environment():
     """What the step sees: this machine's variables, this Python first, and what would move its result held still."""
     here = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-    path = os.pathsep.join([os.path.dirname(sys.executable), here.get("PATH", os.defpath)])
+    path = os.pathsep.join([str(Path(sys.executable).parent), here.get("PATH", os.defpath)])
     still = {"PATH": path, "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     settings = Path("placement/settings.json")
     cpus = json.loads(settings.read_text(encoding="utf-8")).get("cpus", 1) if settings.exists() else 1

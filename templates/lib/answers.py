@@ -62,7 +62,7 @@ def keep(model, tokenizer, asked, when, placed):
     if when in told or not asked:
         return
     try:
-        told[when] = answered(model.to(placed.device), tokenizer, asked)
+        told[when] = answered(model if model.device.type == placed.device else model.to(placed.device), tokenizer, asked)
     except Exception as error:  # noqa: BLE001  # a nicety that fails is no reason to lose a run
         print(f"no answers {when}: {type(error).__name__}: {error}")
         return

@@ -29,7 +29,7 @@ VERSION = "0.3.36"
 DIGESTS = {"0.3.36": "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"}
 TOOLS = ("llama-server", "llama-imatrix", "llama-perplexity", "llama-gguf-split", "llama-bench", "llama-quantize")
 PROGRAMS = {"cmake": ("cmake",), "c++": ("c++", "g++", "clang++")}
-SECONDS = 400  # of processor time that a build takes, measured
+SECONDS = 600  # of processor time that a build takes: 400 to 900 were measured
 OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DCMAKE_BUILD_RPATH_USE_ORIGIN=ON",  # the programs find their libraries wherever the folder is moved
@@ -278,17 +278,16 @@ def _compile(tree: Path, work: Path, lock: int, tell: Tell) -> None:
 
 
 def _run(command: list[str], kept: TextIO, lock: int, tell: Tell) -> None:
-    step = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", pass_fds=(lock,)
-    )
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     told = time.monotonic()
-    for line in step.stdout:
-        kept.write(line)
-        far = re.match(r"\[\s*(\d+/\d+|\d+%)\]", line)
-        if far and time.monotonic() - told > 10:
-            told = time.monotonic()
-            tell(f"llama.cpp: {far[1].replace('/', ' of ')}")
-    if step.wait():
+    with subprocess.Popen(command, pass_fds=(lock,), **pipe) as step:
+        for line in step.stdout:
+            kept.write(line)
+            far = re.match(r"\[\s*(\d+/\d+|\d+%)\]", line)
+            if far and time.monotonic() - told > 10:
+                told = time.monotonic()
+                tell(f"llama.cpp: {far[1].replace('/', ' of ')}")
+    if step.returncode:
         kept.flush()
         last = "".join(Path(kept.name).read_text().splitlines(keepends=True)[-30:])
         print(last, file=sys.stderr)

@@ -2,11 +2,13 @@
 
 import json
 import os
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import telling
 
+BF16 = ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16")  # what CPUs that have it call it
 AT_ONCE = {"cpu": 2048, "cuda": 8192}  # tokens of a piece when nobody says: larger ones gain nothing on a CPU
 
 
@@ -33,15 +35,53 @@ class Placed:
         """Those that the spec names, as transformers knows them."""
         return [name for name, told in sorted((self.settings.get("trackers") or {}).items()) if told and self.first] or "none"
 
-    def words(self):
+    def computes(self, precision):
+        """What it computes in: what the spec says, but for a CPU that would only imitate bf16, some fifty times slower."""
+        import torch
+
+        if precision == "bf16" and self.device == "cpu" and not has_bf16():
+            return torch.float32
+        return self.wanted(precision)
+
+    def wanted(self, precision):
+        """What the spec says."""
+        import torch
+
+        return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
+
+    def here(self, dtype):
+        """What may move the last bits of a result."""
+        return {
+            "device": self.device,
+            "processes": self.world,
+            "micro_batch": self.micro_batch,
+            "computes in": str(dtype).removeprefix("torch."),
+        }
+
+    def words(self, dtype, precision):
         """For the log."""
         what = f"{self.world} x {self.device}" if self.world > 1 else self.device
-        return f"on {what}: batches of {self.batch} = {self.world} x {self.accumulation} x {self.micro_batch}"
+        cut = f"batches of {self.batch} = {self.world} x {self.accumulation} x {self.micro_batch}"
+        name = str(dtype).removeprefix("torch.")
+        told = f"on {what}: {cut}, in {name}"
+        return (
+            told
+            if dtype == self.wanted(precision)
+            else f"{told}: this CPU would only imitate {precision}, some fifty times slower"
+        )
 
 
 def settings():
     """What the spec says under `placement`."""
     return json.loads(Path("placement/settings.json").read_text(encoding="utf-8"))
+
+
+def has_bf16():
+    """Whether this CPU has bf16 of its own."""
+    import torch
+
+    told = torch.cpu.get_capabilities()
+    return any(told.get(name) for name in BF16)
 
 
 def pieces(batch, context, *, world, device, micro_batch=None):
@@ -66,6 +106,8 @@ def placed(batch, context, *, micro_batch=None):
 
     told = settings()
     device = "cuda" if torch.cuda.is_available() and told.get("gpus") != 0 else "cpu"
+    if told.get("activation_checkpointing") is None:  # memory of a machine is no match for it, that of an accelerator is
+        told["activation_checkpointing"] = device == "cuda"
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
     micro, accumulation = pieces(batch, context, world=world, device=device, micro_batch=micro_batch or told.get("micro_batch"))
@@ -73,3 +115,50 @@ def placed(batch, context, *, micro_batch=None):
     if device == "cuda":
         torch.cuda.set_device(local)
     return Placed(device, world, rank, local, micro, accumulation, batch, told)
+
+
+# --- among processes ---
+
+
+def together(placed):
+    """Know each other, where there are several."""
+    if placed.world > 1:
+        import torch.distributed as dist
+
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if placed.device == "cuda" else "gloo")
+
+
+def meet(placed):
+    """Wait for each other."""
+    if placed.world > 1:
+        import torch.distributed as dist
+
+        dist.barrier()
+
+
+@contextmanager
+def first_alone(placed):
+    """What the first process does alone, the others then find done."""
+    if not placed.first:
+        meet(placed)
+    yield
+    if placed.first:
+        meet(placed)
+
+
+def summed(placed, *numbers):
+    """Numbers, each added up over all processes."""
+    if placed.world == 1:
+        return numbers
+    import torch
+    import torch.distributed as dist
+
+    told = torch.tensor(numbers, dtype=torch.float64, device=placed.device)
+    dist.all_reduce(told)
+    return tuple(told.tolist())
+
+
+def quiet(placed, model, more):
+    """Add up gradients without telling the others, while there is more to come."""
+    return model.no_sync() if placed.world > 1 and more and hasattr(model, "no_sync") else nullcontext()

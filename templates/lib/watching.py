@@ -123,16 +123,17 @@ class Watch(TrainerCallback):
         }
 
 
-def run(trainer, watch, placed):
+def run(trainer, watch, placed, precision=None):
     """Train to the end, from the newest whole checkpoint if there is one; whoever asks it to stop finds a new one."""
     state = trainer.args.output_dir
     trainer.remove_callback(PrinterCallback)
     kept = keeping.newest(state)
     if placed.first:
         telling.rewind(keeping.step_of(kept) if kept else 0)
-        here = {"device": placed.device, "processes": placed.world, "micro_batch": placed.micro_batch}
-        moved = keeping.same_placement(here, state)
-        print(placed.words())
+        precision = precision or ("bf16" if trainer.args.bf16 else "fp16" if trainer.args.fp16 else "fp32")
+        dtype = placed.computes(precision)
+        moved = keeping.same_placement(placed.here(dtype), state)
+        print(placed.words(dtype, precision))
         if kept:
             print(f"goes on from {kept}")
             print(moved, end="\n" if moved else "")

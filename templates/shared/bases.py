@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".pt", ".pth")
+WEIGHTS_OF_ADAPTER = "adapter_model.safetensors"
+DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 OURS = ("config.json", "adapter_config.json", "README.md")
 
 
@@ -51,13 +53,11 @@ def places(base):
     return told
 
 
-def train_in_single(model):
-    """Layers that are trained whole are trained in single precision: small steps would be lost in half of it."""
-    import torch
-
-    for name, each in model.named_parameters():
-        if each.requires_grad and "lora_" not in name:
-            each.data = each.data.to(torch.float32)
+def train_in(dtype, model):
+    """What is trained, in a precision that loses no small steps and that this machine has."""
+    for each in model.parameters():
+        if each.requires_grad and each.is_floating_point():
+            each.data = each.data.to(dtype)
 
 
 def trainable(model):
@@ -66,8 +66,11 @@ def trainable(model):
     return sum(count for count, trained in counts if trained), sum(count for count, _ in counts)
 
 
-def publish_adapter(made, out="out"):
+def publish_adapter(made, out="out", *, dtype="fp32"):
     """An adapter as it is kept: its weights and what they are, no place and no card."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
     out = Path(out)
     out.mkdir(exist_ok=True)
     told = json.loads((Path(made) / "adapter_config.json").read_text(encoding="utf-8"))
@@ -76,7 +79,8 @@ def publish_adapter(made, out="out"):
         if isinstance(told.get(name), list):
             told[name] = sorted(told[name])
     (out / "adapter_config.json").write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    shutil.copyfile(Path(made) / "adapter_model.safetensors", out / "adapter_model.safetensors")
+    kept = {name: each.to(getattr(torch, DTYPES[dtype])) for name, each in load_file(Path(made) / WEIGHTS_OF_ADAPTER).items()}
+    save_file(kept, out / WEIGHTS_OF_ADAPTER, metadata={"format": "pt"})
 
 
 def publish_model(made, base, out="out", *, dtype="bf16"):
@@ -84,7 +88,7 @@ def publish_model(made, base, out="out", *, dtype="bf16"):
     import torch
     from safetensors.torch import load_file, save_file
 
-    out, kept = Path(out), {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[dtype]
+    out, kept = Path(out), getattr(torch, DTYPES[dtype])
     out.mkdir(exist_ok=True)
     for path in sorted(Path(made).glob("*.safetensors")):  # shard by shard
         tensors = {name: each.to(kept) if each.is_floating_point() else each for name, each in load_file(path).items()}
@@ -95,6 +99,16 @@ def publish_model(made, base, out="out", *, dtype="bf16"):
         told["metadata"] = {"total_size": sizes}
         (out / path.name).write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     config = json.loads((Path(made) / "config.json").read_text(encoding="utf-8"))
-    config["dtype"] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}[dtype]
+    config["dtype"] = DTYPES[dtype]
     (out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     copy_tokenizer(base, out)
+
+
+def publish_weights(weights, model, base, out="out", *, dtype="bf16"):
+    """A model whose weights were gathered from wherever they were, kept as `publish_model` keeps one."""
+    import torch
+
+    tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
+    kept = {name: each.to(getattr(torch, DTYPES[dtype])) for name, each in weights.items() if name not in tied}
+    model.save_pretrained("tmp/made", state_dict=kept)
+    publish_model("tmp/made", base, out, dtype=dtype)

@@ -1,5 +1,7 @@
 """How the learning rate goes, as transformers calls it."""
 
+import math
+
 NAMES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup", "wsd": "warmup_stable_decay"}
 DECAY = 0.2  # of all steps: the part of `wsd` in which the rate falls
 
@@ -17,3 +19,17 @@ def steps_of(rows, batch, *, epochs=None, steps=None):
     if steps is not None:
         return steps
     return max(1, round(rows * epochs / batch))
+
+
+def factor(name, warmup, step, steps):
+    """The share of the highest rate at a step that has not been taken yet, as the schedules of transformers give it."""
+    rising = round(warmup * steps)
+    if step < rising:
+        return step / rising
+    if name == "constant":
+        return 1.0
+    if name == "wsd":
+        falling = max(1, round(DECAY * steps))
+        return 1.0 if step < steps - falling else 1.0 - math.sqrt(min(1.0, (step - steps + falling) / falling))
+    done = (step - rising) / max(1, steps - rising)
+    return max(0.0, 1.0 - done if name == "linear" else 0.5 * (1.0 + math.cos(math.pi * done)))

@@ -10,7 +10,9 @@ from zyc.importers import TOOLS, reader_of
 from zyc.importers.draft import flow
 from zyc.source import parse
 
-WORDS = some.sampled_from(["1", "0", "-3", "2e-4", "true", "off", "~", "''", "lora", "auto", "a/b", "data/x.jsonl", "[a, b]", "{a: 1}", "[]"])
+WORDS = some.sampled_from(
+    ["1", "0", "-3", "2e-4", "true", "off", "~", "''", "lora", "auto", "a/b", "data/x.jsonl", "[a, b]", "{a: 1}", "[]"]
+)
 
 
 def files(tool):
@@ -41,7 +43,13 @@ def test_no_values_break_an_import(tool):
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
-@given(some.text(alphabet=some.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn", "Co"), exclude_characters="\ufeff")))
+@given(
+    some.text(
+        alphabet=some.characters(
+            codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn", "Co"), exclude_characters="\ufeff"
+        )
+    )
+)
 def test_a_text_is_written_as_what_it_is(text):
     """Quotes, hashes, words that look like numbers or booleans: a text comes back as the same text."""
     root = parse(f"a: {flow(text)}\nb: {flow([text])}\nc: {flow({text: text})}\n".encode(), "x.yml").root

@@ -33,7 +33,7 @@ attn_implementation: flash_attention_2
 
 def axolotl(more="", *, without=(), **asked):
     """The usual file with more keys, or fewer."""
-    kept = [line for line in LORA.splitlines() if not line.split(":")[0].strip() in without]
+    kept = [line for line in LORA.splitlines() if line.split(":")[0].strip() not in without]
     return told("\n".join(kept) + "\n" + more, "axolotl", **asked)
 
 
@@ -78,7 +78,7 @@ def test_a_whole_batch_stands_for_its_accumulation():
 
 def test_defaults_are_axolotls_not_zycs():
     """What the file leaves out is written as axolotl has it: its seed, its epochs, its warm-up, its batch."""
-    seen = told("base_model: a/b\ndatasets: [{path: data/d.jsonl, type: alpaca}]\nlearning_rate: 1e-5", "axolotl")
+    seen = told("base_model: a/b\ndatasets: [{path: d.jsonl, type: alpaca}]\nlearning_rate: 1e-5", "axolotl")
     run = seen["finetunes.run"]
     assert (run["method"], run["context"], run["packing"]) == ("full", "512", "false")
     train = run["train"]
@@ -112,24 +112,30 @@ def test_keys_of_an_adapter_have_no_effect_without_one():
 def test_all_linear_layers_outweigh_a_list():
     """`lora_target_linear` takes the names with it; a pattern is refused with what to write."""
     assert axolotl("lora_target_linear: true")["finetunes.run.lora.targets"] == "all-linear"
-    pattern = axolotl(r"lora_target_modules: 'model.layers.[\d]+.(mlp|self_attn).(up|down)_proj'", without=["lora_target_modules"])
+    pattern = axolotl(
+        r"lora_target_modules: 'model.layers.[\d]+.(mlp|self_attn).(up|down)_proj'", without=["lora_target_modules"]
+    )
     assert pattern.row("lora_target_modules").help == "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`"
 
 
 @pytest.mark.parametrize(
     ("entry", "fields"),
     [
-        ("{path: data/b.jsonl, type: chat_template}", {"format": "messages"}),
-        ("{path: data/b.jsonl, type: chat_template, field_messages: conversations, message_property_mappings: {role: from, content: value}}",
-         {"format": "sharegpt"}),
-        ("{path: data/b.jsonl, type: sharegpt}", {"format": "sharegpt"}),
-        ("{path: data/b.jsonl, type: alpaca}", {"format": "alpaca"}),
-        ("{path: data/b.jsonl, type: completion, field: chapter}", {"format": "text", "map": {"text": "chapter"}}),
+        ("{path: b.jsonl, type: chat_template}", {"format": "messages"}),
+        ("{path: b.jsonl, type: chat_template, message_property_mappings: {role: from, content: value}}",
+         {"format": "sharegpt", "map": {"conversations": "messages"}}),
+        ("{path: b.jsonl, type: chat_template, field_messages: conversations}",
+         {"format": "messages", "map": {"messages": "conversations"}}),
+        ("{path: b.jsonl, type: sharegpt, field_messages: turns}", {"format": "sharegpt", "map": {"conversations": "turns"}}),
+        ("{path: a/b, name: small, split: test, type: alpaca, revision: main, data_files: [x.json]}",
+         {"hub": "a/b", "subset": "small", "part": "test", "revision": "main", "files": ["x.json"]}),
+        ("{path: b.jsonl, type: alpaca}", {"format": "alpaca"}),
+        ("{path: b.jsonl, type: completion, field: chapter}", {"format": "text", "map": {"text": "chapter"}}),
         ("{path: data/chats.jsonl, ds_type: json, type: chat_template, field_messages: turns}",
          {"from": "data/chats.jsonl", "format": "messages", "map": {"messages": "turns"}}),
-        ("{path: data/b.jsonl, type: {field_instruction: question, field_output: answer, format: '{instruction}'}}",
+        ("{path: b.jsonl, type: {field_instruction: question, field_output: answer, format: '{instruction}'}}",
          {"format": "alpaca", "map": {"instruction": "question", "output": "answer"}}),
-        ("{path: data/b.jsonl, type: {field_prompt: p, field_chosen: good, field_rejected: bad}}",
+        ("{path: b.jsonl, type: {field_prompt: p, field_chosen: good, field_rejected: bad}}",
          {"format": "preference", "map": {"prompt": "p", "chosen": "good", "rejected": "bad"}}),
     ],
 )  # fmt: skip
@@ -143,7 +149,7 @@ def test_rows_have_the_form_that_their_type_names(entry, fields):
 
 def test_texts_are_learned_whole():
     """Rows without answers are trained on in every word."""
-    seen = axolotl("datasets: [{path: data/b.jsonl, type: completion}]", without=["datasets", "- path", "type"])
+    seen = axolotl("datasets: [{path: b.jsonl, type: completion}]", without=["datasets", "- path", "type"])
     assert seen["finetunes.run.loss_on"] == "all"
     assert axolotl("train_on_inputs: true")["finetunes.run.loss_on"] == "all"
 
@@ -151,16 +157,16 @@ def test_texts_are_learned_whole():
 @pytest.mark.parametrize(
     ("entry", "key", "why"),
     [
-        ("{path: data/b.jsonl, type: input_output}", "type", "rows of the form `input_output`"),
+        ("{path: b.jsonl, type: input_output}", "type", "rows of the form `input_output`"),
         ("{path: 's3://bucket/x.jsonl', type: alpaca}", "path", "rows come from a hub or from files of the project"),
         ("{path: /data/x.jsonl, type: alpaca}", "path", "a path must stay below the project's root"),
-        ("{path: data/b.jsonl, type: chat_template, train_on_eos: none}", "train_on_eos",
+        ("{path: b.jsonl, type: chat_template, train_on_eos: none}", "train_on_eos",
          "the end of a turn would not be trained: the model would never stop"),
-        ("{path: data/b.jsonl, type: chat_template, roles_to_train: [user]}", "roles_to_train", "a loss on some roles of their own"),
-        ("{path: data/b.jsonl, type: chat_template, roles: {assistant: [bot]}}", "roles", "`bot` is no role that zyc knows"),
-        ("{path: data/b.jsonl, type: {format: 'Q: {instruction}'}}", "type", "a wording of its own in `format`"),
-        ("{path: data/b.jsonl, type: alpaca, shards: 4, shards_idx: 1}", "shards_idx", "only a part of the rows would be read"),
-        ("{path: data/b.jsonl, type: alpaca, trust_remote_code: true}", "trust_remote_code",
+        ("{path: b.jsonl, type: chat_template, roles_to_train: [user]}", "roles_to_train", "a loss on some roles of their own"),
+        ("{path: b.jsonl, type: chat_template, roles: {assistant: [bot]}}", "roles", "`bot` is no role of such messages here"),
+        ("{path: b.jsonl, type: {format: 'Q: {instruction}'}}", "type", "a wording of its own in `format`"),
+        ("{path: b.jsonl, type: alpaca, shards: 4, shards_idx: 1}", "shards_idx", "only a part of the rows would be read"),
+        ("{path: b.jsonl, type: alpaca, trust_remote_code: true}", "trust_remote_code",
          "a dataset is data here: no code of others runs for it"),
     ],
 )  # fmt: skip
@@ -172,7 +178,7 @@ def test_rows_that_would_be_others_are_refused(entry, key, why):
 
 def test_several_datasets_become_one():
     """Datasets are joined by a node of their own, and each holds out the same share."""
-    more = "datasets: [{path: data/b.jsonl, type: alpaca}, {path: data/d.jsonl, type: sharegpt}]"
+    more = "datasets: [{path: b.jsonl, type: alpaca}, {path: d.jsonl, type: sharegpt}]"
     seen = axolotl(more, without=["datasets", "- path", "type"])
     assert seen["datasets.run-data.from"] == ["b", "d"]
     assert seen["finetunes.run.data"] == "run-data"
@@ -262,20 +268,67 @@ def test_texts_without_end_are_a_pretraining():
         """,
         "axolotl",
     )
-    assert seen.row("pretraining_dataset[0].text_column").becomes == "datasets.texts.map.text"
-    assert seen.row("max_steps").becomes == "steps"
-    assert seen.row("learning_rate").becomes == "learning_rate"
-    assert "batch_tokens" in seen.row("gradient_accumulation_steps").becomes
+    assert seen.refused == {}
+    assert seen["datasets.texts"] == {"from": "data/texts.jsonl", "format": "text", "map": {"text": "body"}}
+    run = seen["pretrains.run"]
+    assert (run["model"], run["data"], run["steps"], run["context"]) == ("tiny", "texts", "1000", "1024")
+    assert (run["batch_tokens"], run["warmup"], run["learning_rate"]) == ("8192", "10%", "1e-3")
+    assert (run["weight_decay"], run["betas"]) == ("0.0", ["0.9", "0.999"])  # axolotl's defaults; zyc's are others
 
 
-@pytest.mark.parametrize("word", ["dpo", "ipo", "kto", "orpo", "grpo"])
-def test_a_method_of_preferences_is_an_alignment(word):
+@pytest.mark.parametrize(
+    ("more", "fields"),
+    [
+        ("rl: dpo\nrl_beta: 0.2", {"method": "dpo", "beta": "0.2", "adapter": "lora"}),
+        ("rl: dpo\ndpo_loss_type: [sigmoid, sft]\ndpo_loss_weights: [1.0, 0.1]", {"loss": {"sigmoid": "1.0", "sft": "0.1"}}),
+        ("rl: ipo", {"method": "dpo", "loss": ["ipo"]}),
+        ("rl: kto\nkto_desirable_weight: 0.2", {"method": "kto", "engine": {"desirable_weight": "0.2"}}),
+        ("rl: orpo\norpo_alpha: 0.1", {"method": "orpo", "beta": "0.1"}),
+        (
+            "reward_model: true\ncenter_rewards_coefficient: 0.01",
+            {"method": "reward", "engine": {"center_rewards_coefficient": "0.01"}},
+        ),
+        ("rl: dpo\nadapter:", {"adapter": "none"}),
+    ],
+)
+def test_a_method_of_preferences_is_an_alignment(more, fields):
     """`rl` names the method; its settings become fields or settings of the engine."""
-    entry = "datasets: [{path: data/b.jsonl, type: chat_template.default, field_chosen: chosen}]"
-    seen = axolotl(f"rl: {word}\nrl_beta: 0.2\n{entry}", without=["datasets", "- path", "type"])
-    assert seen.becomes["rl"].startswith("method")
-    assert seen.becomes["rl_beta"] == "beta"
-    assert seen.becomes["datasets[0].type"] == "datasets.b.format"
+    entry = "datasets: [{path: b.jsonl, type: chat_template.default, field_chosen: better}]"
+    without = ["datasets", "- path", "type", "sample_packing", *(["adapter"] if "adapter" in more else [])]
+    seen = axolotl(f"{more}\n{entry}", without=without)
+    assert seen.refused == {}
+    assert seen["datasets.b"]["format"] == "preference"
+    assert seen["datasets.b.map"] == {"chosen": "better"}
+    node = seen["alignments.run"]
+    assert {field: node[field] for field in fields} == fields
+
+
+def test_rewards_are_functions_of_files():
+    """GRPO's functions of modules are functions in files; how answers are drawn has its fields."""
+    seen = axolotl(
+        """
+rl: grpo
+trl:
+  num_generations: 4
+  max_completion_length: 128
+  temperature: 0.7
+  epsilon: 0.2
+  loss_type: grpo
+  use_vllm: true
+  reward_funcs: [rewards.style, rewards.truth]
+  reward_weights: [1.0, 2.0]
+datasets: [{path: b.jsonl, type: chat_template}]
+""",
+        without=["datasets", "- path", "type", "sample_packing"],
+    )
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert node["rewards"][1] == {"file": "rewards.py", "function": "truth", "weight": "2.0"}
+    assert node["rollout"] == {"generations": "4", "max_tokens": "128", "temperature": "0.7"}
+    assert (node["loss"], node["engine"]) == ("grpo", {"epsilon": "0.2"})
+    assert (
+        axolotl("rl: grpo\ntrl: {rollout_func: mine.roll}").refused["trl.rollout_func"] == "axolotl's own variant of the method"
+    )
 
 
 def test_what_has_no_counterpart_at_all_leaves_nothing_to_write():
@@ -289,7 +342,10 @@ def test_what_has_no_counterpart_at_all_leaves_nothing_to_write():
 def test_a_key_that_axolotl_drops_is_refused_with_the_right_word():
     """A misspelt key, which axolotl drops without a word, is refused by name with the one that was meant."""
     row = axolotl("context_parapllel_size: 2").row("context_parapllel_size")
-    assert (row.why, row.help) == ("axolotl knows no such key, and drops it without a word", "did you mean `context_parallel_size`?")
+    assert (row.why, row.help) == (
+        "axolotl knows no such key, and drops it without a word",
+        "did you mean `context_parallel_size`?",
+    )
 
 
 def test_what_is_off_needs_no_refusal():

@@ -17,7 +17,8 @@ def scalar(text, *, plain=True):
 def test_merge_keys_bring_fields():
     """`<<` brings the fields of one mapping or several; a mapping's own count more, and earlier ones more than later ones."""
     root = read_foreign(
-        b"a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: *a, x: 9}\nd: {<<: [*a, *b]}\ne: &e {<<: *a, w: 5}\nf: {<<: *e}\n", "x.yml"
+        b"a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: *a, x: 9}\nd: {<<: [*a, *b]}\ne: &e {<<: *a, w: 5}\nf: {<<: *e}\n",
+        "x.yml",
     ).root
     assert root["c"] == {"x": "9", "y": "2"}
     assert root["d"] == {"x": "1", "y": "2", "z": "4"}
@@ -79,10 +80,12 @@ def test_values_are_read_as_they_are_meant(read, text, meant):
     assert read(scalar(text)) == meant
 
 
-@pytest.mark.parametrize(("read", "text"), [(values.number, "many"), (values.integer, "1.5"), (values.flag, "maybe"), (values.number, "")])
+@pytest.mark.parametrize(
+    ("read", "text"), [(values.number, "many"), (values.integer, "1.5"), (values.flag, "maybe"), (values.number, "")]
+)
 def test_a_value_of_another_form_is_refused(read, text):
     """And says what was expected."""
-    with pytest.raises(values.Wrong, match="number|true"):
+    with pytest.raises(values.Wrong, match=r"number|true"):
         read(scalar(text))
 
 
@@ -101,7 +104,16 @@ def test_a_value_that_the_kind_refuses_is_a_refused_key():
 
 @pytest.mark.parametrize(
     "text",
-    ["- a\n- b", "just text", "a: [1, 2", "a: !!python/object:os.system {}", "a: &a {b: *a}", "\t- x: 1", "a: 1\n---\nb: 2", "a: \x01"],
+    [
+        "- a\n- b",
+        "just text",
+        "a: [1, 2",
+        "a: !!python/object:os.system {}",
+        "a: &a {b: *a}",
+        "\t- x: 1",
+        "a: 1\n---\nb: 2",
+        "a: \x01",
+    ],
 )
 def test_what_is_no_mapping_of_settings_is_an_error_with_a_place(text):
     """Broken files are told as broken specs are."""

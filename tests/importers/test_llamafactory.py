@@ -15,7 +15,10 @@ INFO = {
     },
     "tools": {"file_name": "tools.json", "formatting": "sharegpt", "columns": {"messages": "conversations"}},
     "pairs": {"file_name": "pairs.json", "ranking": True, "columns": {"prompt": "question", "chosen": "good", "rejected": "bad"}},
-    "marks": {"file_name": "marks.json", "columns": {"kto_tag": "label"}},
+    "marks": {"file_name": "marks.json", "columns": {"prompt": "instruction", "response": "output", "kto_tag": "label"}},
+    "alpaca": {"file_name": "a.json", "columns": {"prompt": "q", "response": "a"}},
+    "online": {"hf_hub_url": "a/b", "subset": "small", "split": "test"},
+    "compared": {"file_name": "c.json", "formatting": "sharegpt", "ranking": True, "columns": {"messages": "conversations"}},
     "texts": {"file_name": "texts.jsonl", "columns": {"prompt": "body"}},
     "pictures": {"file_name": "p.json", "columns": {"images": "images"}},
     "odd": {"file_name": "o.json", "formatting": "sharegpt", "tags": {"role_tag": "who", "content_tag": "what"}},
@@ -84,8 +87,10 @@ def test_defaults_are_llama_factorys():
     [
         ("chats", {"from": "data/chats.jsonl", "format": "messages", "map": {"messages": "turns"}}),
         ("tools", {"from": "data/tools.json", "format": "sharegpt"}),
-        ("pairs", {"format": "preference", "map": {"instruction": "question", "chosen": "good", "rejected": "bad"}}),
-        ("marks", {"format": "unpaired"}),
+        ("pairs", {"format": "preference", "map": {"prompt": "question", "chosen": "good", "rejected": "bad"}}),
+        ("marks", {"format": "unpaired", "map": {"prompt": "instruction", "completion": "output"}}),
+        ("alpaca", {"format": "alpaca", "map": {"instruction": "q", "output": "a"}}),
+        ("online", {"hub": "a/b", "subset": "small", "part": "test"}),
     ],
 )
 def test_names_of_datasets_are_looked_up(name, fields):
@@ -98,6 +103,7 @@ def test_names_of_datasets_are_looked_up(name, fields):
     ("name", "why"),
     [
         ("nobody", "`data/dataset_info.json` has no `nobody`"),
+        ("compared", "answers that are compared, to messages or to prompts of two columns"),
         ("pictures", "rows with images or sound"),
         ("odd", "messages with fields or roles of other names"),
         ("script", "`script` is neither a file nor on the hub"),
@@ -125,7 +131,12 @@ def test_several_datasets_become_one_with_a_part_of_each():
 
 @pytest.mark.parametrize(
     ("more", "method"),
-    [("quantization_bit: 4", "qlora"), ("use_dora: true", "dora"), ("finetuning_type: full", "full"), ("quantization_bit: 8", "lora")],
+    [
+        ("quantization_bit: 4", "qlora"),
+        ("use_dora: true", "dora"),
+        ("finetuning_type: full", "full"),
+        ("quantization_bit: 8", "lora"),
+    ],
 )
 def test_the_method_is_told_by_several_keys(more, method):
     """An adapter on a base in four bits is `qlora`."""
@@ -161,27 +172,33 @@ def test_what_zyc_does_otherwise_is_refused(more, key):
 
 
 @pytest.mark.parametrize(
-    ("more", "becomes"),
+    ("more", "fields"),
     [
-        ("stage: dpo\npref_beta: 0.2\npref_loss: sigmoid\ndataset: pairs", {"stage": "method", "pref_beta": "beta"}),
-        ("stage: dpo\npref_loss: orpo\ndataset: pairs", {"stage": "method", "pref_loss": "method"}),
-        ("stage: dpo\npref_loss: ipo\npref_ftx: 0.5\ndataset: pairs", {"pref_ftx": "engine.loss_type, engine.loss_weights"}),
-        ("stage: kto\nkto_chosen_weight: 1.5\ndataset: marks", {"kto_chosen_weight": "engine.desirable_weight"}),
-        ("stage: rm\ndataset: pairs", {"stage": "method"}),
+        ("stage: dpo\npref_beta: 0.2\npref_loss: sigmoid\ndataset: pairs", {"method": "dpo", "beta": "0.2", "loss": "sigmoid"}),
+        ("stage: dpo\npref_loss: orpo\ndataset: pairs", {"method": "orpo", "beta": "0.1"}),
+        ("stage: dpo\npref_loss: ipo\npref_ftx: 0.5\ndataset: pairs", {"method": "dpo", "loss": {"ipo": "1", "sft": "0.5"}}),
+        ("stage: kto\nkto_chosen_weight: 1.5\ndataset: marks", {"method": "kto", "engine": {"desirable_weight": "1.5"}}),
+        ("stage: rm\ndataset: pairs", {"method": "reward", "adapter": "lora"}),
     ],
 )
-def test_a_stage_of_preferences_is_an_alignment(more, becomes):
+def test_a_stage_of_preferences_is_an_alignment(more, fields):
     """Its method, its beta and the weights of its losses have their fields."""
     seen = factory(more, without=["stage", "dataset"])
-    assert {key: seen.becomes[key] for key in becomes} == becomes
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert {field: node[field] for field in fields} == fields
 
 
 def test_a_stage_of_texts_is_a_pretraining():
     """`stage: pt` on all weights counts its batch in tokens."""
-    seen = factory("stage: pt\nfinetuning_type: full\ndataset: texts\nmax_steps: 500", without=["stage", "finetuning_type", "dataset"])
-    assert seen.becomes["stage"] == "pretrains"
-    assert seen.becomes["max_steps"] == "steps"
-    assert "batch_tokens" in seen.becomes["per_device_train_batch_size"]
+    seen = factory(
+        "stage: pt\nfinetuning_type: full\ndataset: texts\nmax_steps: 500", without=["stage", "finetuning_type", "dataset"]
+    )
+    assert seen.refused == {}
+    run = seen["pretrains.run"]
+    assert (run["model"], run["data"], run["steps"]) == ("qwen3-4b-instruct-2507", "texts", "500")
+    assert (run["batch_tokens"], run["weight_decay"], run["betas"], run["packing"]) == ("16384", "0.0", ["0.9", "0.999"], "true")
+    assert seen["datasets.texts"] == {"from": "data/texts.jsonl", "format": "text", "map": {"text": "body"}}
 
 
 def test_deepspeed_is_read_from_the_file_that_it_names():
@@ -225,5 +242,10 @@ def test_the_newer_form_is_read_too():
     )
     assert seen.refused == {}
     run = seen["finetunes.run"]
-    assert (run["method"], run["lora"]["rank"], run["train"]["batch"], run["placement"]["sharding"]) == ("qlora", "16", "4", "fsdp2")
+    assert (run["method"], run["lora"]["rank"], run["train"]["batch"], run["placement"]["sharding"]) == (
+        "qlora",
+        "16",
+        "4",
+        "fsdp2",
+    )
     assert seen["datasets.own"] == {"from": "data/own.json", "format": "alpaca", "cap": "500"}

@@ -106,6 +106,13 @@ def test_the_builder_of_the_model_is_the_method(builder, method):
     assert tune(("llama3_2.lora_llama3_2_1b", builder))["finetunes.run.method"] == method
 
 
+def test_layers_have_the_names_that_the_published_model_has():
+    """Phi's queries, keys and values are one layer there; an adapter on the output is none that zyc trains."""
+    seen = tune(("llama3_2.lora_llama3_2_1b", "phi3.lora_phi3_mini"))
+    assert seen["finetunes.run.lora.targets"] == ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
+    assert "lm_head" in tune(("apply_lora_to_output: False", "apply_lora_to_output: True")).refused["model.apply_lora_to_output"]
+
+
 @pytest.mark.parametrize(
     ("component", "loss_on", "form"),
     [
@@ -118,6 +125,19 @@ def test_a_dataset_brings_its_own_defaults(component, loss_on, form):
     """Alpaca's prompts are trained on unless the file says otherwise; those of chats are not."""
     seen = tune(("instruct_dataset", component))
     assert (seen["finetunes.run.loss_on"], seen["datasets.run-data.format"]) == (loss_on, form)
+
+
+@pytest.mark.parametrize(
+    ("component", "columns"),
+    [
+        ("instruct_dataset", {"prompt": "q", "completion": "a"}),
+        ("alpaca_dataset", {"input": "q", "output": "a"}),
+    ],
+)
+def test_columns_are_told_by_the_names_of_the_component(component, columns):
+    """What a component calls `input` is the prompt of pairs, and a part of it in Alpaca's rows."""
+    change = ("packed: False", "column_map: {input: q, output: a}")
+    assert tune(("instruct_dataset", component), change)["datasets.run-data.map"] == columns
 
 
 def test_a_share_of_an_unknown_number_of_steps_is_asked_for():
@@ -179,13 +199,16 @@ def test_preferences_are_an_alignment():
         ("torchtune.modules.loss.CEWithChunkedOutputLoss", "torchtune.rlhf.loss.DPOLoss\n  beta: 0.05\n  label_smoothing: 0"),
         ("instruct_dataset", "preference_dataset"),
     )
-    assert seen.becomes["loss._component_"] == "method"
-    assert seen.becomes["loss.beta"] == "beta"
-    assert seen.becomes["dataset._component_"].startswith("datasets.run-data.format")
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert (node["method"], node["beta"], node["adapter"]) == ("dpo", "0.05", "lora")
+    assert seen["datasets.run-data.format"] == "preference"
 
 
 def test_a_recipe_that_trains_nothing_is_told_so():
     """Generation and evaluation have no training to import."""
-    seen = told("model: {_component_: torchtune.models.llama2.llama2_7b}\ntemperature: 0.6\ntop_k: 300\ntasks: [mmlu]", "torchtune")
+    seen = told(
+        "model: {_component_: torchtune.models.llama2.llama2_7b}\ntemperature: 0.6\ntop_k: 300\ntasks: [mmlu]", "torchtune"
+    )
     assert seen.refused["optimizer"] == "it is of a recipe that trains nothing"
     assert "prompts" in seen.without_effect["temperature"]

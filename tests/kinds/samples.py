@@ -24,6 +24,7 @@ class Sample:
     node: str
     spec: str
     change: Mapping[str, str] = field(default_factory=dict)  # field -> what `--set` takes
+    files: Mapping[str, str] = field(default_factory=dict)  # that the spec names, by path
 
     @property
     def declared(self) -> bool:
@@ -52,7 +53,15 @@ def read(stem: str) -> Sample:
     path = HOME / f"{stem}.yml"
     root = parse(path.read_bytes(), path.name).root
     change = {str(name): str(text) for name, text in root.get("change", {}).items()}
-    return Sample(stem, str(root["node"]), str(root["spec"]), change)
+    files = {str(path): str(text) for path, text in root.get("files", {}).items()}
+    return Sample(stem, str(root["node"]), str(root["spec"]), change, files)
+
+
+def put(sample: Sample, workshop: Any, path: str = "specs/sample.yml", prefix: str = "my-") -> None:
+    """The sample as a project, its nodes under names that start with a prefix."""
+    for name, text in sample.files.items():
+        workshop.write(name, text)
+    workshop.write(path, sample.spec.replace("my-", prefix))
 
 
 def leaves(spec: type[BaseModel], path: str = "") -> Iterator[str]:

@@ -6,13 +6,7 @@ import random
 import subprocess
 from pathlib import Path
 
-from zyc import gather, kinds
-from zyc.fields import Plain
-from zyc.kind import Case
-from zyc.render import render
-from zyc.toolchain import shipped
 from zyc.types import Dataset, Model
-from zyc.world import World
 
 MARKED = (
     "{{ bos_token }}{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}"
@@ -106,6 +100,8 @@ def make_dataset(home, train, test=()):
 
 def plain(value):
     """Values as a spec file has them: text that is not in quotes."""
+    from zyc.fields import Plain
+
     if isinstance(value, dict):
         return {name: plain(each) for name, each in value.items()}
     return [plain(each) for each in value] if isinstance(value, list) else Plain(value)
@@ -113,6 +109,12 @@ def plain(value):
 
 def rendered(stem, spec, inputs, *, twin=False):
     """The files of a step, without a project around it."""
+    from zyc import gather, kinds
+    from zyc.kind import Case
+    from zyc.render import render
+    from zyc.toolchain import shipped
+    from zyc.world import World
+
     kind, world = kinds.load(stem), World()
     (root,) = kinds.templates_of(stem)
     template = gather._template(stem, gather._built_in(world, root, stem), {})

@@ -15,18 +15,46 @@ from zyc.source import Value
 
 TABLE = KEYS
 MARKS = ("base_model", "micro_batch_size", "sequence_len", "datasets", "num_epochs", "adapter", "sample_packing")
-_ALIGNED = {
-    "dpo": ("dpo", ()),
-    "ipo": ("dpo", ("ipo",)),
-    "kto": ("kto", ()),
-    "orpo": ("orpo", ()),
-    "grpo": ("grpo", ()),
-}
+_ALIGNED = ("dpo", "ipo", "kto", "orpo", "grpo")
 _LAYER = re.compile(r"^(self_attn|mlp|attn)\.")  # of a layer of the usual shape, the last word says which
 _INITS = {"true": "default", "gaussian": "gaussian", "orthogonal": "orthogonal", "pissa": "pissa", "olora": "olora"}
-_SAMPLED = ("num_generations", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "epsilon", "epsilon_high")
-_SAMPLED_WORDS = ("num_iterations", "loss_type", "scale_rewards", "mask_truncated_completions", "importance_sampling_level")
-_REFERENCE = ("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "generation_batch_size", "reward_weights")
+_ROLLOUT = {
+    "trl.num_generations": "generations",
+    "trl.max_completion_length": "max_tokens",
+    "trl.temperature": "temperature",
+    "trl.top_p": "top_p",
+    "trl.top_k": "top_k",
+    "trl.num_iterations": "iterations",
+}
+# of each method, the keys that are settings of the engine under another name
+_ENGINE = {
+    "dpo": {
+        "dpo_label_smoothing": "label_smoothing",
+        "dpo_use_weighting": "use_weighting",
+        "precompute_ref_log_probs": "precompute_ref_log_probs",
+        "trl.sync_ref_model": "sync_ref_model",
+        "trl.ref_model_mixup_alpha": "ref_model_mixup_alpha",
+        "trl.ref_model_sync_steps": "ref_model_sync_steps",
+    },
+    "kto": {
+        "kto_desirable_weight": "desirable_weight",
+        "kto_undesirable_weight": "undesirable_weight",
+        "precompute_ref_log_probs": "precompute_ref_log_probs",
+    },
+    "reward": {"center_rewards_coefficient": "center_rewards_coefficient"},
+    "grpo": {
+        "trl.epsilon": "epsilon",
+        "trl.epsilon_high": "epsilon_high",
+        "trl.scale_rewards": "scale_rewards",
+        "trl.mask_truncated_completions": "mask_truncated_completions",
+        "trl.importance_sampling_level": "importance_sampling_level",
+        "trl.min_p": "min_p",
+        "trl.repetition_penalty": "repetition_penalty",
+        "trl.sync_ref_model": "sync_ref_model",
+        "trl.ref_model_mixup_alpha": "ref_model_mixup_alpha",
+        "trl.ref_model_sync_steps": "ref_model_sync_steps",
+    },
+}
 _PLUGINS = (
     "cut_cross_entropy",
     "liger",
@@ -50,7 +78,7 @@ def convert(work: Work) -> None:
         work.draft.main = None
         return
     _tokens(work, base)
-    _template(work, base)
+    _template(work)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
     datasets(work, node)
@@ -88,20 +116,17 @@ def _tokens(work: Work, base: Node) -> None:
         work.put(base, "add_tokens", added, "tokens", "special_tokens.additional_special_tokens")
 
 
-def _template(work: Work, base: Node) -> None:
+def _template(work: Work) -> None:
+    """The template of the model stays; one of the file's own is refused."""
     given = work.given
-    known = ("chatml", "llama2", "llama3", "mistral", "gemma", "qwen", "smollm")
-    word = given.text("chat_template")
-    if word in known and not base.lacks("chat_template"):
-        work.put(base, "chat_template", word, "chat_template")
-    elif word.startswith("tokenizer_default") or not word:
+    own = "put it into chat_template.jinja of a folder with the model, and name that with `path`"
+    if given.on("chat_template_jinja"):
+        for key in ("chat_template_jinja", "chat_template"):
+            given.refuse(key, "it is a template of your own", own)
+    elif given.text("chat_template").startswith("tokenizer_default"):
         given.drop("chat_template", "the model's own template is used")
-    elif given.on("chat_template_jinja"):
-        given.refuse("chat_template", "it is a template of your own", "put it into chat_template.jinja of a model's folder")
     else:
         given.drop("chat_template", "the model's own template is used; a model without one is refused before anything runs")
-    if given.on("chat_template_jinja"):
-        given.refuse("chat_template_jinja", "it is a template of your own", "put it into chat_template.jinja of a model's folder")
     for key in given.under("special_tokens"):
         if key not in given.rows:
             pad = key.endswith("pad_token")
@@ -125,8 +150,7 @@ def _method(work: Work, node: Node) -> None:
     ours = "full" if not word else "qlora" if word == "qlora" or four else "dora" if given.on("peft_use_dora") else "lora"
     if ours == "qlora" and given.on("peft_use_dora"):
         given.refuse("peft_use_dora", "a method is `qlora` or `dora`, not both", "choose one")
-    if node.section == "finetunes" or not node.lacks("tuning"):
-        work.put(node, "method" if node.section == "finetunes" else "tuning", ours, "adapter", "load_in_4bit", "peft_use_dora")
+    training.method(work, node, ours, "adapter", "load_in_4bit", "peft_use_dora")
     if "adapter" not in given:
         given.drop("adapter", "empty: all weights are trained")
     if not word and four:
@@ -164,13 +188,14 @@ def _lora(work: Work, node: Node) -> None:
             "a pattern for the names of layers",
             "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`",
         )
-    elif names:
-        work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, "lora_target_modules")
+    else:
+        training.targets(work, node, names, "lora_target_modules")
 
 
 def _pace(work: Work, node: Node) -> None:
     given = work.given
     training.optimizer(work, node, "optimizer", "adamw_torch_fused")
+    training.decay(work, node, "weight_decay", "0.0")
     training.betas(work, node, "adam_beta1", "adam_beta2")
     work.move(node, "engine.optim_args", "optim_args", _as_arguments)
     work.move(node, "engine.optim_target_modules", "optim_target_modules")
@@ -342,39 +367,53 @@ def _rl(work: Work, node: Node) -> None:
     given = work.given
     if node.section != "alignments":
         return
-    word = "reward" if given.on("reward_model") else given.text("rl")
-    ours, losses = ("reward", ()) if word == "reward" else _ALIGNED.get(word, ("", ()))
-    by = "reward_model" if word == "reward" else "rl"
-    if not ours:
+    by = "reward_model" if given.on("reward_model") else "rl"
+    word = "reward" if by == "reward_model" else given.text("rl")
+    ours = "dpo" if word == "ipo" else word
+    if ours != "reward" and word not in _ALIGNED:
         given.refuse(by, f"zyc has no `{word}`", "choose `dpo`, `ipo`, `kto`, `orpo` or `grpo`", whole=True)
         return
     work.put(node, "method", ours, by)
-    for key in ("rl_beta", "dpo_beta", "trl.beta", "orpo_alpha"):
-        if key in given and (key != "orpo_alpha" or ours == "orpo"):
-            work.move(node, "beta", key, values.number)
-    if losses or "dpo_loss_type" in given:
-        work.put(node, "engine.loss_type", list(losses) or given.words("dpo_loss_type"), "dpo_loss_type", by)
-    for key, name in (
-        ("dpo_loss_weights", "loss_weights"),
-        ("dpo_label_smoothing", "label_smoothing"),
-        ("dpo_use_weighting", "use_weighting"),
-        ("precompute_ref_log_probs", "precompute_ref_log_probs"),
-        ("kto_desirable_weight", "desirable_weight"),
-        ("kto_undesirable_weight", "undesirable_weight"),
-        ("center_rewards_coefficient", "center_rewards_coefficient"),
-        ("trl.max_completion_length", "max_completion_length"),
-        *((f"trl.{each}", each) for each in (*_SAMPLED, *_SAMPLED_WORDS, *_REFERENCE)),
-    ):
+    for key in ("rl_beta", "dpo_beta", "trl.beta", *(("orpo_alpha",) if ours == "orpo" else ())):
+        work.move(node, "beta", key, values.number)
+    _losses(work, node, word)
+    for key, name in _ENGINE.get(ours, {}).items():
         work.move(node, f"engine.{name}", key)
-    if "trl.reward_funcs" in given:
-        given.refuse(
-            "trl.reward_funcs",
-            "they are functions of a module of yours",
-            "name the file: `rewards: [{file: PATH, function: NAME}]`",
-        )
+    if ours == "grpo":
+        _drawn(work, node)
     for key in ("rpo_alpha", "simpo_gamma", "cpo_alpha"):
         if key in given:
             given.refuse(
                 key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights"
             )
     given.drop("num_labels", "one number is predicted: the reward")
+
+
+def _losses(work: Work, node: Node, word: str) -> None:
+    """The losses of DPO, with their weights."""
+    given = work.given
+    names = given.words("dpo_loss_type") or (["ipo"] if word == "ipo" else [])
+    weights = [values.number(each) for each in weighed] if isinstance(weighed := given.value("dpo_loss_weights"), list) else []
+    if word in ("dpo", "ipo") and names:
+        told: object = dict(zip(names, weights, strict=False)) if len(weights) == len(names) else names
+        work.put(node, "loss", told, "dpo_loss_type", "dpo_loss_weights", *(("rl",) if word == "ipo" else ()))
+    elif "trl.loss_type" in given and word == "grpo":
+        work.move(node, "loss", "trl.loss_type", values.text)
+
+
+def _drawn(work: Work, node: Node) -> None:
+    """How answers are drawn, and what they are worth: functions of modules beside the configuration."""
+    given = work.given
+    for key, field in _ROLLOUT.items():
+        work.move(node, f"rollout.{field}", key)
+    names = given.words("trl.reward_funcs")
+    weights = given.words("trl.reward_weights") or ["1.0"] * len(names)
+    told = []
+    for name, weight in zip(names, weights, strict=False):
+        module, _, function = name.rpartition(".")
+        path = work.asked.placed(f"{module.replace('.', '/')}.py")
+        told.append({"file": path, "function": function, "weight": Plain(weight)})
+        if not module:
+            given.refuse("trl.reward_funcs", f"`{name}` names no module", "write it as a function in a file: `MODULE.FUNCTION`")
+    if told:
+        work.put(node, "rewards", told, "trl.reward_funcs", "trl.reward_weights")

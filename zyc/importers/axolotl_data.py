@@ -39,7 +39,7 @@ _FORMATS = {
 _PREFERENCES = re.compile(
     r"(chatml|llama3|passthrough|zephyr|orpo\.chat_template)(\.(default|argilla_chat|argilla|intel|prompt_pairs|ultra|icr|nectar))?$"
 )
-_KEPT_ROLES = {
+_ROLES = {
     "user": ("user", "human"),
     "assistant": ("assistant", "gpt", "model"),
     "system": ("system",),
@@ -112,11 +112,7 @@ def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
     if not local:
         _hub(work, node, key, name, path, files)
         return
-    if name.startswith(("/", "~", "../")):
-        given.refuse(key, "a path must stay below the project's root", "copy or link the file there")
-        return
-    whole = files or [name]
-    work.put(node, "from", whole[0] if len(whole) == 1 else whole, key, f"{path}.data_files")
+    work.put_files(node, files or [name], key, *((f"{path}.data_files",) if files else ()))
     for other in ("name", "revision"):
         given.drop(f"{path}.{other}", "a file has none")
     if given.text(f"{path}.split") in ("", "train"):
@@ -128,10 +124,10 @@ def _source(work: Work, node: Node, key: str, name: str, path: str) -> None:
 def _hub(work: Work, node: Node, key: str, name: str, path: str, files: list[str]) -> None:
     given = work.given
     split, config = given.text(f"{path}.split"), given.text(f"{path}.name")
-    work.put_hub(node, name, key, config=config, split=split, keys=(f"{path}.name", f"{path}.split"))
+    work.put_hub(node, name, key, subset=config, part=split, keys=(f"{path}.name", f"{path}.split"))
     if files:
-        work.put(node, "hub.files", files, f"{path}.data_files")
-    work.move(node, "hub.revision", f"{path}.revision", values.text)
+        work.put(node, "files", files, f"{path}.data_files")
+    work.move(node, "revision", f"{path}.revision", values.text)
 
 
 def _format(work: Work, node: Node, path: str) -> None:
@@ -142,100 +138,88 @@ def _format(work: Work, node: Node, path: str) -> None:
         _own_type(work, node, key, {str(name): str(value) for name, value in kind.items()})
         return
     word = given.text(key)
-    field = word.partition(":")[2] if word.startswith("completion:") else ""
     found = _FORMATS.get(word)
     if found is None and _PREFERENCES.fullmatch(word):
-        found = ("preference", "the columns are found by their names")
-    if word.startswith("chat_template") and found is None:
+        found = ("preference", "texts, or lists of messages with `role` and `content`; `prompt` may be left out")
+    elif word.startswith("completion:"):
+        found = ("text", "")
+    elif word.startswith("chat_template") and found is None:
         found = ("messages", "")
     elif not word:
         found = ("auto", "")
-    elif field:
-        found = ("text", "")
     if found is None:
         given.refuse(
             key, f"rows of the form `{word}`", "write them as `messages`, or as `prompt` and `completion`, and name that form"
         )
         return
-    _columns(work, node, path, found[0], column=field)
-    ours = _mapped_format(work, path, found[0])
+    ours = _form_of_messages(work, node, path, found[0])
+    _columns(work, node, path, ours)
+    if word.startswith("completion:"):
+        work.put_column(node, "text", word.partition(":")[2], key)
     work.put(node, "format", ours, key, why=found[1])
 
 
-def _mapped_format(work: Work, path: str, ours: str) -> str:
-    """Messages of `from` and `value` are ShareGPT's."""
+def _form_of_messages(work: Work, node: Node, path: str, ours: str) -> str:
+    """Messages of `role` and `content` are one form; with `from` or `value` they are ShareGPT's."""
     given = work.given
+    if ours not in ("messages", "sharegpt"):
+        return ours
     told = given.value(f"{path}.message_property_mappings")
-    role = given.text(f"{path}.message_field_role") or (str(told.get("role", "role")) if isinstance(told, dict) else "role")
-    return "sharegpt" if ours == "messages" and role == "from" else ours
+    names = {"role": "role", "content": "content"} if ours == "messages" else {"role": "from", "content": "value"}
+    if isinstance(told, dict):
+        names |= {str(name): str(value) for name, value in told.items()}
+    names["role"] = given.text(f"{path}.message_field_role") or names["role"]
+    names["content"] = given.text(f"{path}.message_field_content") or names["content"]
+    keys = [f"{path}.{each}" for each in ("message_property_mappings", "message_field_role", "message_field_content")]
+    known = names["role"] in ("role", "from") and names["content"] in ("content", "value")
+    same = all(name == value for name, value in names.items() if name not in ("role", "content"))
+    for key in keys:
+        if known and same:
+            given.becomes(key, work.named(node, "format"))
+        elif key in given:
+            given.refuse(key, "messages with fields of other names", "name them `role` and `content`, or `from` and `value`")
+    return "messages" if (names["role"], names["content"]) == ("role", "content") else "sharegpt"
 
 
-def _columns(work: Work, node: Node, path: str, form: str, *, column: str = "") -> None:
-    """Which columns hold what, where they are not called as zyc calls them."""
+def _columns(work: Work, node: Node, path: str, form: str) -> None:
+    """Which columns hold what, where they are not called as the format calls them."""
     given = work.given
-    usual = {
-        "field_messages": ("messages", ("messages", "conversations", "conversation")),
-        "field": ("text", ("text",)),
-        "text_column": ("text", ("text",)),
-        "field_chosen": ("chosen", ("chosen",)),
-        "field_rejected": ("rejected", ("rejected",)),
-        "field_tools": ("tools", ("tools",)),
-    }
-    for name, (ours, theirs) in usual.items():
-        key = f"{path}.{name}"
-        word = given.text(key)
-        if word and word not in theirs:
-            work.put(node, f"map.{ours}", word, key)
-        elif word:
-            given.becomes(key, work.named(node, "format"), f"`{word}` is found by its name")
-    if column and column != "text":
-        work.put(node, "map.text", column, f"{path}.type")
-    _message_fields(work, path)
-    _roles(work, path)
+    chats = {"sharegpt": "conversations", "preference": "prompt"}.get(form, "messages")
+    usual = "conversations" if given.text(f"{path}.type").startswith("sharegpt") else "messages"
+    if form in ("messages", "sharegpt") or f"{path}.field_messages" in given:
+        work.put_column(node, chats, given.text(f"{path}.field_messages", usual), f"{path}.field_messages")
+    for name, ours in (
+        ("field", "text"),
+        ("text_column", "text"),
+        ("field_chosen", "chosen"),
+        ("field_rejected", "rejected"),
+        ("field_tools", "tools"),
+    ):
+        if f"{path}.{name}" in given:
+            work.put_column(node, ours, given.text(f"{path}.{name}"), f"{path}.{name}")
+    _roles(work, path, form)
     for name in ("chat_template", "conversation", "chat_template_jinja"):
         given.drop(f"{path}.{name}", "the model's own template writes the messages")
     if given.on(f"{path}.drop_system_message"):
         given.refuse(f"{path}.drop_system_message", "the system message would be left out", "remove it from the rows")
-    _ = form
 
 
-def _message_fields(work: Work, path: str) -> None:
-    given = work.given
-    key = f"{path}.message_property_mappings"
-    told = given.value(key)
-    if isinstance(told, dict):
-        pairs = {str(name): str(value) for name, value in told.items()}
-        names = {pairs.get("role", "role"), pairs.get("content", "content")}
-        if names in ({"role", "content"}, {"from", "value"}) and pairs.keys() <= {"role", "content"}:
-            given.becomes(key, "format", "the form of the messages")
-        else:
-            given.refuse(key, "messages with fields of other names", "name them `role` and `content`, or `from` and `value`")
-    for name, usual in (("message_field_role", ("role", "from")), ("message_field_content", ("content", "value"))):
-        word = given.text(f"{path}.{name}")
-        if word in usual:
-            given.becomes(f"{path}.{name}", "format", "the form of the messages")
-        elif word:
-            given.refuse(
-                f"{path}.{name}", "messages with fields of other names", "name them `role` and `content`, or `from` and `value`"
-            )
-
-
-def _roles(work: Work, path: str) -> None:
-    """Roles under other names: those that every reader of ShareGPT's form knows need no word."""
+def _roles(work: Work, path: str, form: str) -> None:
+    """Roles under other names: those that the form knows need no word."""
     given = work.given
     for key in [f"{path}.roles", *given.under(f"{path}.roles")]:
         value = given.value(key)
-        if isinstance(value, dict):
-            odd = [
-                str(each)
-                for role, theirs in value.items()
-                for each in values.words(theirs)
-                if str(each) not in _KEPT_ROLES.get(str(role), ())
-            ]
-            if odd:
-                given.refuse(key, f"`{odd[0]}` is no role that zyc knows", "rename it in the rows: system, user, assistant, tool")
-            else:
-                given.drop(key, "roles of these names are known")
+        if not isinstance(value, dict):
+            continue
+        known = _ROLES if form == "sharegpt" else {each: (each,) for each in _ROLES}
+        told = ((str(role), str(each)) for role, theirs in value.items() for each in values.words(theirs))
+        odd = [each for role, each in told if each not in known.get(role, ())]
+        if odd:
+            given.refuse(
+                key, f"`{odd[0]}` is no role of such messages here", "rename it in the rows: system, user, assistant, tool"
+            )
+        else:
+            given.drop(key, "roles of these names are known")
 
 
 def _own_type(work: Work, node: Node, key: str, told: dict[str, str]) -> None:
@@ -256,8 +240,7 @@ def _own_type(work: Work, node: Node, key: str, told: dict[str, str]) -> None:
     form = "preference" if "chosen" in columns else "unpaired" if "label" in columns else "alpaca"
     work.put(node, "format", form, key)
     for ours, theirs in columns.items():
-        if ours != theirs:
-            work.put(node, f"map.{ours}", theirs, key)
+        work.put_column(node, ours, theirs, key)
 
 
 def _split(work: Work, made: list[Node]) -> None:

@@ -26,7 +26,7 @@ _ENGINE_OPTIMIZER = "the engine has no such optimizer setting"
 
 _SETTINGS = (
     becomes("train.learning_rate", "learning_rate", values.number),
-    becomes("train.weight_decay", "weight_decay", values.number),
+    together("as axolotl has it", "weight_decay"),
     becomes("train.clip", "max_grad_norm", values.number),
     becomes("engine.adam_epsilon", "adam_epsilon adam_eps", values.number),
     becomes("engine.neftune_noise_alpha", "neftune_noise_alpha noisy_embedding_alpha", values.number),
@@ -84,7 +84,7 @@ _MODEL = (
         """
         model_type type_of_model tokenizer_type tokenizer_use_fast tokenizer_legacy is_falcon_derived_model
         is_llama_derived_model is_mistral_derived_model is_qwen_derived_model cls_model_config
-        base_model_ignore_patterns processor_type tokenizer_save_jinja_files
+        base_model_ignore_patterns tokenizer_save_jinja_files
         """,
     ),
     nothing(
@@ -139,7 +139,10 @@ _MODEL = (
     refused(
         _VISION,
         "remove it, and name a language model",
-        "image_size image_resize_algorithm processor_kwargs.* processor_kwargs role_boundaries[].* role_boundaries",
+        """
+        processor_type image_size image_resize_algorithm processor_kwargs.* processor_kwargs role_boundaries[].*
+        role_boundaries
+        """,
     ),
     nothing("the weights of images and sound are no part of a language model", "freeze_mm_modules"),
 )
@@ -379,7 +382,7 @@ _RL = (
         trl.beta trl.max_completion_length trl.num_generations trl.temperature trl.top_p trl.top_k trl.min_p
         trl.repetition_penalty trl.reward_funcs trl.reward_weights trl.epsilon trl.epsilon_high trl.num_iterations
         trl.loss_type trl.scale_rewards trl.mask_truncated_completions trl.importance_sampling_level trl.sync_ref_model
-        trl.ref_model_mixup_alpha trl.ref_model_sync_steps trl.generation_batch_size
+        trl.ref_model_mixup_alpha trl.ref_model_sync_steps
         """,
     ),
     nothing(

@@ -227,6 +227,8 @@ class Given:
                 self.refuse(path, leaf.rule.why, leaf.rule.do)
             elif leaf.rule.verdict is Verdict.REFUSED:
                 self.drop(path, "off, as it always is here")
+            elif leaf.rule.verdict is Verdict.TOGETHER and values.is_off(leaf.value):
+                self.drop(path, "off, as it is here unless a spec says so")
             else:
                 self.drop(path, leaf.rule.why)
 

@@ -27,7 +27,12 @@ MARKS = (
 )
 _STAGES = {"pt": "pretrains", "sft": "finetunes", "dpo": "alignments", "kto": "alignments", "rm": "alignments"}
 _LOSSES = {"sigmoid": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
-_COLUMNS = {  # theirs -> ours, and what theirs is called when nobody says
+# of each method, the keys that are settings of the engine under another name
+_ENGINE = {
+    "dpo": {"dpo_label_smoothing": "label_smoothing", "ld_alpha": "ld_alpha"},
+    "kto": {"kto_chosen_weight": "desirable_weight", "kto_rejected_weight": "undesirable_weight"},
+}
+_COLUMNS = {  # theirs -> what a row of zyc's has, and what theirs is called when nobody says
     "prompt": ("instruction", "instruction"),
     "query": ("input", "input"),
     "response": ("output", "output"),
@@ -39,7 +44,15 @@ _COLUMNS = {  # theirs -> ours, and what theirs is called when nobody says
     "rejected": ("rejected", "rejected"),
     "kto_tag": ("label", "label"),
 }
-_TAGS = ({"role_tag": "from", "content_tag": "value"}, {"role_tag": "role", "content_tag": "content"})
+_DEFAULTS = ("prompt", "query", "response", "messages")
+_OURS = {  # of each form, which of their columns is which of ours
+    "alpaca": {"prompt": "instruction", "query": "input", "response": "output"},
+    "preference": {"prompt": "prompt"},
+    "unpaired": {"prompt": "prompt", "response": "completion"},
+    "text": {"prompt": "text"},
+    "messages": {"messages": "messages"},
+    "sharegpt": {"messages": "conversations"},
+}
 _ROLES = {
     "user": ("user", "human"),
     "assistant": ("assistant", "gpt"),
@@ -112,26 +125,18 @@ def _stage(work: Work, node: Node, stage: str) -> None:
     if method != "reward":
         work.put(node, "beta", given.read("pref_beta", values.number, Plain("0.1")), "pref_beta")
     _preference(work, node, loss if method == "dpo" else "")
-    for key, name in (
-        ("dpo_label_smoothing", "label_smoothing"),
-        ("kto_chosen_weight", "desirable_weight"),
-        ("kto_rejected_weight", "undesirable_weight"),
-        ("ld_alpha", "ld_alpha"),
-    ):
+    for key, name in _ENGINE.get(method, {}).items():
         work.move(node, f"engine.{name}", key, values.number)
 
 
 def _preference(work: Work, node: Node, loss: str) -> None:
     """The loss of DPO, with a part of the plain one where the file has it."""
     given = work.given
-    share = given.amount("pref_ftx", 0.0)
-    if share > 0:
-        work.put(node, "engine.loss_type", [loss, "sft"], "pref_loss", "pref_ftx")
-        work.put(node, "engine.loss_weights", [1, share], "pref_ftx")
-    elif loss not in ("", "sigmoid"):
-        work.put(node, "engine.loss_type", [loss], "pref_loss")
+    share = given.read("pref_ftx", values.number, Plain("0"))
+    if float(share) > 0 and loss:
+        work.put(node, "loss", {loss: 1, "sft": share}, "pref_loss", "pref_ftx")
     elif loss:
-        given.becomes("pref_loss", "method", "the usual one")
+        work.put(node, "loss", loss, "pref_loss")
 
 
 def _method(work: Work, node: Node) -> None:
@@ -159,8 +164,7 @@ def _method(work: Work, node: Node) -> None:
         else:
             given.becomes(by, "pretrains", "all weights")
         return
-    field = "method" if node.section == "finetunes" else "tuning"
-    work.put(node, field, ours, by, bits, "use_dora")
+    training.method(work, node, ours, by, bits, "use_dora")
     for key in ("quant_config.name", "quantization_method"):
         given.drop(key, "zyc quantizes by bitsandbytes")
     if ours != "full":
@@ -178,7 +182,7 @@ def _lora(work: Work, node: Node) -> None:
     work.put(node, "lora.alpha", given.read(alpha, values.number, Plain(str(2 * width))), alpha, why="twice the rank")
     work.move(node, "lora.dropout", drop, values.number)
     names = given.comma_words(target) or ["all"]
-    work.put(node, "lora.targets", "all-linear" if names == ["all"] else names, target)
+    training.targets(work, node, ["all-linear"] if names == ["all"] else names, target)
     if given.on("use_rslora"):
         work.put(node, "lora.rslora", ON, "use_rslora")
     if given.on("pissa_init"):
@@ -252,7 +256,7 @@ def _old_form(work: Work, main: Node, names: list[str]) -> list[Node]:
             made.append(_of_hub(work, name, str(entry["hf_hub_url"]), entry, main))
         elif "file_name" in entry:
             node = work.draft.node("datasets", as_name(name))
-            work.put(node, "from", f"{folder.rstrip('/').removeprefix('./')}/{entry['file_name']}", "dataset")
+            work.put_files(node, [f"{folder.rstrip('/')}/{entry['file_name']}"], "dataset")
             made.append(_shaped(work, node, entry, main))
         else:
             given.refuse("dataset", f"`{name}` is neither a file nor on the hub", "make it a file of the project", whole=True)
@@ -261,42 +265,50 @@ def _old_form(work: Work, main: Node, names: list[str]) -> list[Node]:
 
 def _of_hub(work: Work, name: str, url: str, entry: Mapping[str, Any], main: Node) -> Node:
     node = work.draft.node("datasets", as_name(name))
-    work.put_hub(node, url, "dataset", config=str(entry.get("subset", "")), split=str(entry.get("split", "")))
+    work.put_hub(node, url, "dataset", subset=str(entry.get("subset", "")), part=str(entry.get("split", "")))
     return _shaped(work, node, entry, main)
 
 
 def _shaped(work: Work, node: Node, entry: Mapping[str, Any], main: Node) -> Node:
     """The format of rows and the names of their columns, as dataset_info.json has them."""
     given = work.given
-    columns = {str(key): str(value) for key, value in (entry.get("columns") or {}).items()}
+    named = entry.get("columns")
+    columns = {str(key): str(value) for key, value in named.items()} if isinstance(named, dict) else None
     tags = {str(key): str(value) for key, value in (entry.get("tags") or {}).items()}
-    form = str(entry.get("formatting", "alpaca"))
-    if main.section == "pretrains":
-        work.put(node, "format", "text", "dataset")
-        work.put(node, "map.text", columns.get("prompt", "instruction"), "dataset")
-        return node
-    if {"images", "videos", "audios"} & columns.keys():
+    chats = str(entry.get("formatting", "alpaca")) != "alpaca"
+    compared = "preference" if entry.get("ranking") else "unpaired" if columns and "kto_tag" in columns else ""
+    if columns and {"images", "videos", "audios"} & columns.keys():
         given.refuse("dataset", "rows with images or sound", "zyc trains language models only", whole=True)
     if "num_samples" in entry or "folder" in entry:
         given.refuse("dataset", "only a part of the rows would be read", "make a file of that part")
-    ours = "preference" if entry.get("ranking") else "unpaired" if "kto_tag" in columns else "alpaca"
-    if ours == "alpaca" and form != "alpaca":
-        role = tags.get("role_tag", "role" if form == "openai" else "from")
-        ours = "messages" if role == "role" else "sharegpt"
-        odd = [value for key, value in tags.items() if value not in _ROLES.get(key.removesuffix("_tag"), (value,))]
-        pair = {key: tags.get(key, usual) for key, usual in _TAGS[0 if ours == "sharegpt" else 1].items()}
-        if odd or pair not in _TAGS:
-            given.refuse(
-                "dataset",
-                "messages with fields or roles of other names",
-                "name them `role` and `content`: system, user, assistant, tool",
-            )
-    work.put(node, "format", ours, "dataset")
-    for theirs, column in columns.items():
-        name, usual = _COLUMNS.get(theirs, (theirs, theirs))
-        if column not in (usual, name) and not (name == "messages" and column in ("messages", "conversations")):
-            work.put(node, f"map.{name}", column, "dataset")
+    if compared and (chats or "query" in (_COLUMNS if columns is None else columns)):
+        why = "answers that are compared, to messages or to prompts of two columns"
+        given.refuse(
+            "dataset", why, "write the rows as `prompt` and `chosen` and `rejected`, or `completion` and `label`", whole=True
+        )
+    form = "text" if main.section == "pretrains" else compared or (_chats(work, entry, tags) if chats else "alpaca")
+    work.put(node, "format", form, "dataset")
+    usual = {key: theirs for key, (_, theirs) in _COLUMNS.items() if key in _DEFAULTS} if columns is None else columns
+    for key, column in usual.items():
+        ours = _OURS.get(form, {}).get(
+            key, "" if key in ("prompt", "query", "response", "messages") else _COLUMNS.get(key, (key,))[0]
+        )
+        if ours:
+            work.put_column(node, ours, column, "dataset")
     return node
+
+
+def _chats(work: Work, entry: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Messages of `role` and `content` are one form, all others ShareGPT's."""
+    usual = ("role", "content") if entry.get("formatting") == "openai" else ("from", "value")
+    pair = (tags.get("role_tag", usual[0]), tags.get("content_tag", usual[1]))
+    form = "messages" if pair == ("role", "content") else "sharegpt"
+    known = _ROLES if form == "sharegpt" else {each: (each,) for each in ("user", "assistant", "system", "tool")}
+    odd = [value for key, value in tags.items() if value not in known.get(key.removesuffix("_tag"), (value,))]
+    if odd or pair[0] not in ("from", "role") or pair[1] not in ("value", "content"):
+        why = "messages with fields or roles of other names"
+        work.given.refuse("dataset", why, "name them `role` and `content`: system, user, assistant, tool")
+    return form
 
 
 def _new_form(work: Work, key: str, path: str) -> list[Node]:
@@ -317,7 +329,7 @@ def _new_form(work: Work, key: str, path: str) -> list[Node]:
         node = work.draft.node("datasets", as_name(str(name)))
         place = str(told.get("path", ""))
         if str(told.get("source", "hf_hub")) == "local":
-            work.put(node, "from", place, key)
+            work.put_files(node, [place], key)
         else:
             work.put_hub(node, place, key)
         if "size" in told:
@@ -360,6 +372,9 @@ def _pace(work: Work, node: Node) -> None:
         training.optimizer(work, node, "optim_config.name", "adamw_torch")
     else:
         training.optimizer(work, node, "optim", "adamw_torch")
+    rate = given.read("learning_rate", values.number, Plain("5e-5"))
+    work.put(node, work.fitting(node, "train.learning_rate"), rate, "learning_rate")
+    training.decay(work, node, "weight_decay", "0.0")
     training.betas(work, node, "adam_beta1", "adam_beta2")
     work.move(node, "engine.optim_args", "optim_args", values.text)
     work.move(node, "engine.optim_target_modules", "optim_target_modules")

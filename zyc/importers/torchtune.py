@@ -43,14 +43,7 @@ _COLUMNS = {
     "wikitext_dataset": {"text": "page"},
     "cnn_dailymail_articles_dataset": {"text": "article"},
 }
-_NAMES = {
-    "input": "prompt",
-    "output": "completion",
-    "prompt": "prompt",
-    "chosen": "chosen",
-    "rejected": "rejected",
-    "instruction": "instruction",
-}
+_NAMES = {"input": "prompt", "output": "completion"}
 _OPTIMIZERS = {
     "AdamW": "adamw",
     "AdamW8bit": "adamw_8bit",
@@ -59,6 +52,14 @@ _OPTIMIZERS = {
     "SGD": "sgd",
 }
 _LAYERS = {"q_proj": "q_proj", "k_proj": "k_proj", "v_proj": "v_proj", "output_proj": "o_proj"}
+# what a model has as one layer where it was published
+_JOINED = {
+    "q_proj": "qkv_proj",
+    "k_proj": "qkv_proj",
+    "v_proj": "qkv_proj",
+    "gate_proj": "gate_up_proj",
+    "up_proj": "gate_up_proj",
+}
 
 
 def convert(work: Work) -> None:
@@ -102,7 +103,7 @@ def _model(work: Work) -> Node:
     given.becomes("checkpointer._component_", work.named(node, "hub"), "safetensors of the same weights")
     organisation = next((word for pattern, word in _ORGANISATIONS if pattern.match(name)), "")
     if work.asked.beside(f"{folder}/config.json") is not None and not folder.startswith("/"):
-        work.put(node, "path", folder.removeprefix("./"), key)
+        work.put(node, "path", work.asked.placed(folder.removeprefix("./")), key)
     elif organisation:
         work.put(
             node, "hub", f"{organisation}/{name}", key, why=f"`{folder}` is what was fetched from there: look whether it is so"
@@ -127,8 +128,7 @@ def _method(work: Work, node: Node, builder: str) -> None:
     four = builder.startswith("qlora") or given.on("model.quantize_base")
     dora = builder.startswith("dora") or given.on("model.use_dora")
     ours = "full" if not adapter else "qlora" if four else "dora" if dora else "lora"
-    field = "method" if node.section == "finetunes" else "tuning"
-    work.put(node, field, ours, "model._component_", "model.quantize_base", "model.use_dora", why=f"`{builder}`")
+    training.method(work, node, ours, "model._component_", "model.quantize_base", "model.use_dora", why=f"`{builder}`")
     if not adapter:
         return
     work.put(node, "lora.rank", given.integer("model.lora_rank", 8), "model.lora_rank")
@@ -137,8 +137,10 @@ def _method(work: Work, node: Node, builder: str) -> None:
     if given.on("model.apply_lora_to_mlp"):
         names += ["gate_proj", "up_proj", "down_proj"]
     if given.on("model.apply_lora_to_output"):
-        names += ["lm_head"]
-    work.put(node, "lora.targets", names, "model.lora_attn_modules", "model.apply_lora_to_mlp", "model.apply_lora_to_output")
+        training.targets(work, node, ["lm_head"], "model.apply_lora_to_output")
+    if "phi3" in builder or "phi4" in builder:
+        names = list(dict.fromkeys(_JOINED.get(each, each) for each in names))
+    training.targets(work, node, names, "model.lora_attn_modules", "model.apply_lora_to_mlp")
     for key in ("model.apply_lora_to_mlp", "model.apply_lora_to_output", "model.use_dora", "model.quantize_base"):
         if key in given and not given.on(key):
             given.drop(key, "off, as it is here unless a spec says so")
@@ -206,9 +208,7 @@ def _source(work: Work, made: Node, where: str) -> None:
     files = given.words("dataset.data_files")
     key = "dataset.source" if "dataset.source" in given else "dataset._component_"
     if files and where in ("json", "csv", "parquet", "text"):
-        if any(each.startswith(("/", "~", "../")) for each in files):
-            given.refuse("dataset.data_files", "a path must stay below the project's root", "copy or link the file there")
-        work.put(made, "from", files[0] if len(files) == 1 else files, "dataset.data_files", key)
+        work.put_files(made, files, "dataset.data_files", key)
         given.drop("dataset.split", "a file is one split")
         return
     config = next((each for each in ("dataset.subset", "dataset.name") if each in given), "")
@@ -216,8 +216,8 @@ def _source(work: Work, made: Node, where: str) -> None:
         made,
         where,
         key,
-        config=given.text(config) if config else "",
-        split=given.text("dataset.split"),
+        subset=given.text(config) if config else "",
+        part=given.text("dataset.split"),
         keys=(config, "dataset.split"),
     )
 
@@ -227,22 +227,16 @@ def _map(work: Work, made: Node, name: str, form: str) -> None:
     columns = dict(_COLUMNS.get(name, {}))
     told = given.value("dataset.column_map")
     if isinstance(told, dict):
-        columns |= {_NAMES.get(str(ours), str(ours)): str(theirs) for ours, theirs in told.items()}
+        names = _NAMES if form == "prompt-completion" else {}
+        columns |= {names.get(str(ours), str(ours)): str(theirs) for ours, theirs in told.items()}
+    by = "dataset.column_map" if isinstance(told, dict) else "dataset._component_"
     for ours, theirs in columns.items():
-        if ours != theirs:
-            work.put(
-                made, f"map.{ours}", theirs, *(("dataset.column_map",) if isinstance(told, dict) else ("dataset._component_",))
-            )
-    if isinstance(told, dict) and "dataset.column_map" not in given.rows:
-        given.becomes("dataset.column_map", work.named(made, "format"), "the columns are called so")
-    column = given.text("dataset.column", "text")
-    if column != "text":
-        work.put(made, "map.text", column, "dataset.column")
-    word = given.text("dataset.conversation_column", "messages")
-    if form in ("messages", "sharegpt") and word not in ("messages", "conversations", "conversation"):
-        work.put(made, "map.messages", word, "dataset.conversation_column")
-    elif "dataset.conversation_column" in given:
-        given.becomes("dataset.conversation_column", work.named(made, "format"), f"`{word}` is found by its name")
+        work.put_column(made, ours, theirs, by)
+    if form == "text":
+        work.put_column(made, "text", given.text("dataset.column", columns.get("text", "text")), "dataset.column")
+    elif form in ("messages", "sharegpt"):
+        ours = "messages" if form == "messages" else "conversations"
+        work.put_column(made, ours, given.text("dataset.conversation_column", ours), "dataset.conversation_column")
 
 
 def _length_of_rows(work: Work, node: Node) -> None:

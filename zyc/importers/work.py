@@ -23,6 +23,7 @@ class Asked:
     gpus: int | None = None  # that it was meant for
     steps: int = 0  # that it runs, where the file leaves that to the rows
     beside: Callable[[str], bytes | None] = lambda _: None  # a file of theirs, by its path from the source's folder
+    placed: Callable[[str], str] = str  # a path of theirs as one from the project's root
     taken: frozenset[str] = frozenset()  # names that nodes of the project have already
 
 
@@ -72,16 +73,32 @@ class Work:
             return False
 
     def put_hub(
-        self, node: Node, name: str, key: str, *, config: str = "", split: str = "", keys: tuple[str, str] = ("", "")
+        self, node: Node, name: str, key: str, *, subset: str = "", part: str = "", keys: tuple[str, str] = ("", "")
     ) -> None:
-        """A dataset of the hub; `keys` are those of the configuration and the split, where they are not the same one."""
-        self.put(node, "hub.id", name, key)
-        if config:
-            self.put(node, "hub.config", config, keys[0] or key)
-        if split and split != "train":
-            self.put(node, "hub.split", split, keys[1] or key)
-        elif split and keys[1]:
-            self.given.becomes(keys[1], self.named(node, "hub"), "the split that is taken anyway")
+        """A dataset of the hub; `keys` are those of its configuration and its split, where they are not the same one."""
+        self.put(node, "hub", name, key)
+        if subset:
+            self.put(node, "subset", subset, keys[0] or key)
+        if part and part != "train":
+            self.put(node, "part", part, keys[1] or key)
+        elif part and keys[1]:
+            self.given.becomes(keys[1], self.named(node, "part"), "the one that is taken anyway")
+
+    def put_files(self, node: Node, paths: list[str], key: str, *keys: str) -> None:
+        """Files of the project, which theirs name from where they run it."""
+        if any(each.startswith(("/", "~")) or ".." in each.split("/") for each in paths):
+            self.given.refuse(key, "a path must stay below the project's root", "copy or link the file there")
+            return
+        told = [self.asked.placed(each.removeprefix("./")) for each in paths]
+        self.put(node, "from", told[0] if len(told) == 1 else told, key, *keys)
+
+    def put_column(self, node: Node, ours: str, theirs: str, *keys: str) -> None:
+        """A column under another name than the format's; one that is called so needs no word."""
+        if theirs and theirs != ours:
+            self.put(node, f"map.{ours}", theirs, *keys)
+            return
+        for key in keys:
+            self.given.becomes(key, self.named(node, "format"), "it is called so")
 
     def mix(self, node: Node, made: list[Node], key: str) -> None:
         """The field `data` of the main node: the one dataset, or all of them together."""
@@ -94,7 +111,7 @@ class Work:
 
     def named(self, node: Node, path: str) -> str:
         """A field as the table tells it: of the main node by its path alone."""
-        return path if node is self.draft.main else f"{node.section}.{node.name}.{path}"
+        return path if node is self.draft.main else f"{node.name}.{path}"
 
     def settle(self, leaf: Leaf) -> None:
         """A key that its rule gives a field of the main node."""

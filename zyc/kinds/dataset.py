@@ -41,7 +41,7 @@ class DatasetKind(Kind[DatasetSpec]):
         "balance.*": Measure("rows with a value of a column: `balance.topic.law`"),
         "language.*": Measure("rows in a language, where `clean` looks at languages"),
     }
-    shares = ("flaws.py", "forms.py")
+    shares = ("chats.py", "flaws.py", "forms.py")
     proof = "hygiene"
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:
@@ -73,6 +73,10 @@ class DatasetKind(Kind[DatasetSpec]):
             few = {"count": min(spec.written.count or TWIN_WRITTEN, TWIN_WRITTEN), "max_tokens": min(spec.written.max_tokens, 24)}
             changes["written"] = spec.written.model_copy(update=few)
         return spec.model_copy(update=changes)
+
+    def resumes(self, spec: DatasetSpec) -> bool:
+        """What a model has written is kept."""
+        return spec.written is not None
 
     def check(self, case: Case[DatasetSpec]) -> Iterable[Objection]:
         """What can be told of sources before they are read."""

@@ -164,6 +164,7 @@ class Finetune(Kind[FinetuneSpec]):
                 "learning_rate": rate,
                 "optimizer": OPTIMIZERS[spec.train.optimizer],
                 "dtype": _dtype(spec),
+                "kept": "bf16" if spec.method == "qlora" else "fp32",
             }
         )
 

@@ -21,7 +21,7 @@ FAMILIES = (
 PIECES_ONLY = ("gemma", "gemma2")  # the converter reads a sentencepiece tokenizer for them, and no other
 AS_BYTES = ("qwen2",)  # transformers takes a tokenizer of theirs for byte-level, whatever its files say
 DISK = 150e6  # bytes a second
-MEMORY = 1_200_000_000  # of the converter, before the first tensor
+MEMORY = 700_000_000  # of the converter, before the first tensor
 
 
 class GgufSpec(Spec):
@@ -69,7 +69,7 @@ class GgufKind(Kind[GgufSpec]):
         tensors, header = sizes.tensor_bytes(model, "F16"), sizes.header_bytes(model)
         if tensors is None or header is None:
             return Estimate()
-        seconds = Interval(8 + tensors / (4 * DISK), 15 + 3 * tensors / DISK, "reading and writing")
+        seconds = Interval(4 + tensors / (4 * DISK), 12 + 3 * tensors / DISK, "reading and writing")
         told = Interval(tensors, tensors + 3 * header, "2 bytes a weight, and the tokenizer")
         largest = max(each.bytes for each in sizes.quantized(model, "F16"))
         return Estimate(
@@ -82,7 +82,8 @@ class GgufKind(Kind[GgufSpec]):
 
     def recipe(self, case: Case[GgufSpec]) -> Recipe:
         """Which llama.cpp, and what the file says of itself."""
-        return Recipe({"llama_cpp": case.pins.get("package:llama-cpp-python"), "metadata": metadata_of(_model(case))})
+        model, version = _model(case), case.pins.get("package:llama-cpp-python")
+        return Recipe({"llama_cpp": version, "metadata": metadata_of(model), "licence": model.licence})
 
 
 def _model(case: Case[GgufSpec]) -> Model:
@@ -107,12 +108,10 @@ def _about_the_tokenizer(model: Model) -> Iterable[Objection]:
 
 
 def metadata_of(model: Model) -> dict[str, object]:
-    """What the file says of itself: for a public model its name, author and licence; a private one is named by its family."""
+    """What the file says of itself: for a public model its name and author; a private one is named by its family."""
     author, _, name = (model.name or "").rpartition("/")
     told: dict[str, object] = {"general.name": name or model.family or "model"}
     if author:
         told |= {"general.author": author, "general.organization": author}
         told["general.base_models"] = [{"name": name, "organization": author}]
-    if model.licence:
-        told["general.license"] = model.licence
     return told

@@ -57,7 +57,7 @@ class Parity(Kind[ParitySpec]):
         if size is None:
             return Estimate()
         work = 2 * (size / 2) * 2 * POSITIONS / SPEED
-        return Estimate(Interval(15 + work / 4, 30 + 2 * work, "two passes over the chats"), memory=int(1.5e9 + 2.2 * size))
+        return Estimate(Interval(6 + work / 4, 20 + 2 * work, "two passes over the chats"), memory=int(8e8 + 2.2 * size))
 
     def recipe(self, case: Case[ParitySpec]) -> Recipe:
         """Which llama.cpp."""

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 from zyc import kinds, offers
 from zyc.catalogue.devices import Device
 from zyc.graph import Node
 from zyc.offers import Offer, Remedy
 from zyc.plan import Decision, Plan, State
-from zyc.quantity import in_bytes, in_time
+from zyc.quantity import about, in_bytes, in_time
+from zyc.traces import Trace
 
 _ACTS = (State.RUN, State.RESUME, State.MAYBE)
 
 
+def working(plan: Plan) -> tuple[Decision, ...]:
+    """The nodes that would run and that an accelerator makes quicker; a rehearsal on a processor needs none."""
+    if plan.settlement.twin and not plan.settlement.known.machine.gpus:
+        return ()
+    return tuple(each for each in plan.decisions.values() if each.estimate.work is not None and each.state in _ACTS)
+
+
 def columns(plan: Plan) -> tuple[Device, ...]:
-    """The devices that have a column: those of the site, where something of the plan is work for an accelerator."""
-    return offers.shown(plan.settlement.known.machine) if plan.working else ()
+    """The devices that have a column: those of the site and those that placements name, where there is work for them."""
+    machine, told = plan.settlement.known.machine, working(plan)
+    asked = (device for each in told for device in offers.wanted(machine, placement_of(plan, each)))
+    return tuple({device.name: device for device in (*offers.shown(machine), *asked)}.values()) if told else ()
 
 
-def offers_of(plan: Plan, decision: Decision) -> tuple[Offer, ...]:
+def placement_of(plan: Plan, decision: Decision) -> dict[str, object]:
+    """Where a node is to run."""
+    node = plan.graph.vertices[decision.name]
+    assert isinstance(node, Node)
+    return dict(node.shape.placement)
+
+
+def offers_of(plan: Plan, decision: Decision, devices: Sequence[Device]) -> tuple[Offer, ...]:
     """What a node would take on each of them."""
     machine = plan.settlement.known.machine
-    told = (offers.offer(decision.thought, device, machine) for device in offers.shown(machine))
+    told = (offers.offer(decision.thought, device, machine) for device in devices)
     return tuple(each for each in told if each is not None)
 
 
@@ -33,29 +49,32 @@ def cell(offer: Offer, wanted: str) -> str:
         return f"{in_bytes(offer.needs or 0)} > {in_bytes(offer.device.memory or 0)}"
     if offer.seconds is None:
         return ""
-    return roughly(offer.seconds) + (f" {offer.precision}" if offer.precision != wanted else "")
+    return about(offer.seconds) + (f" {offer.precision}" if offer.precision != wanted else "")
 
 
 def cells(plan: Plan, group: Sequence[Decision], devices: Sequence[Device]) -> tuple[str, ...]:
     """A row's words in each column: of several nodes the sum, of one that does not fit why."""
     told = []
     for at in range(len(devices)):
-        found = [(each, offers_of(plan, each)[at]) for each in group if each.thought.work is not None and each.state in _ACTS]
+        found = [
+            (each, offers_of(plan, each, devices)[at]) for each in group if each.thought.work is not None and each.state in _ACTS
+        ]
         misfit = next(((each, offer) for each, offer in found if not offer.fits), None)
         if misfit is not None or len(found) == 1:
             decision, offer = misfit or found[0]
             told.append(cell(offer, decision.thought.work.precision if decision.thought.work else ""))
         else:
             known = [offer.seconds for _, offer in found if offer.seconds is not None]
-            told.append(roughly(sum(known)) if known else "")
+            told.append(about(sum(known)) if known else "")
     return tuple(told)
 
 
 def sums(plan: Plan) -> list[tuple[Device, float, float, int]]:
     """Of each device with a column: the seconds of all that fits, their cost, and how many nodes do not fit."""
     told = []
-    for at, device in enumerate(columns(plan)):
-        found = [offers_of(plan, each)[at] for each in plan.working]
+    devices, them = columns(plan), working(plan)
+    for at, device in enumerate(devices):
+        found = [offers_of(plan, each, devices)[at] for each in them]
         fit = [each for each in found if each.fits]
         told.append((device, sum(each.seconds or 0.0 for each in fit), sum(each.cost for each in fit), len(found) - len(fit)))
     return told
@@ -66,7 +85,7 @@ def summed(plan: Plan) -> list[str]:
     words = []
     for device, seconds, cost, misfits in sums(plan):
         if seconds and not misfits:
-            words.append(f"{device.says} {roughly(seconds)}" + (f" ≈ ${cost:.2f}" if cost >= 0.005 else ""))
+            words.append(f"{device.says} {about(seconds)}" + (f" ≈ ${cost:.2f}" if cost >= 0.005 else ""))
     return words
 
 
@@ -76,7 +95,7 @@ def summed(plan: Plan) -> list[str]:
 def misfits(plan: Plan) -> list[tuple[Decision, Offer, tuple[Remedy, ...]]]:
     """The nodes that none of the devices holds that they are planned for, with what would help."""
     machine, told = plan.settlement.known.machine, []
-    for each in plan.working:
+    for each in working(plan):
         node = plan.graph.vertices[each.name]
         assert isinstance(node, Node)
         offer = offers.misfit(each.thought, machine, dict(node.shape.placement))
@@ -100,17 +119,48 @@ def does_not_fit(name: str, offer: Offer) -> str:
 def remedy_words(remedy: Remedy) -> tuple[str, ...]:
     """`micro_batch: 4`, `14.1 GB`, `33 min`, `fits`: a row of what would help."""
     offer = remedy.offer
-    time = roughly(offer.seconds) if offer.seconds is not None else ""
+    time = about(offer.seconds) if offer.seconds is not None else ""
     cost = f"≈ ${offer.cost:.2f}" if offer.cost >= 0.005 else ""
     return (remedy.says, in_bytes(offer.needs or 0), time, cost, "fits" if offer.fits else "does not fit")
 
 
-@cache
-def roughly(seconds: float) -> str:
-    """A time as exactly as arithmetic knows it: `40 s`, `8 min`, `3 h`, `12 d`."""
-    if seconds < 60:
-        return in_time(max(1.0, float(round(seconds))))
-    for size, below, unit in ((60, 5400, "min"), (3600, 129600, "h"), (86400, 400 * 86400, "d")):
-        if seconds < below:
-            return f"{round(seconds / size)} {unit}"
-    return f"{seconds / (365.25 * 86400):.1f} years"
+def expected(plan: Plan) -> dict[str, float]:
+    """The seconds of each node that works, to be told again beside what it took."""
+    told = ((each.name, offers.middle(each.estimate)) for each in plan.decisions.values() if each.thought.work is not None)
+    return {name: seconds for name, seconds in told if seconds}
+
+
+def beforehand(plan: Plan, decision: Decision) -> list[tuple[str, ...]]:
+    """What is thought of a node, as `zyc show` lists it: here, and on each device."""
+    thought = decision.thought
+    rows: list[tuple[str, ...]] = []
+    seconds = decision.estimate.seconds
+    if thought.work is not None and thought.work.says:
+        rows.append(("work", thought.work.says, ""))
+    if decision.cannot:
+        rows.append(("here", decision.cannot, ""))
+    elif seconds is not None:
+        learned = seconds.because if thought.work is None or seconds.because != thought.work.says else ""
+        rows.append(("here", about(offers.middle(decision.estimate)), learned))
+    for name, value in (("memory", thought.memory), ("memory of a GPU", thought.gpu_memory), ("download", thought.download)):
+        if value:
+            rows.append((name, in_bytes(value), ""))
+    if thought.result:
+        rows.append(("result", thought.result, ""))
+    for offer in offers_of(plan, decision, columns(plan)):
+        cost = f"≈ ${offer.cost:.2f}" if offer.cost >= 0.005 else ""
+        rows.append((offer.device.says, cell(offer, thought.work.precision if thought.work else ""), cost))
+    return rows
+
+
+def beside(trace: Trace) -> list[tuple[str, ...]]:
+    """What was thought of a run beside what was measured."""
+    told: list[tuple[str, ...]] = []
+    measured = {"seconds": trace.seconds, "memory": float(trace.peak_memory), "bytes": float(trace.bytes)}
+    names = {"seconds": "time", "memory": "memory", "bytes": "result"}
+    for name, thought in sorted(trace.predicted.items()):
+        if measured.get(name):
+            words = in_time if name == "seconds" else in_bytes
+            ratio = measured[name] / thought if thought else 0.0
+            told.append((names[name], words(measured[name]), f"expected {words(thought)}, {ratio:.2g} times that"))
+    return told

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from zyc.plan import Plan
+from zyc.report import devices
 from zyc.report.build import Lines
 from zyc.report.console import Console
 from zyc.report.events import Log, Words
@@ -40,7 +41,7 @@ def teller(
     """Who tells of a build here."""
     if as_json:
         return Stream(console, plan, clock)
-    words = Words.of(console, plan.graph, log)
+    words = Words.of(console, plan.graph, log, devices.expected(plan))
     if not console.moves:
         return Lines(words, clock, every)
     return Live(Lines(words, clock, every, beats=False), plan, options)

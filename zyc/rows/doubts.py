@@ -20,13 +20,8 @@ _ENUMERATED = 1_000_000
 def doubts(case: Case[DatasetSpec]) -> Iterator[Objection]:
     """All of them."""
     spec = case.spec
-    given = [name for name, value in (("from", spec.source), ("hub", spec.hub)) if value]
-    given += [name for name in ("generate", "written") if getattr(spec, name) is not None]
-    if not given:
-        yield Objection("", "a dataset needs a source", "write one of `from`, `hub`, `generate` and `written`")
-    elif len(given) > 1:
-        says = f"a dataset has one source, not both `{given[0]}` and `{given[1]}`"
-        yield Objection(given[1], says, "make two datasets, and a third one `from: [one, two]`")
+    if not spec.source and not spec.hub and spec.generate is None and spec.written is None:
+        yield Objection("", "a dataset needs a source", "write `from`, `hub`, `generate` or `written`")
     if not spec.hub:
         for name in _OF_THE_HUB:
             if getattr(spec, name):

@@ -47,60 +47,60 @@ def grammar_of(case: Case[DatasetSpec]) -> Grammar:
 
 
 def form(case: Case[DatasetSpec]) -> str | None:
-    """What a row will be, where the spec or a source tells it."""
+    """What a row will be, where the spec or its sources tell it."""
     spec = case.spec
     if spec.format != "auto":
         return BECOMES.get(spec.format, spec.format)
     if spec.map:
         return next((form for form, columns in COLUMNS if all(each in spec.map for each in columns)), None)
-    if spec.generate is not None:
-        return _form_of_grammar(case)
-    if spec.written is not None:
-        facts = case.inputs.get("written.from")
-        return facts.format if isinstance(facts, Dataset) else None
-    told: set[str | None] = {facts.format for facts in upstream(case).values()}
+    told: set[str | None] = {facts.format for facts in (*upstream(case).values(), *started(case))}
     files = paths(case)
     if files:
         told.add("text" if {type_of(name) for name in files} <= {*DOCUMENTS} else None)
+    if spec.generate is not None:
+        told.add(_form_of(grammar_of(case)))
+    if spec.hub:
+        told.add(None)
     return told.pop() if len(told) == 1 else None
 
 
-def _form_of_grammar(case: Case[DatasetSpec]) -> str | None:
-    try:
-        grammar = grammar_of(case)
-    except Wrong:
-        return None
+def _form_of(grammar: Grammar) -> str | None:
     told = next(iter(grammar.forms.values()))
     columns = {*grammar.columns, *told["columns"], *(("messages",) if "messages" in told else ())}
     return next((form for form, needed in COLUMNS if all(each in columns for each in needed)), None)
 
 
+def started(case: Case[DatasetSpec]) -> list[Dataset]:
+    """The facts of the dataset that a model starts from."""
+    facts = case.inputs.get("written.from")
+    return [facts] if isinstance(facts, Dataset) else []
+
+
 def turns(case: Case[DatasetSpec]) -> str | None:
     """Whether chats have one turn or several."""
-    if case.spec.generate is not None:
-        try:
-            forms = grammar_of(case).forms.values()
-        except Wrong:
-            return None
-        counts = [sum(each["role"] == "assistant" for each in told["messages"]) for told in forms if "messages" in told]
-        return None if not counts else "single" if max(counts) == 1 else "multi"
     if case.spec.format == "alpaca":
         return "single"
-    told = {facts.turns for facts in upstream(case).values()}
-    return told.pop() if len(told) == 1 and not paths(case) and not case.spec.hub else None
+    told: set[str | None] = {facts.turns for facts in (*upstream(case).values(), *started(case))}
+    if paths(case) or case.spec.hub:
+        told.add(None)
+    if case.spec.generate is not None:
+        forms = grammar_of(case).forms.values()
+        counts = [sum(each["role"] == "assistant" for each in told["messages"]) for told in forms if "messages" in told]
+        told.add(None if not counts else "single" if max(counts) == 1 else "multi")
+    return told.pop() if len(told) == 1 else None
 
 
 def counts(case: Case[DatasetSpec]) -> list[int | None]:
-    """The rows of each source, as far as they can be counted."""
-    above, told = upstream(case), []
-    for at, each in enumerate(case.spec.source):
-        told.append(above[f"from.{at}.node"].rows if each.path is None and f"from.{at}.node" in above else _count(case, each))
-    return told
+    """The rows of each source of `from`, as far as they can be counted."""
+    above = upstream(case)
+    return [
+        _count(case, each) if each.path is not None else above[f"from.{at}.node"].rows if f"from.{at}.node" in above else None
+        for at, each in enumerate(case.spec.source)
+    ]
 
 
 def _count(case: Case[DatasetSpec], source: Source) -> int | None:
-    if source.path is None:
-        return None
+    assert source.path is not None
     found, files = case.files[source.path.path], names(case, source)
     if rows_are_lines(source.path.path, case.spec.per):
         headers = len(files) if type_of(source.path.path) in ("csv", "tsv") else 0
@@ -111,46 +111,46 @@ def _count(case: Case[DatasetSpec], source: Source) -> int | None:
 
 def rows(case: Case[DatasetSpec]) -> int | None:
     """The rows of all sources together, before they are cleaned."""
-    spec = case.spec
+    spec, told = case.spec, counts(case)
+    weights = [each.weight for each in spec.source if each.weight is not None]
+    known = [each for each in told if each is not None]
+    if len(weights) == len(known) > 1:
+        total = min(count / share for count, share in zip(known, weights, strict=True))
+        told = [round(total * share) for share in weights]
     if spec.generate is not None:
-        return spec.generate.count
+        told.append(spec.generate.count)
     if spec.written is not None:
-        facts = case.inputs.get("written.from")
-        known = facts.rows if isinstance(facts, Dataset) else None
-        start = spec.written.count if known is None else min(known, spec.written.count or known)
-        return None if start is None else start * spec.written.times
-    given = counts(case)
-    known_ = [each for each in given if each is not None]
-    if len(known_) != len(given) or not known_:
-        return None
-    shares = [each.weight for each in spec.source if each.weight is not None]
-    if len(shares) == len(known_) > 1:
-        total = min(count / share for count, share in zip(known_, shares, strict=True))
-        return sum(round(total * share) for share in shares)
-    return sum(known_)
+        start = [each.rows for each in started(case)]
+        limits = [each for each in (*start, spec.written.count) if each is not None]
+        told.append(min(limits) * spec.written.times if limits else None)
+    if spec.hub:
+        told.append(None)
+    return _sum(told)
+
+
+def _sum(told: list[int | None]) -> int | None:
+    known = [each for each in told if each is not None]
+    return sum(known) if known and len(known) == len(told) else None
 
 
 def bounds(case: Case[DatasetSpec], count: int) -> tuple[int, int]:
     """What cleaning may leave of so many rows: exact where every one of them was counted and nothing drops one."""
     spec = case.spec
-    lines = all(each.path is not None and type_of(each.path.path) == "jsonl" and each.weight is None for each in spec.source)
-    exact = spec.generate is not None or (bool(spec.source) and lines)
+    exact = all(each.path is not None and type_of(each.path.path) == "jsonl" and each.weight is None for each in spec.source)
     keeps = {each.name for each in spec.clean} <= {"unicode", "mojibake"}
-    return (max(0, count - spec.max_bad) if exact and keeps else 0, count)
+    return (max(0, count - spec.max_bad) if exact and keeps and spec.written is None else 0, count)
 
 
 def size(case: Case[DatasetSpec]) -> int | None:
     """The bytes of all sources."""
     spec = case.spec
-    if spec.generate is not None:
-        return spec.generate.count * 300
     told = [None if facts.tokens is None else facts.tokens * 4 for facts in upstream(case).values()]
     told += [case.files[each.path.path].bytes for each in spec.source if each.path is not None]
+    if spec.generate is not None:
+        told.append(spec.generate.count * 300)
     if spec.written is not None:
-        facts = case.inputs.get("written.from")
-        told.append(facts.tokens * 4 * spec.written.times if isinstance(facts, Dataset) and facts.tokens is not None else None)
-    known = [each for each in told if each is not None]
-    return sum(known) if known and len(known) == len(told) else None
+        told += [None if facts.tokens is None else facts.tokens * 4 * spec.written.times for facts in started(case)]
+    return None if spec.hub else _sum(told)
 
 
 def test(case: Case[DatasetSpec]) -> float | None:
@@ -158,13 +158,12 @@ def test(case: Case[DatasetSpec]) -> float | None:
     spec = case.spec
     if spec.split is not None:
         return spec.split.test
+    told: set[float | None] = {facts.test for facts in (*upstream(case).values(), *started(case))}
+    if paths(case) or spec.hub:
+        told.add(0.0)
     if spec.generate is not None:
-        holdout = spec.generate.holdout
-        return holdout.share if holdout is not None and spec.generate.side == "both" and not holdout.combinations else 0.0
-    if spec.written is not None:
-        facts = case.inputs.get("written.from")
-        return facts.test if isinstance(facts, Dataset) else None
-    told = {facts.test for facts in upstream(case).values()} | ({0.0} if paths(case) or spec.hub else set())
+        holdout = spec.generate.holdout if spec.generate.side == "both" else None
+        told.add(0.0 if holdout is None else None if holdout.combinations else holdout.share)
     return told.pop() if len(told) == 1 else None
 
 

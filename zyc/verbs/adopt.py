@@ -28,8 +28,8 @@ def command(app: App, call: Call, *, file: str, dry_run: bool) -> int:
     say where it was made. Its proofs run with the next build.
 
     \b
-    zyc render philo-lora --as notebook
-    zyc adopt philo-lora.zyc.tar
+    zyc render page --as notebook
+    zyc adopt page.zyc.tar
     """
     node = "".join(call.select)
     parcel = opened(app.world, Path(app.here, file), shown=file)

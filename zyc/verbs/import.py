@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -17,8 +17,6 @@ from zyc.project import find
 from zyc.report import problems
 from zyc.report.console import Console
 from zyc.verbs import App
-
-_COLOURS = {Fate.BECOMES: "green", Fate.NOTHING: "dim", Fate.REFUSED: "red"}
 
 
 @click.command("import")
@@ -65,7 +63,7 @@ def command(  # noqa: PLR0913  (one for each option)
     where = "" if to_stdout else output or _below(app, wanted)
     if where and app.world.exists(Path(app.here, where)) and not force:
         raise ZycError(problem("spec-there", path=where))
-    asked = Asked(wanted, gpus, steps or 0, _beside(app, source.parent), _names(app, skip=where))
+    asked = Asked(wanted, gpus, steps or 0, _beside(app, source.parent), _placed(app, source.parent), _names(app, skip=where))
     try:
         made = read(text, file, tool=tool or "", asked=asked)
     except ZycError as error:
@@ -126,6 +124,23 @@ def _beside(app: App, folder: Path) -> Callable[[str], bytes | None]:
     return found
 
 
+def _placed(app: App, folder: Path) -> Callable[[str], str]:
+    """A path of theirs from the project's root: as it is, unless it is only found from their folder or from here."""
+    try:
+        root = find(app.world, app.here).root
+    except ZycError:
+        return str
+
+    def placed(path: str) -> str:
+        for base in (root, folder, app.here):
+            told = os.path.relpath(base / path, root)
+            if app.world.exists(base / path) and not told.startswith(".."):
+                return told
+        return path
+
+    return placed
+
+
 def _text_of(file: str, text: bytes) -> Callable[[str], str | None]:
     return lambda name: text.decode("utf-8", "replace") if name == file else None
 
@@ -140,12 +155,20 @@ def _as_problem(row: Row, tool: str) -> Problem:
 
 
 def _tell(console: Console, made: Imported, where: str, *, to_stdout: bool) -> None:
-    lines = console.laid(
-        [_cells(console, row) for row in made.rows], head=("key", "value", "becomes", "why"), flexible=3, spare=()
-    )
     say = console.note if to_stdout else console.print
-    for line in lines:
+    mapped = [row for row in made.rows if row.fate is Fate.BECOMES]
+    table = [(row.key, _short(row.value), row.becomes) for row in mapped]
+    for line in console.laid(table, head=("key", "value", "becomes"), indent=0, flexible=1):
         say(line)
+    for title, lines in (
+        ("what to know of them", [line for row in mapped if row.why for line in console.said(f"{row.key}: {row.why}")]),
+        ("without effect here", list(_without_effect(console, made.rows))),
+        ("refused, and not part of it", [line for row in made.refused if where for line in _lost(console, row)]),
+    ):
+        if lines:
+            say("\n" + console.paint(title, "bold"))
+        for line in lines:
+            say(line)
     say("")
     say(_counted(made.rows))
     if to_stdout:
@@ -154,9 +177,20 @@ def _tell(console: Console, made: Imported, where: str, *, to_stdout: bool) -> N
         console.print(f"next   zyc plan {where}")
 
 
-def _cells(console: Console, row: Row) -> Sequence[str]:
-    told = row.becomes if row.fate is Fate.BECOMES else row.fate.value
-    return (row.key, _short(row.value), console.paint(told, _COLOURS[row.fate]), row.why)
+def _without_effect(console: Console, rows: Sequence[Row]) -> Iterator[str]:
+    """The keys that have none, by the reason why."""
+    reasons: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.fate is Fate.NOTHING:
+            reasons.setdefault(row.why, []).append(row)
+    for why, keys in reasons.items():
+        yield from console.said(why)
+        told = ", ".join(f"{row.key}: {_short(row.value)}" if row.value else row.key for row in keys)
+        yield from (console.paint(line, "dim") for line in console.said(told, indent=4))
+
+
+def _lost(console: Console, row: Row) -> Sequence[str]:
+    return console.said(f"{row.key}: {row.why}; {row.help}")
 
 
 def _short(value: str) -> str:

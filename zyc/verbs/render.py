@@ -98,11 +98,12 @@ def _face(app: App, front: Front, face: str, output: str, *, copies: bool, force
 
 
 def _the_node(front: Front, face: str) -> Node:
-    names = [name for name in front.selection.names if isinstance(front.graph.vertices.get(name), Node)]
+    vertices = front.plan.graph.vertices  # of a twin they are others than those of the specs
+    names = [name for name in front.selection.names if isinstance(vertices.get(name), Node)]
     if len(names) != 1:
-        text, hint = " ".join(front.call.select) or "nothing", listing(sorted(names) or sorted(front.graph.vertices), "one of")
+        text, hint = " ".join(front.call.select) or "nothing", listing(sorted(names) or sorted(vertices), "one of")
         raise ZycError(problem("face-one-node", face=face, text=text, count=f"{len(names)} nodes", hint=hint))
-    node = front.graph.vertices[names[0]]
+    node = vertices[names[0]]
     assert isinstance(node, Node)
     return node
 

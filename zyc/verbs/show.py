@@ -6,11 +6,13 @@ import os
 
 import click
 
+from zyc import offers
 from zyc.errors import ZycError, guess, problem
 from zyc.front import Call, Front
 from zyc.graph import Node
 from zyc.plan import Decision
 from zyc.quantity import in_bytes, in_number, in_time
+from zyc.report import devices
 from zyc.report import plan as report
 from zyc.report.console import Console, moment, safe
 from zyc.report.rows import briefly, elsewhere
@@ -74,6 +76,7 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
         ("inputs", [(edge.field, edge.source, "order" if edge.order else "") for edge in node.edges]),
         ("read by", [(name,) for name in readers]),
         ("files", [(name, in_bytes(len(text.encode()))) for name, text in front.settlement.rendered(node).files().items()]),
+        ("expected", devices.beforehand(front.plan, decision) if trace is None else devices.beside(trace)),
         ("measures", [(name, in_number(value)) for name, value in sorted(trace.measures.items())] if trace else []),
         ("gates", [(str(each.gate), each.verdict.value, briefly(each)) for each in decision.gates]),
         ("built", _built(decision, trace, where)),
@@ -134,6 +137,8 @@ def _data(front: Front, node: Node, decision: Decision) -> dict[str, object]:
         "readers": front.compiled.graph.readers()[node.name],
         "files": sorted(front.settlement.rendered(node).files()),
         "measures": dict(trace.measures) if trace else {},
+        "predicted": dict(trace.predicted) if trace else offers.predicted(decision.thought),
+        "took": {"seconds": trace.seconds, "memory": trace.peak_memory, "bytes": trace.bytes} if trace else None,
         "gates": [{"gate": str(each.gate), "verdict": each.verdict.value, "text": each.text} for each in decision.gates],
         "key": decision.key,
         "tree": decision.tree,

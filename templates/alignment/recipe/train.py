@@ -106,6 +106,7 @@ placed = placing.placed(BATCH, CONTEXT, micro_batch=GROUP)
 placed = placing.placed(BATCH, CONTEXT)
 {% endif %}
 place = placed.settings
+computes = placed.computes({{ dtype }})
 base = bases.folder("in/base")
 set_seed(SEED)
 tokenizer = bases.tokenizer(base)
@@ -142,10 +143,8 @@ model = AutoModelForSequenceClassification.from_pretrained(
 model = AutoModelForCausalLM.from_pretrained(
     base,
 {% endif %}
-{% if dtype == "fp16" and adapter %}
-    dtype=torch.float16,
-{% elif dtype == "bf16" and adapter %}
-    dtype=torch.bfloat16,
+{% if adapter %}
+    dtype=computes,
 {% else %}
     dtype=torch.float32,
 {% endif %}
@@ -154,13 +153,7 @@ model = AutoModelForCausalLM.from_pretrained(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-{% if dtype == "fp16" %}
-        bnb_4bit_compute_dtype=torch.float16,
-{% elif dtype == "bf16" %}
-        bnb_4bit_compute_dtype=torch.bfloat16,
-{% else %}
-        bnb_4bit_compute_dtype=torch.float32,
-{% endif %}
+        bnb_4bit_compute_dtype=computes,
 {% if method == "reward" %}
         llm_int8_skip_modules=["score"],
 {% endif %}
@@ -295,8 +288,8 @@ trainer = Trainer(
         adam_beta2={{ spec.train.betas[1] }},
         weight_decay={{ spec.train.weight_decay }},
         max_grad_norm={{ spec.train.clip }},
-        bf16={{ dtype == "bf16" }},
-        fp16={{ dtype == "fp16" }},
+        bf16=computes == torch.bfloat16,
+        fp16=computes == torch.float16,
         seed=SEED,
         data_seed=SEED,
 {% if not drawn %}
@@ -363,7 +356,7 @@ seen = drawing.check(told, train, encoder)
 {% else %}
 seen = verdicts.check(trainer.get_train_dataloader(), train, told, encoder)
 {% endif %}
-watching.run(trainer, watch, placed)
+watching.run(trainer, watch, placed, {{ dtype }})
 
 # What is kept.
 {% if converted %}

@@ -130,12 +130,17 @@ PHONE = re.compile(r"(?<![\w+.,/-])(?:\+|00)?\d(?:[ .\-/]?\(?\d\)?){7,13}(?![\w-
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 
 
+_NO_PHONE = re.compile(
+    r"\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ]\d{4}"  # a date
+    r"|\d{1,3}(?:[ .]\d{3})+"  # an amount
+)
+
+
 def _is_phone(text):
-    """A number as phones have it: a sign of it besides its digits, and no date or amount."""
-    digits = re.sub(r"\D", "", text)
-    if re.fullmatch(r"\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ]\d{4}", text):
+    """A number as phones have it: it begins with `+` or 0, or has parts; no date and no amount."""
+    if _NO_PHONE.fullmatch(text) or not 8 <= len(re.sub(r"\D", "", text)) <= 15:
         return False
-    return 8 <= len(digits) <= 15 and (text.startswith(("+", "00", "0")) or re.search(r"\d[ .\-/]\d", text) is not None)
+    return text.startswith(("+", "0")) or len(re.findall(r"[ .\-/]", text)) >= 2
 
 
 def _is_iban(text):

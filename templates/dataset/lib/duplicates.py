@@ -8,7 +8,7 @@ import numpy as np
 
 SHINGLE = 3  # words
 PERMUTATIONS = 128
-_PRIME = np.uint64((1 << 61) - 1)
+_PRIME = np.uint64((1 << 32) - 5)  # products of two stay below 64 bits, and wrap so often that orders are independent
 
 
 def repeated(path, rows):
@@ -33,7 +33,7 @@ def repeated(path, rows):
 
 def _parameters():
     random = np.random.Generator(np.random.PCG64(20_240_229))
-    low, high = 1, (1 << 31) - 1
+    low, high = 1, (1 << 32) - 5
     return random.integers(low, high, PERMUTATIONS, dtype=np.uint64), random.integers(0, high, PERMUTATIONS, dtype=np.uint64)
 
 
@@ -50,15 +50,15 @@ def signature(row, form):
     hashes = np.frombuffer(digests, dtype="<u4").astype(np.uint64)
     least = np.full(PERMUTATIONS, np.iinfo(np.uint64).max, dtype=np.uint64)
     for start in range(0, len(hashes), 4_096):  # a long row is no long table
-        part = (hashes[start : start + 4_096, None] * _A + _B) % _PRIME
+        part = ((hashes[start : start + 4_096, None] * _A) % _PRIME + _B) % _PRIME
         least = np.minimum(least, part.min(axis=0))
     return least.astype("<u4").tobytes()
 
 
 def bands_of(similarity):
-    """How many bands of how many rows make the chance to meet steepest at a similarity."""
-    choices = [(PERMUTATIONS // rows, rows) for rows in range(2, 33)]
-    return min(choices, key=lambda each: abs((1 / each[0]) ** (1 / each[1]) - (similarity - 0.05)))
+    """How many bands of how many rows: at the similarity itself one pair in fifty never meets, above it hardly one."""
+    choices = [(PERMUTATIONS // rows, rows) for rows in range(1, 33)]
+    return next(each for each in reversed(choices) if (1 - similarity ** each[1]) ** each[0] <= 0.02 or each[1] == 1)
 
 
 def similar(path, rows, similarity):

@@ -12,6 +12,7 @@ import cleaning
 import duplicates
 import forms
 import numpy as np
+import passes
 import reading
 import shards
 import splitting
@@ -29,6 +30,7 @@ class Source:
     name: str
     form: str
     records: Callable
+    counts: object = None  # where not all of it is taken: how many were kept and dropped, and an example
 
 
 def opened(sources, *, given, per, changes):
@@ -46,8 +48,19 @@ def _opened(source, given, per, changes):
 
         told = grammar.read(Path("recipe/grammar.json"), source)
         return Source("generate", given if given != "auto" else _form(next(told.rows())[1], "the grammar", changes), told.records)
-    path = Path("in") / source["at"]
-    files = reading.files_of(path, source["kind"])
+    if source["type"] == "written":
+        import writing
+
+        folder = Path("in/written/from")
+        form = json.loads((folder / "card.json").read_text(encoding="utf-8"))["format"]
+        told = writing.Written(source, [(side, _present(record.value)) for side, record in rows_of(folder)], form)
+        return Source("written", given if given != "auto" else form, told.records, told)
+    if source["type"] == "hub":
+        import hub
+
+        files = hub.files(source)
+    else:
+        files = reading.files_of(Path("in") / source["at"], source["kind"])
     form = given
     if given == "auto":
         texts = {"txt", "md", "html", "pdf"} >= {kind for _, kind in files} and not changes
@@ -103,11 +116,16 @@ def rows_of(folder):
                 yield side, Record(record.place, record.value)
 
 
+def _present(row):
+    """A row without the columns that only others have."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def prepared(operations, sources, seed):
     """The operations with what they need: the rows of an exam become the runs of words that it asks."""
     told = []
     weights = [source.get("weight") for source in sources]
-    if None not in weights and len(weights) > 1:
+    if any(weight is not None for weight in weights):
         told.append(("mixture", {"weights": weights, "seed": seed}))
     for name, setting in operations:
         if name == "decontaminate":
@@ -195,7 +213,16 @@ class Made:
         return f"{sum(self.written.values()):,} rows of {self.form}{test}"
 
 
-def written(clean, sides, kept, *, form, stratify, tokenizer):
+def told_of(sources, clean):
+    """What sources dropped by themselves, then each operation."""
+    for each in sources:
+        if each.counts is not None:
+            told = each.counts
+            yield passes.Tally(each.name, kept=told.kept, dropped=told.dropped, example=told.example)
+    yield from clean.operations
+
+
+def written(clean, sides, kept, *, sources, form, stratify, tokenizer):
     """Write every row that stays to its side; tell what all of them were."""
     if clean.spool.rows == 0:
         dropped = ", ".join(f"{each.name} {each.dropped:,}" for each in clean.operations if each.dropped)
@@ -217,7 +244,7 @@ def written(clean, sides, kept, *, form, stratify, tokenizer):
         rows={name: int((sides == at).sum()) for at, name in enumerate(("train", "test"))},
         written={name: each.rows for name, each in zip(("train", "test"), outs, strict=True)},
         columns=[{"name": each.name, "type": str(each.type)} for each in shards.schema_of(clean.shape)],
-        operations=clean.operations,
+        operations=list(told_of(sources, clean)),
         lengths=card.lengths(clean.lengths, exact=bool(tokenizer)),
         balance=balance.measures(),
         duplicates=int(duplicates.repeated(clean.keys, clean.spool.rows).sum()),

@@ -121,7 +121,7 @@ def value_of(record):
     if record.flaw:
         raise Bad(record.flaw, record.step)
     try:
-        value = json.loads(value.decode("utf-8")) if isinstance(value, bytes) else value
+        value = json.loads(value.decode("utf-8").rstrip()) if isinstance(value, bytes) else value
     except UnicodeDecodeError as error:
         raise Bad(not_utf8(error), RECODE) from None
     except json.JSONDecodeError as error:

@@ -48,13 +48,13 @@ def shares(counts, share):
 
 
 def mixture(sources, weights, seed):
-    """The rows that stay so that each source has its share: as many as the scarcest one allows."""
+    """The rows that stay so that each source has its share, as many as the scarcest allows; one without a share stays whole."""
     counts = np.bincount(sources, minlength=len(weights))
-    total = min((counts[at] / weight for at, weight in enumerate(weights) if weight > 0), default=0)
-    keep = np.zeros(len(sources), dtype=bool)
+    total = min(counts[at] / weight for at, weight in enumerate(weights) if weight is not None)
+    keep = np.ones(len(sources), dtype=bool)
     for at, weight in enumerate(weights):
-        mine = np.flatnonzero(sources == at)
-        want = min(len(mine), round(total * weight))
-        random = np.random.Generator(np.random.PCG64(number("mixture", seed, at)))
-        keep[mine[np.sort(random.permutation(len(mine))[:want])]] = True
+        if weight is not None:
+            mine = np.flatnonzero(sources == at)
+            random = np.random.Generator(np.random.PCG64(number("mixture", seed, at)))
+            keep[random.permutation(mine)[round(total * weight) :]] = False
     return keep

@@ -71,7 +71,7 @@ def main():
     kept = making.capped(clean, sides, CAP, SPLIT["seed"])
 
     # 4. Write the shards, then what is known of them.
-    made = making.written(clean, sides, kept, form=form, stratify=SPLIT["stratify"], tokenizer=TOKENIZER)
+    made = making.written(clean, sides, kept, sources=sources, form=form, stratify=SPLIT["stratify"], tokenizer=TOKENIZER)
     card.measure(made.measures(bad))
     card.write(made.card(bad, split=SPLIT, licence=LICENCE))
     print(made.sentence())

@@ -18,13 +18,7 @@ import watching
 from peft import LoraConfig
 {% endif %}
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-{% if quantized %}
-from transformers import BitsAndBytesConfig
-{% endif %}
-{% if spec.train.early_stop %}
-from transformers import EarlyStoppingCallback
-{% endif %}
+from transformers import AutoModelForCausalLM{% if quantized %}, BitsAndBytesConfig{% endif %}{% if spec.train.early_stop %}, EarlyStoppingCallback{% endif %}, set_seed
 from trl import SFTConfig, SFTTrainer
 
 CONTEXT = {{ spec.context }}
@@ -33,9 +27,14 @@ SEED = {{ spec.train.seed }}
 EPOCHS = {{ epochs }}
 STEPS = {{ spec.train.steps }}
 TESTS = {{ spec.train.tests }}
+PRECISION = {{ spec.train.precision }}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of SFTConfig, passed on as they are
+{% endif %}
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
+computes = placed.computes(PRECISION)
 base = bases.folder("in/base")
 set_seed(SEED)
 
@@ -49,10 +48,8 @@ test = chats.encoded(held_out, encoder)[0] if held_out else None
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(
     base,
-{% if dtype == "fp16" and adapter %}
-    dtype=torch.float16,
-{% elif dtype == "bf16" and adapter %}
-    dtype=torch.bfloat16,
+{% if adapter %}
+    dtype=computes,
 {% else %}
     dtype=torch.float32,
 {% endif %}
@@ -61,13 +58,7 @@ model = AutoModelForCausalLM.from_pretrained(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-{% if dtype == "fp16" %}
-        bnb_4bit_compute_dtype=torch.float16,
-{% elif dtype == "bf16" %}
-        bnb_4bit_compute_dtype=torch.bfloat16,
-{% else %}
-        bnb_4bit_compute_dtype=torch.float32,
-{% endif %}
+        bnb_4bit_compute_dtype=computes,
     ),
     device_map={"": placed.local_rank if placed.device == "cuda" else "cpu"},
 {% endif %}
@@ -97,8 +88,11 @@ adapter = LoraConfig(
 {% endif %}
 
 # How it learns.
-rows = preflight.packed(train, CONTEXT) if {{ spec.packing }} else len(train)
-steps = steps_of(rows, BATCH, epochs=EPOCHS, steps=STEPS)
+{% if spec.packing %}
+steps = steps_of(preflight.packed(train, CONTEXT), BATCH, epochs=EPOCHS, steps=STEPS)
+{% else %}
+steps = steps_of(len(train), BATCH, epochs=EPOCHS, steps=STEPS)
+{% endif %}
 watch = watching.Watch(placed, checkpoint_every=place["checkpoint_every"], scaled={{ dtype == "fp16" }})
 trainer = SFTTrainer(
     model=model,
@@ -117,8 +111,8 @@ trainer = SFTTrainer(
         adam_beta2={{ spec.train.betas[1] }},
         weight_decay={{ spec.train.weight_decay }},
         max_grad_norm={{ spec.train.clip }},
-        bf16={{ dtype == "bf16" }},
-        fp16={{ dtype == "fp16" }},
+        bf16=computes == torch.bfloat16,
+        fp16=computes == torch.float16,
         seed=SEED,
         data_seed=SEED,
         eval_strategy="steps" if test else "no",
@@ -141,7 +135,7 @@ trainer = SFTTrainer(
         report_to=placed.trackers,
         disable_tqdm=True,
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),
@@ -157,8 +151,10 @@ trainer = SFTTrainer(
 {% endif %}
     ],
 )
-{% if spec.lora.modules_to_save and adapter %}
-bases.train_in_single(trainer.model)
+{% if quantized %}
+bases.train_in(computes, trainer.model)
+{% elif spec.lora.modules_to_save and adapter %}
+bases.train_in(torch.float32, trainer.model)
 {% endif %}
 {% if converted %}
 # An adapter that starts as a part of the layers is kept as what it adds to the layers as they were.
@@ -168,7 +164,7 @@ trainer.model.save_pretrained("tmp/start")
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
-watching.run(trainer, watch, placed)
+watching.run(trainer, watch, placed, PRECISION)
 
 # What is kept.
 {% if converted %}
@@ -180,7 +176,7 @@ trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
 {% if adapter %}
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype={{ kept }})
 {% else %}
     bases.publish_model("tmp/made", base, dtype={{ dtype }})
 {% endif %}

@@ -33,26 +33,21 @@ def run(command: list[str], told: Told, home: Path, *, progress: Callable[[int],
     """Convert, saying how far it is; a failure is explained, with the converter's last words before it."""
     answers = {"--pre": told.pre, "--bos": told.bos, "--space": told.space, "--ends": told.ends}
     words = [word for name, value in answers.items() if value is not None for word in (name, _word(value))]
-    converter = Path(__file__).with_name("converter.py")
-    step = subprocess.Popen(
-        [sys.executable, str(converter), *command, "--home", str(home), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
     last: deque[str] = deque(maxlen=30)
     why = ""
-    for line in _lines(step):
-        percent = PROGRESS.search(line)
-        if percent:
-            progress(int(percent[1]))
-            continue
-        last.append(line)
-        why = why or next((reason for sign, reason in ENDS.items() if sign in line), "")
-        if line.startswith(("WARNING", "ERROR")) and not HARMLESS.search(line):
-            print(line)
-    if step.wait() or "infinite" in why:
+    command = [sys.executable, str(Path(__file__).with_name("converter.py")), *command, "--home", str(home), *words]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, **pipe) as step:
+        for line in _lines(step):
+            percent = PROGRESS.search(line)
+            if percent:
+                progress(int(percent[1]))
+                continue
+            last.append(line)
+            why = why or next((reason for sign, reason in ENDS.items() if sign in line), "")
+            if line.startswith(("WARNING", "ERROR")) and not HARMLESS.search(line):
+                print(line)
+    if step.returncode or "infinite" in why:
         print("\n".join(last), file=sys.stderr)
         raise Trap(why or f"the converter failed with {step.returncode}: see its last words above")
 

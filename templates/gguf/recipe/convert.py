@@ -18,6 +18,7 @@ from staging import Trap, read, stage
 LLAMA_CPP = {{ llama_cpp }}
 # What the file says of itself.
 METADATA = {{ metadata }}
+LICENCE = {{ licence }}
 
 source = Path("in/source")
 try:
@@ -25,7 +26,7 @@ try:
     print(f"a {told.form} tokenizer" + (f" that splits text as {told.pre} does" if told.pre else ""))
     home = llama_home.source(LLAMA_CPP, print)
     with tempfile.TemporaryDirectory() as folder, Path("events.jsonl").open("a") as events:
-        staged = stage(source, Path(folder, "source"))
+        staged = stage(source, Path(folder, "source"), LICENCE)
         metadata = Path(folder, "metadata.json")
         metadata.write_text(json.dumps(METADATA))
         run(

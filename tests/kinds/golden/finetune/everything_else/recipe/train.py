@@ -16,8 +16,7 @@ import torch
 import watching
 from peft import LoraConfig
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-from transformers import EarlyStoppingCallback
+from transformers import AutoModelForCausalLM, EarlyStoppingCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 CONTEXT = 96
@@ -26,9 +25,12 @@ SEED = 7
 EPOCHS = None
 STEPS = 12
 TESTS = 2
+PRECISION = "fp16"
+ENGINE = {"neftune_noise_alpha": 5, "loss_type": "dft"}  # settings of SFTConfig, passed on as they are
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
+computes = placed.computes(PRECISION)
 base = bases.folder("in/base")
 set_seed(SEED)
 
@@ -42,7 +44,7 @@ test = chats.encoded(held_out, encoder)[0] if held_out else None
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(
     base,
-    dtype=torch.float16,
+    dtype=computes,
     attn_implementation=place["attention"],
 )
 asked = answers.questions(held_out, encoder)
@@ -60,8 +62,7 @@ adapter = LoraConfig(
 )
 
 # How it learns.
-rows = preflight.packed(train, CONTEXT) if True else len(train)
-steps = steps_of(rows, BATCH, epochs=EPOCHS, steps=STEPS)
+steps = steps_of(preflight.packed(train, CONTEXT), BATCH, epochs=EPOCHS, steps=STEPS)
 watch = watching.Watch(placed, checkpoint_every=place["checkpoint_every"], scaled=True)
 trainer = SFTTrainer(
     model=model,
@@ -80,8 +81,8 @@ trainer = SFTTrainer(
         adam_beta2=0.999,
         weight_decay=0.0,
         max_grad_norm=1.0,
-        bf16=False,
-        fp16=True,
+        bf16=computes == torch.bfloat16,
+        fp16=computes == torch.float16,
         seed=SEED,
         data_seed=SEED,
         eval_strategy="steps" if test else "no",
@@ -99,7 +100,7 @@ trainer = SFTTrainer(
         use_cpu=placed.device == "cpu",
         report_to=placed.trackers,
         disable_tqdm=True,
-        **{"neftune_noise_alpha": 5, "loss_type": "dft"},
+        **ENGINE,
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),
     eval_dataset=test.select_columns(["input_ids", "labels"]) if test else None,
@@ -113,13 +114,13 @@ trainer = SFTTrainer(
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
-watching.run(trainer, watch, placed)
+watching.run(trainer, watch, placed, PRECISION)
 
 # What is kept.
 trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype="fp32")
     answers.write(asked)
     telling.measure(seen, watch.measured())
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -25,9 +25,11 @@ SEED = 7
 EPOCHS = None
 STEPS = 12
 TESTS = 2
+PRECISION = "bf16"
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
+computes = placed.computes(PRECISION)
 base = bases.folder("in/base")
 set_seed(SEED)
 
@@ -41,7 +43,7 @@ test = chats.encoded(held_out, encoder)[0] if held_out else None
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(
     base,
-    dtype=torch.bfloat16,
+    dtype=computes,
     attn_implementation=place["attention"],
 )
 asked = answers.questions(held_out, encoder)
@@ -59,8 +61,7 @@ adapter = LoraConfig(
 )
 
 # How it learns.
-rows = preflight.packed(train, CONTEXT) if False else len(train)
-steps = steps_of(rows, BATCH, epochs=EPOCHS, steps=STEPS)
+steps = steps_of(len(train), BATCH, epochs=EPOCHS, steps=STEPS)
 watch = watching.Watch(placed, checkpoint_every=place["checkpoint_every"], scaled=False)
 trainer = SFTTrainer(
     model=model,
@@ -79,8 +80,8 @@ trainer = SFTTrainer(
         adam_beta2=0.999,
         weight_decay=0.0,
         max_grad_norm=1.0,
-        bf16=True,
-        fp16=False,
+        bf16=computes == torch.bfloat16,
+        fp16=computes == torch.float16,
         seed=SEED,
         data_seed=SEED,
         eval_strategy="steps" if test else "no",
@@ -106,13 +107,13 @@ trainer = SFTTrainer(
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
-watching.run(trainer, watch, placed)
+watching.run(trainer, watch, placed, PRECISION)
 
 # What is kept.
 trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype="fp32")
     answers.write(asked)
     telling.measure(seen, watch.measured())
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -24,9 +24,11 @@ SEED = 7
 EPOCHS = None
 STEPS = 12
 TESTS = 2
+PRECISION = "bf16"
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
+computes = placed.computes(PRECISION)
 base = bases.folder("in/base")
 set_seed(SEED)
 
@@ -47,8 +49,7 @@ asked = answers.questions(held_out, encoder)
 answers.keep(model, tokenizer, asked, "before", placed)
 
 # How it learns.
-rows = preflight.packed(train, CONTEXT) if False else len(train)
-steps = steps_of(rows, BATCH, epochs=EPOCHS, steps=STEPS)
+steps = steps_of(len(train), BATCH, epochs=EPOCHS, steps=STEPS)
 watch = watching.Watch(placed, checkpoint_every=place["checkpoint_every"], scaled=False)
 trainer = SFTTrainer(
     model=model,
@@ -67,8 +68,8 @@ trainer = SFTTrainer(
         adam_beta2=0.999,
         weight_decay=0.0,
         max_grad_norm=1.0,
-        bf16=True,
-        fp16=False,
+        bf16=computes == torch.bfloat16,
+        fp16=computes == torch.float16,
         seed=SEED,
         data_seed=SEED,
         eval_strategy="steps" if test else "no",
@@ -93,7 +94,7 @@ trainer = SFTTrainer(
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
-watching.run(trainer, watch, placed)
+watching.run(trainer, watch, placed, PRECISION)
 
 # What is kept.
 trainer.save_model("tmp/made")

@@ -16,8 +16,7 @@ import torch
 import watching
 from peft import LoraConfig
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-from transformers import BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, set_seed
 from trl import SFTConfig, SFTTrainer
 
 CONTEXT = 96
@@ -26,9 +25,11 @@ SEED = 0
 EPOCHS = None
 STEPS = 240
 TESTS = 4
+PRECISION = "bf16"
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
+computes = placed.computes(PRECISION)
 base = bases.folder("in/base")
 set_seed(SEED)
 
@@ -42,12 +43,12 @@ test = chats.encoded(held_out, encoder)[0] if held_out else None
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(
     base,
-    dtype=torch.bfloat16,
+    dtype=computes,
     quantization_config=BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=computes,
     ),
     device_map={"": placed.local_rank if placed.device == "cuda" else "cpu"},
     attn_implementation=place["attention"],
@@ -67,8 +68,7 @@ adapter = LoraConfig(
 )
 
 # How it learns.
-rows = preflight.packed(train, CONTEXT) if True else len(train)
-steps = steps_of(rows, BATCH, epochs=EPOCHS, steps=STEPS)
+steps = steps_of(preflight.packed(train, CONTEXT), BATCH, epochs=EPOCHS, steps=STEPS)
 watch = watching.Watch(placed, checkpoint_every=place["checkpoint_every"], scaled=False)
 trainer = SFTTrainer(
     model=model,
@@ -87,8 +87,8 @@ trainer = SFTTrainer(
         adam_beta2=0.98,
         weight_decay=0.0,
         max_grad_norm=1.0,
-        bf16=True,
-        fp16=False,
+        bf16=computes == torch.bfloat16,
+        fp16=computes == torch.float16,
         seed=SEED,
         data_seed=SEED,
         eval_strategy="steps" if test else "no",
@@ -111,16 +111,17 @@ trainer = SFTTrainer(
         watch,
     ],
 )
+bases.train_in(computes, trainer.model)
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
-watching.run(trainer, watch, placed)
+watching.run(trainer, watch, placed, PRECISION)
 
 # What is kept.
 trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype="bf16")
     answers.write(asked)
     telling.measure(seen, watch.measured())
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -1,0 +1,44 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["llama-cpp-python==0.3.36", "gguf==0.19.0", "sentencepiece==0.2.3", "torch==2.13.0", "transformers==5.23.0"]
+# ///
+"""Writes a model as a GGUF file of 16-bit numbers, with the converter of the llama.cpp that will run it."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import llama_home
+from gguf_file import GgufFile
+from run_converter import run
+from staging import Trap, read, stage
+
+# llama.cpp comes with this version of its Python bindings; the converter needs its source only.
+LLAMA_CPP = "0.3.36"
+# What the file says of itself.
+METADATA = {"general.name": "llama"}
+LICENCE = None
+
+source = Path("in/source")
+try:
+    told = read(source)
+    print(f"a {told.form} tokenizer" + (f" that splits text as {told.pre} does" if told.pre else ""))
+    home = llama_home.source(LLAMA_CPP, print)
+    with tempfile.TemporaryDirectory() as folder, Path("events.jsonl").open("a") as events:
+        staged = stage(source, Path(folder, "source"), LICENCE)
+        metadata = Path(folder, "metadata.json")
+        metadata.write_text(json.dumps(METADATA))
+        run(
+            [str(staged), "--outfile", "out/model.gguf", "--outtype", "f16", "--metadata", str(metadata)],
+            told,
+            home,
+            progress=lambda percent: print(json.dumps({"step": percent, "of": 100}), file=events, flush=True),
+        )
+except (Trap, llama_home.Unavailable) as error:
+    sys.exit(f"error: {error}")
+
+made = GgufFile("out/model.gguf")
+types = {each.type for each in made.tensors}
+print(f"{len(made.tensors)} tensors as {' and '.join(sorted(types))}, {made.bytes:,} bytes")
+Path("measures.json").write_text(json.dumps({"bytes": made.bytes}))
