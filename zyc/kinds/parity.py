@@ -44,7 +44,7 @@ class Parity(Kind[ParitySpec]):
         "kl_max": Measure("divergence where it is largest"),
         "top1": Measure("the share of positions where both expect the same token", "share"),
     }
-    harness = ("llama_home.py",)
+    harness = ("llama_home.py", "telling.py")
     shares = ("compare.py", "divergence.py", "layerwise.py", "llama_server.py", "sayings.py")
 
     def bounds(self, spec: ParitySpec, *, twin: bool = False) -> tuple[Gate, ...]:

@@ -13,6 +13,7 @@ import compare
 import layerwise
 import llama_home
 import numpy as np
+import telling
 import torch
 from divergence import Distance
 from jinja2 import TemplateError
@@ -38,8 +39,7 @@ except llama_home.Unavailable as error:
 def tell(step, of, what):
     """Say how far this is."""
     print(what)
-    with Path("events.jsonl").open("a") as events:
-        print(json.dumps({"step": step, "of": of}), file=events)
+    telling.event(step=step, of=of)
 
 
 # What transformers expects of each next token, in 32 bits; kept on disk until llama.cpp is asked.
@@ -111,6 +111,6 @@ measures = {
 report |= {"texts": tokens.examples, "compared": {"texts": tokens.of, "positions": distance.positions}}
 report |= {"only_composed_accents": compare.composes(tokenizer), **measures}
 Path("out/parity.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-Path("measures.json").write_text(json.dumps(measures))
+telling.measure(measures)
 for name, value in measures.items():
     print(f"{name}: {value:.6g}")
