@@ -17,7 +17,7 @@ from zyc.kind import Fields, Objection, Placement
 from zyc.types import Dataset, Model
 
 # harness modules that every script of ours that trains imports
-HARNESS = ("failing.py", "keeping.py", "launch.py", "placing.py", "telling.py", "watching.py")
+HARNESS = ("failing.py", "keeping.py", "launch.py", "placing.py", "telling.py", "training_report.py", "watching.py")
 
 Schedule = Literal["cosine", "linear", "constant", "wsd"]
 Precision = Literal["bf16", "fp16", "fp32"]
@@ -60,8 +60,8 @@ class TrainingPlacement(Placement):
     """How several accelerators share the model: each holds all of it (`ddp`), or a part (`fsdp2`, `zero2`, `zero3`)."""
     micro_batch: fields.Integer | None = Field(None, ge=1)
     """Rows that go through the model at once; the batch is what the spec says whatever this is. Chosen when not given."""
-    activation_checkpointing: fields.Flag = False
-    """Compute activations a second time rather than keep them: less memory, a third slower."""
+    activation_checkpointing: fields.Flag | None = None
+    """Compute activations a second time rather than keep them: less memory, a third slower; on accelerators when not given."""
     attention: Literal["sdpa", "eager", "flash_attention_2", "flex_attention"] = "sdpa"
     """The attention of the engine."""
     compile: fields.Flag = False

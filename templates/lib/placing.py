@@ -106,6 +106,8 @@ def placed(batch, context, *, micro_batch=None):
 
     told = settings()
     device = "cuda" if torch.cuda.is_available() and told.get("gpus") != 0 else "cpu"
+    if told.get("activation_checkpointing") is None:  # memory of a machine is no match for it, that of an accelerator is
+        told["activation_checkpointing"] = device == "cuda"
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
     micro, accumulation = pieces(batch, context, world=world, device=device, micro_batch=micro_batch or told.get("micro_batch"))

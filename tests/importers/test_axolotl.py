@@ -115,6 +115,8 @@ def test_all_linear_layers_outweigh_a_list():
     pattern = axolotl(
         r"lora_target_modules: 'model.layers.[\d]+.(mlp|self_attn).(up|down)_proj'", without=["lora_target_modules"]
     )
+    none = axolotl(without=["lora_target_modules"])
+    assert none.refused == {"adapter": "it names no layer that the adapter changes"}
     assert pattern.row("lora_target_modules").help == "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`"
 
 
@@ -145,6 +147,31 @@ def test_rows_have_the_form_that_their_type_names(entry, fields):
     assert seen.refused == {}
     node = seen["datasets.chats" if "chats" in entry else "datasets.b"]
     assert {name: node[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ("val_set_size: 100", "val_set_size"),
+        ("max_packed_sequence_len: 2048", "max_packed_sequence_len"),
+        ("lora_target_parameters: [experts.down_proj]", "lora_target_parameters"),
+    ],
+)
+def test_what_a_spec_cannot_say_is_refused(more, key):
+    """A number of held-out rows, a setting that axolotl gave up, layers that are no modules."""
+    assert axolotl(more, without=[key]).row(key).help
+
+
+def test_whole_layers_are_kept_with_an_adapter_and_only_with_one():
+    """`lora_modules_to_save` belongs to an adapter."""
+    more = "lora_modules_to_save: [embed_tokens, lm_head]"
+    assert axolotl(more)["finetunes.run.lora.modules_to_save"] == ["embed_tokens", "lm_head"]
+    assert axolotl(f"adapter:\n{more}", without=["adapter"]).without_effect["lora_modules_to_save"] == "no adapter is trained"
+
+
+def test_an_order_of_their_own_is_kept():
+    """`curriculum_sampling` takes rows as they stand."""
+    assert axolotl("curriculum_sampling: true")["finetunes.run.engine.train_sampling_strategy"] == "sequential"
 
 
 def test_texts_are_learned_whole():
@@ -268,20 +295,67 @@ def test_texts_without_end_are_a_pretraining():
         """,
         "axolotl",
     )
-    assert seen.row("pretraining_dataset[0].text_column").becomes == "texts.map.text"
-    assert seen.row("max_steps").becomes == "steps"
-    assert seen.row("learning_rate").becomes == "learning_rate"
-    assert "batch_tokens" in seen.row("gradient_accumulation_steps").becomes
+    assert seen.refused == {}
+    assert seen["datasets.texts"] == {"from": "data/texts.jsonl", "format": "text", "map": {"text": "body"}}
+    run = seen["pretrains.run"]
+    assert (run["model"], run["data"], run["steps"], run["context"]) == ("tiny", "texts", "1000", "1024")
+    assert (run["batch_tokens"], run["warmup"], run["learning_rate"]) == ("8192", "10%", "1e-3")
+    assert (run["weight_decay"], run["betas"]) == ("0.0", ["0.9", "0.999"])  # axolotl's defaults; zyc's are others
 
 
-@pytest.mark.parametrize("word", ["dpo", "ipo", "kto", "orpo", "grpo"])
-def test_a_method_of_preferences_is_an_alignment(word):
+@pytest.mark.parametrize(
+    ("more", "fields"),
+    [
+        ("rl: dpo\nrl_beta: 0.2", {"method": "dpo", "beta": "0.2", "adapter": "lora"}),
+        ("rl: dpo\ndpo_loss_type: [sigmoid, sft]\ndpo_loss_weights: [1.0, 0.1]", {"loss": {"sigmoid": "1.0", "sft": "0.1"}}),
+        ("rl: ipo", {"method": "dpo", "loss": ["ipo"]}),
+        ("rl: kto\nkto_desirable_weight: 0.2", {"method": "kto", "group": "2", "engine": {"desirable_weight": "0.2"}}),
+        ("rl: orpo\norpo_alpha: 0.1", {"method": "orpo", "beta": "0.1"}),
+        (
+            "reward_model: true\ncenter_rewards_coefficient: 0.01",
+            {"method": "reward", "engine": {"center_rewards_coefficient": "0.01"}},
+        ),
+        ("rl: dpo\nadapter:", {"adapter": "none"}),
+    ],
+)
+def test_a_method_of_preferences_is_an_alignment(more, fields):
     """`rl` names the method; its settings become fields or settings of the engine."""
-    entry = "datasets: [{path: b.jsonl, type: chat_template.default, field_chosen: chosen}]"
-    seen = axolotl(f"rl: {word}\nrl_beta: 0.2\n{entry}", without=["datasets", "- path", "type"])
-    assert seen.becomes["rl"].startswith("method")
-    assert seen.becomes["rl_beta"] == "beta"
-    assert seen.becomes["datasets[0].type"] == "b.format"
+    entry = "datasets: [{path: b.jsonl, type: chat_template.default, field_chosen: better}]"
+    without = ["datasets", "- path", "type", "sample_packing", *(["adapter"] if "adapter" in more else [])]
+    seen = axolotl(f"{more}\n{entry}", without=without)
+    assert seen.refused == {}
+    assert seen["datasets.b"]["format"] == "preference"
+    assert seen["datasets.b.map"] == {"chosen": "better"}
+    node = seen["alignments.run"]
+    assert {field: node[field] for field in fields} == fields
+
+
+def test_rewards_are_functions_of_files():
+    """GRPO's functions of modules are functions in files; how answers are drawn has its fields."""
+    seen = axolotl(
+        """
+rl: grpo
+trl:
+  num_generations: 4
+  max_completion_length: 128
+  temperature: 0.7
+  epsilon: 0.2
+  loss_type: grpo
+  use_vllm: true
+  reward_funcs: [rewards.style, rewards.truth]
+  reward_weights: [1.0, 2.0]
+datasets: [{path: b.jsonl, type: chat_template}]
+""",
+        without=["datasets", "- path", "type", "sample_packing"],
+    )
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert node["rewards"][1] == {"file": "rewards.py", "function": "truth", "weight": "2.0"}
+    assert node["rollout"] == {"generations": "4", "max_tokens": "128", "temperature": "0.7"}
+    assert (node["loss"], node["engine"]) == ("grpo", {"epsilon": "0.2"})
+    assert (
+        axolotl("rl: grpo\ntrl: {rollout_func: mine.roll}").refused["trl.rollout_func"] == "axolotl's own variant of the method"
+    )
 
 
 def test_what_has_no_counterpart_at_all_leaves_nothing_to_write():

@@ -15,18 +15,46 @@ from zyc.source import Value
 
 TABLE = KEYS
 MARKS = ("base_model", "micro_batch_size", "sequence_len", "datasets", "num_epochs", "adapter", "sample_packing")
-_ALIGNED = {
-    "dpo": ("dpo", ()),
-    "ipo": ("dpo", ("ipo",)),
-    "kto": ("kto", ()),
-    "orpo": ("orpo", ()),
-    "grpo": ("grpo", ()),
-}
+_ALIGNED = ("dpo", "ipo", "kto", "orpo", "grpo")
 _LAYER = re.compile(r"^(self_attn|mlp|attn)\.")  # of a layer of the usual shape, the last word says which
 _INITS = {"true": "default", "gaussian": "gaussian", "orthogonal": "orthogonal", "pissa": "pissa", "olora": "olora"}
-_SAMPLED = ("num_generations", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "epsilon", "epsilon_high")
-_SAMPLED_WORDS = ("num_iterations", "loss_type", "scale_rewards", "mask_truncated_completions", "importance_sampling_level")
-_REFERENCE = ("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "generation_batch_size", "reward_weights")
+_ROLLOUT = {
+    "trl.num_generations": "generations",
+    "trl.max_completion_length": "max_tokens",
+    "trl.temperature": "temperature",
+    "trl.top_p": "top_p",
+    "trl.top_k": "top_k",
+    "trl.num_iterations": "iterations",
+}
+# of each method, the keys that are settings of the engine under another name
+_ENGINE = {
+    "dpo": {
+        "dpo_label_smoothing": "label_smoothing",
+        "dpo_use_weighting": "use_weighting",
+        "precompute_ref_log_probs": "precompute_ref_log_probs",
+        "trl.sync_ref_model": "sync_ref_model",
+        "trl.ref_model_mixup_alpha": "ref_model_mixup_alpha",
+        "trl.ref_model_sync_steps": "ref_model_sync_steps",
+    },
+    "kto": {
+        "kto_desirable_weight": "desirable_weight",
+        "kto_undesirable_weight": "undesirable_weight",
+        "precompute_ref_log_probs": "precompute_ref_log_probs",
+    },
+    "reward": {"center_rewards_coefficient": "center_rewards_coefficient"},
+    "grpo": {
+        "trl.epsilon": "epsilon",
+        "trl.epsilon_high": "epsilon_high",
+        "trl.scale_rewards": "scale_rewards",
+        "trl.mask_truncated_completions": "mask_truncated_completions",
+        "trl.importance_sampling_level": "importance_sampling_level",
+        "trl.min_p": "min_p",
+        "trl.repetition_penalty": "repetition_penalty",
+        "trl.sync_ref_model": "sync_ref_model",
+        "trl.ref_model_mixup_alpha": "ref_model_mixup_alpha",
+        "trl.ref_model_sync_steps": "ref_model_sync_steps",
+    },
+}
 _PLUGINS = (
     "cut_cross_entropy",
     "liger",
@@ -53,6 +81,7 @@ def convert(work: Work) -> None:
     _template(work)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
+    _rl(work, node)
     datasets(work, node)
     work.put(node, "context", given.integer("sequence_len", 512), "sequence_len")
     _placement(work, node)
@@ -61,7 +90,6 @@ def convert(work: Work) -> None:
     _pace(work, node)
     _packing(work, node)
     training.seed(work, node, "seed", 42)
-    _rl(work, node)
     _trackers(work, node)
     _plugins(work)
 
@@ -122,8 +150,7 @@ def _method(work: Work, node: Node) -> None:
     ours = "full" if not word else "qlora" if word == "qlora" or four else "dora" if given.on("peft_use_dora") else "lora"
     if ours == "qlora" and given.on("peft_use_dora"):
         given.refuse("peft_use_dora", "a method is `qlora` or `dora`, not both", "choose one")
-    if node.section == "finetunes" or not node.lacks("tuning"):
-        work.put(node, "method" if node.section == "finetunes" else "tuning", ours, "adapter", "load_in_4bit", "peft_use_dora")
+    training.method(work, node, ours, "adapter", "load_in_4bit", "peft_use_dora")
     if "adapter" not in given:
         given.drop("adapter", "empty: all weights are trained")
     if not word and four:
@@ -144,6 +171,7 @@ def _lora(work: Work, node: Node) -> None:
         ("lora_r", "lora.rank", values.integer),
         ("lora_alpha", "lora.alpha", values.number),
         ("lora_dropout", "lora.dropout", values.number),
+        ("lora_modules_to_save", "lora.modules_to_save", values.words),
         ("peft_use_rslora", "lora.rslora", values.flag),
         ("peft_init_lora_weights", "lora.init", values.choice(**_INITS)),
     )
@@ -162,12 +190,15 @@ def _lora(work: Work, node: Node) -> None:
             "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`",
         )
     elif names:
-        work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, "lora_target_modules")
+        training.targets(work, node, names, "lora_target_modules")
+    else:
+        given.refuse("adapter", "it names no layer that the adapter changes", "write `lora_target_linear: true`")
 
 
 def _pace(work: Work, node: Node) -> None:
     given = work.given
     training.optimizer(work, node, "optimizer", "adamw_torch_fused")
+    training.decay(work, node, "weight_decay", "0.0")
     training.betas(work, node, "adam_beta1", "adam_beta2")
     work.move(node, "engine.optim_args", "optim_args", _as_arguments)
     work.move(node, "engine.optim_target_modules", "optim_target_modules")
@@ -236,8 +267,9 @@ def _packing(work: Work, node: Node) -> None:
     given = work.given
     if node.section in ("finetunes", "pretrains"):
         work.put(node, "packing", given.flag("sample_packing"), "sample_packing")
-    if given.on("group_by_length"):
-        work.put(node, "engine.train_sampling_strategy", "group_by_length", "group_by_length")
+    for key, strategy in (("group_by_length", "group_by_length"), ("curriculum_sampling", "sequential")):
+        if given.on(key):
+            work.put(node, "engine.train_sampling_strategy", strategy, key)
     work.move(node, "engine.dataloader_drop_last", "dataloader_drop_last", values.flag)
     if "excess_length_strategy" in given and given.text("excess_length_strategy") != "drop":
         given.drop(
@@ -339,39 +371,53 @@ def _rl(work: Work, node: Node) -> None:
     given = work.given
     if node.section != "alignments":
         return
-    word = "reward" if given.on("reward_model") else given.text("rl")
-    ours, losses = ("reward", ()) if word == "reward" else _ALIGNED.get(word, ("", ()))
-    by = "reward_model" if word == "reward" else "rl"
-    if not ours:
+    by = "reward_model" if given.on("reward_model") else "rl"
+    word = "reward" if by == "reward_model" else given.text("rl")
+    ours = "dpo" if word == "ipo" else word
+    if ours != "reward" and word not in _ALIGNED:
         given.refuse(by, f"zyc has no `{word}`", "choose `dpo`, `ipo`, `kto`, `orpo` or `grpo`", whole=True)
         return
     work.put(node, "method", ours, by)
-    for key in ("rl_beta", "dpo_beta", "trl.beta", "orpo_alpha"):
-        if key in given and (key != "orpo_alpha" or ours == "orpo"):
-            work.move(node, "beta", key, values.number)
-    if losses or "dpo_loss_type" in given:
-        work.put(node, "engine.loss_type", list(losses) or given.words("dpo_loss_type"), "dpo_loss_type", by)
-    for key, name in (
-        ("dpo_loss_weights", "loss_weights"),
-        ("dpo_label_smoothing", "label_smoothing"),
-        ("dpo_use_weighting", "use_weighting"),
-        ("precompute_ref_log_probs", "precompute_ref_log_probs"),
-        ("kto_desirable_weight", "desirable_weight"),
-        ("kto_undesirable_weight", "undesirable_weight"),
-        ("center_rewards_coefficient", "center_rewards_coefficient"),
-        ("trl.max_completion_length", "max_completion_length"),
-        *((f"trl.{each}", each) for each in (*_SAMPLED, *_SAMPLED_WORDS, *_REFERENCE)),
-    ):
+    for key in ("rl_beta", "dpo_beta", "trl.beta", *(("orpo_alpha",) if ours == "orpo" else ())):
+        work.move(node, "beta", key, values.number)
+    _losses(work, node, word)
+    for key, name in _ENGINE.get(ours, {}).items():
         work.move(node, f"engine.{name}", key)
-    if "trl.reward_funcs" in given:
-        given.refuse(
-            "trl.reward_funcs",
-            "they are functions of a module of yours",
-            "name the file: `rewards: [{file: PATH, function: NAME}]`",
-        )
+    if ours == "grpo":
+        _drawn(work, node)
     for key in ("rpo_alpha", "simpo_gamma", "cpo_alpha"):
         if key in given:
             given.refuse(
                 key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights"
             )
     given.drop("num_labels", "one number is predicted: the reward")
+
+
+def _losses(work: Work, node: Node, word: str) -> None:
+    """The losses of DPO, with their weights."""
+    given = work.given
+    names = given.words("dpo_loss_type") or (["ipo"] if word == "ipo" else [])
+    weights = [values.number(each) for each in weighed] if isinstance(weighed := given.value("dpo_loss_weights"), list) else []
+    if word in ("dpo", "ipo") and names:
+        told: object = dict(zip(names, weights, strict=False)) if len(weights) == len(names) else names
+        work.put(node, "loss", told, "dpo_loss_type", "dpo_loss_weights", *(("rl",) if word == "ipo" else ()))
+    elif "trl.loss_type" in given and word == "grpo":
+        work.move(node, "loss", "trl.loss_type", values.text)
+
+
+def _drawn(work: Work, node: Node) -> None:
+    """How answers are drawn, and what they are worth: functions of modules beside the configuration."""
+    given = work.given
+    for key, field in _ROLLOUT.items():
+        work.move(node, f"rollout.{field}", key)
+    names = given.words("trl.reward_funcs")
+    weights = given.words("trl.reward_weights") or ["1.0"] * len(names)
+    told = []
+    for name, weight in zip(names, weights, strict=False):
+        module, _, function = name.rpartition(".")
+        path = work.asked.placed(f"{module.replace('.', '/')}.py")
+        told.append({"file": path, "function": function, "weight": Plain(weight)})
+        if not module:
+            given.refuse("trl.reward_funcs", f"`{name}` names no module", "write it as a function in a file: `MODULE.FUNCTION`")
+    if told:
+        work.put(node, "rewards", told, "trl.reward_funcs", "trl.reward_weights")

@@ -94,12 +94,17 @@ def batch(work: Work, node: Node, micro: str, accumulate: str, *, context: str, 
     total = one * steps * world
     keys = [each for each in (micro, accumulate, whole) if each]
     reckoning = f"{one} a device x {steps} accumulated x {world} device{'' if world == 1 else 's'}"
-    field = work.fitting(node, "train.batch")
+    field = "train.batch"
     if node.section == "pretrains":
         tokens = given.integer(context, 2048)
         field, total, reckoning = "batch_tokens", total * tokens, f"{reckoning} x {tokens} tokens"
     work.put(node, field, total, *keys, why=reckoning)
-    work.put(node, "placement.micro_batch", one, micro)
+    told = node.fields.get("method")
+    if told is not None and told.value == "kto":
+        # what goes through at once is compared with each other there
+        work.put(node, "group", max(2, one), micro)
+    else:
+        work.put(node, "placement.micro_batch", one, micro)
 
 
 def processes(work: Work) -> int:
@@ -147,8 +152,8 @@ def optimizer(work: Work, node: Node, key: str, default: str) -> None:
 
 
 def betas(work: Work, node: Node, first: str, second: str) -> None:
-    """Both betas of Adam, if one is given."""
-    if first in work.given or second in work.given:
+    """Both betas of Adam, if one is given; a pretraining has others than they by default."""
+    if first in work.given or second in work.given or node.section == "pretrains":
         pair = [work.given.read(first, values.number, Plain("0.9")), work.given.read(second, values.number, Plain("0.999"))]
         work.put(node, work.fitting(node, "train.betas"), pair, first, second)
 
@@ -218,6 +223,28 @@ def _stage_in(text: bytes) -> str:
         return str(told["zero_optimization"]["stage"])
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def method(work: Work, node: Node, ours: str, *keys: str, why: str = "") -> None:
+    """`lora`, `qlora`, `dora` or `full`, as the kind of the node calls it."""
+    if node.section == "alignments":
+        work.put(node, "adapter", "none" if ours == "full" else ours, *keys, why=why)
+    else:
+        work.put(node, "method", ours, *keys, why=why)
+
+
+def decay(work: Work, node: Node, key: str, default: str) -> None:
+    """How much weights shrink by themselves."""
+    work.put(node, work.fitting(node, "train.weight_decay"), work.given.read(key, values.number, Plain(default)), key)
+
+
+def targets(work: Work, node: Node, names: list[str], *keys: str) -> None:
+    """The layers that an adapter changes; the two ends of a model are trained whole, or not at all."""
+    ends = [each for each in names if each in ("lm_head", "embed_tokens")]
+    for key in keys if ends else ():
+        work.given.refuse(key, f"an adapter on `{ends[0]}`", f"leave it out; `modules_to_save: [{ends[0]}]` trains it whole")
+    if names and not ends:
+        work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, *keys)
 
 
 def attention(work: Work, node: Node, key: str) -> None:

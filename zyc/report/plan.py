@@ -144,7 +144,10 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     ]
     if plan.fetches:
         words.append(f"{len(plan.fetches):,} from {safe(plan.history.remote_name)}, {in_bytes(weight(plan))} ↓")
-    known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
+    elsewhere = {
+        each.name for each in devices.working(plan) if each.cannot
+    }  # what takes so long that nobody would wait for it here
+    known = [each.estimate.seconds for each in running if each.estimate.seconds is not None and each.name not in elsewhere]
     if known:
         total = _side_by_side(plan, known)
         words.append(f"about {span_of_time(total)}")
@@ -154,8 +157,9 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         price = plan.settlement.known.machine.price * total.high / 3600
         if price >= 0.005:
             words.append(f"≈ {price:.2f} at {plan.settlement.known.machine.price:g} an hour")
-    if running and len(known) < len(running):
-        words.append(f"{len(running) - len(known):,} of unknown length" if known else "of unknown length")
+    unknown = sum(1 for each in running if each.name not in elsewhere) - len(known)
+    if unknown > 0:
+        words.append(f"{unknown:,} of unknown length" if known else "of unknown length")
     download = sum(each.estimate.download for each in running)
     if download:
         words.append(f"{in_bytes(download)} to download")
@@ -195,17 +199,17 @@ def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         more = [(f"and {len(lacks) - _TOLD} more like that",)] if len(lacks) > _TOLD else []
         more += [("`zyc build --partial` builds the rest",)] if not _EVERYBODYS & {each.code for each in lacks} else []
         console.table([*((each.message,) for each in lacks[:_TOLD]), *more])
-    for device in devices.columns(plan) if plan.working else ():
+    for device in devices.columns(plan):
         if device.wheels:
             console.say(console.paint(f"{device.says}: {device.wheels}", "dim"))
-    if plan.settlement.known.unpinned:
+    if plan.settlement.unpinned():
         said = f"unpinned: {_unpinned(plan)} (`zyc lock` or the next build pins them)"
         console.say(console.paint(said, "yellow"))
 
 
 def _unpinned(plan: Plan) -> str:
     """Names; packages of rendered scripts have a tested version, and are counted once there are some."""
-    names = sorted(plan.settlement.known.unpinned)
+    names = sorted(plan.settlement.unpinned())
     packages = [name for name in names if name.startswith("package:")]
     if len(packages) <= _TOLD:
         return ", ".join(names)

@@ -87,6 +87,9 @@ model.to(torch.float16)
 model.save_pretrained("out")
 tokenizer_files.copy("in/tokenizer", "out")
 {% else %}
+{% if spec.chat_template %}
+import chat_templates
+{% endif %}
 import folder
 {% if spec.hub %}
 import hub
@@ -116,6 +119,18 @@ tokenizer_files.note("out", licence={{ spec.licence }})
 
 # further tokens: their rows begin as the mean of the others
 rows.add("out", {{ spec.add_tokens }}, code={{ spec.trust_remote_code }})
+{% endif %}
+{% if spec.chat_template %}
+
+# another chat template, and the token that ends an answer
+first = tokenizer_files.leads_of("out")
+{% if own %}
+marked = Path("recipe/own.jinja").read_text()
+{% else %}
+marked = chat_templates.marked({{ spec.chat_template }}, begins=first)
+{% endif %}
+tokens = {"controls": {{ controls }}, "end_of_turn": {{ end_of_turn }}}
+tokenizer_files.speak("out", marked, template={% if own %}"own"{% else %}{{ spec.chat_template }}{% endif %}, tokens=tokens)
 {% endif %}
 
 # what there is now
