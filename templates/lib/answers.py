@@ -13,7 +13,7 @@ def questions(rows, encoder):
     told = []
     for row in rows.select(range(min(MOST, len(rows)))) if rows is not None else ():
         if row.get("messages") is not None:
-            messages = [{name: value for name, value in each.items() if value is not None} for each in row["messages"]]
+            messages = row["messages"]
             last = max((at for at, each in enumerate(messages) if each["role"] == "assistant"), default=0)
             if last:
                 told.append((encoder.prompt(messages[:last]), messages[last].get("content") or ""))
