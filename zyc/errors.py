@@ -228,7 +228,7 @@ WORDING: dict[str, Says] = {
         "`{node}` cannot be carried away before {inputs} built: its key and its inputs are not known", "`zyc build {names}`"
     ),
     "face-unpinned": Says("`{node}` fetches what has no pin in zyc.lock yet", "`zyc lock`, then render it again"),
-    "face-one-node": Says("`--as {face}` is the face of one node; `{text}` names {count}", "name one of them: {hint}"),
+    "face-one-node": Says("`--as {face}` is the face of one node, and the call means {count}", "{hint}"),
     "face-copies": Says(
         "`--as {face}` and `--copy` say different things", "leave `--copy` out: what has to be carried is packed"
     ),
