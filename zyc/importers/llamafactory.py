@@ -23,7 +23,7 @@ MARKS = (
 _STAGES = {"pt": "pretrains", "sft": "finetunes", "dpo": "alignments", "kto": "alignments", "rm": "alignments"}
 _LOSSES = {"sigmoid": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
 # of each method, the keys that are settings of the engine under another name
-_ENGINE = {
+ENGINE = {
     "dpo": {"dpo_label_smoothing": "label_smoothing", "ld_alpha": "ld_alpha"},
     "kto": {"kto_chosen_weight": "desirable_weight", "kto_rejected_weight": "undesirable_weight"},
 }
@@ -92,7 +92,7 @@ def _stage(work: Work, node: Node, stage: str) -> None:
     if method != "reward":
         work.put(node, "beta", given.read("pref_beta", values.number, Plain("0.1")), "pref_beta")
     _preference(work, node, loss if method == "dpo" else "")
-    for key, name in _ENGINE.get(method, {}).items():
+    for key, name in ENGINE.get(method, {}).items():
         work.move(node, f"engine.{name}", key, values.number)
 
 

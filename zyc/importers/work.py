@@ -116,11 +116,8 @@ class Work:
     def settle(self, leaf: Leaf) -> None:
         """A key that its rule gives a field of the main node."""
         assert leaf.rule is not None
-        node = self.draft.main
-        if node is None:
-            self.given.drop(leaf.path, f"`{leaf.rule.field}`, of a node that cannot be written")
-        else:
-            self.move(node, self.fitting(node, leaf.rule.field), leaf.path, leaf.rule.read, leaf.rule.why)
+        assert self.draft.main is not None
+        self.move(self.draft.main, self.fitting(self.draft.main, leaf.rule.field), leaf.path, leaf.rule.read, leaf.rule.why)
 
     @staticmethod
     def fitting(node: Node, path: str) -> str:

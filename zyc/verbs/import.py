@@ -146,8 +146,6 @@ def _text_of(file: str, text: bytes) -> Callable[[str], str | None]:
 
 
 def _as_problem(row: Row, tool: str) -> Problem:
-    if not row.value and row.span.line == row.span.column == row.span.width == 1:
-        return problem("key-missing", row.span, key=row.key, tool=tool, why=row.why, help=row.help)
     return problem("key-refused", row.span, key=row.key, tool=tool, why=row.why, help=row.help)
 
 
