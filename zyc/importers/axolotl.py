@@ -17,6 +17,17 @@ from zyc.source import Value
 TABLE = KEYS
 MARKS = ("base_model", "micro_batch_size", "sequence_len", "datasets", "num_epochs", "adapter", "sample_packing")
 _LAYER = re.compile(r"^(self_attn|mlp|attn)\.")  # of a layer of the usual shape, the last word says which
+_TEMPLATES = {  # theirs -> ours; others are the model's own
+    "chatml": "chatml",
+    "llama3": "llama3",
+    "mistral_v1": "mistral-v0.1",
+    "mistral_v2v3": "mistral",
+    "gemma": "gemma",
+    "gemma3": "gemma3",
+    "phi_3": "phi3",
+    "phi_35": "phi3.5",
+    "qwen_25": "qwen",
+}
 _INITS = {"true": "default", "gaussian": "gaussian", "orthogonal": "orthogonal", "pissa": "pissa", "olora": "olora"}
 _PLUGINS = (
     "cut_cross_entropy",
@@ -41,11 +52,12 @@ def convert(work: Work) -> None:
         work.draft.main = None
         return
     _tokens(work, base)
-    _template(work)
+    _template(work, base)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
     alignment(work, node)
     datasets(work, node)
+    training.speaking(work, base, "base_model")
     work.put(node, "context", given.integer("sequence_len", 512), "sequence_len")
     _placement(work, node)
     training.batch(work, node, "micro_batch_size", "gradient_accumulation_steps", context="sequence_len", whole="batch_size")
@@ -79,17 +91,22 @@ def _tokens(work: Work, base: Node) -> None:
         work.put(base, "add_tokens", added, "tokens", "special_tokens.additional_special_tokens")
 
 
-def _template(work: Work) -> None:
-    """The template of the model stays; one of the file's own is refused."""
+def _template(work: Work, base: Node) -> None:
+    """The template of the model, or another that the file names."""
     given = work.given
-    own = "put it into chat_template.jinja of a folder with the model, and name that with `path`"
-    if given.on("chat_template_jinja"):
-        for key in ("chat_template_jinja", "chat_template"):
-            given.refuse(key, "it is a template of your own", own)
-    elif given.text("chat_template").startswith("tokenizer_default"):
-        given.drop("chat_template", "the model's own template is used")
+    word = given.text("chat_template")
+    file = given.text("chat_template_jinja")
+    ends = (*given.words("eot_tokens"), *given.words("special_tokens.eos_token"))
+    if file and work.asked.beside(file) is not None and ends:
+        work.put(base, "chat_template", work.asked.placed(file), "chat_template_jinja", "chat_template")
+        work.put(base, "end_of_turn", ends[0], "eot_tokens" if "eot_tokens" in given else "special_tokens.eos_token")
+    elif file:
+        why = "a template of your own is a file of the project, and says what ends a turn"
+        given.refuse("chat_template_jinja", why, "put it into a file, and write `eot_tokens: [TOKEN]`")
+    elif word in _TEMPLATES and not work.asked.template:
+        work.put(base, "chat_template", _TEMPLATES[word], "chat_template")
     else:
-        given.drop("chat_template", "the model's own template is used; a model without one is refused before anything runs")
+        given.drop("chat_template", "the model's own template is used")
     for key in given.under("special_tokens"):
         if key not in given.rows:
             pad = key.endswith("pad_token")

@@ -22,6 +22,7 @@ class Asked:
     name: str = "imported"  # of the node and the spec
     gpus: int | None = None  # that it was meant for
     steps: int = 0  # that it runs, where the file leaves that to the rows
+    template: str = ""  # of chats, for a model that has none or another one
     beside: Callable[[str], bytes | None] = lambda _: None  # a file of theirs, by its path from the source's folder
     placed: Callable[[str], str] = str  # a path of theirs as one from the project's root
     taken: frozenset[str] = frozenset()  # names that nodes of the project have already
