@@ -48,15 +48,15 @@ import watching
 {% if adapter %}
 from peft import LoraConfig
 {% endif %}
-{% if method == "reward" %}
-from schedules import schedule, steps_of
-from transformers import AutoModelForSequenceClassification, set_seed
-{% elif drawn %}
+{% if drawn %}
 from schedules import schedule
-from transformers import AutoModelForCausalLM, set_seed
 {% else %}
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
+{% endif %}
+{% if method == "reward" %}
+from transformers import AutoModelForSequenceClassification as Loader
+{% else %}
+from transformers import AutoModelForCausalLM as Loader
 {% endif %}
 {% if quantized %}
 from transformers import BitsAndBytesConfig
@@ -64,6 +64,7 @@ from transformers import BitsAndBytesConfig
 {% if spec.train.early_stop %}
 from transformers import EarlyStoppingCallback
 {% endif %}
+from transformers import set_seed
 {% if method == "dpo" %}
 from trl import DPOConfig as Config
 from trl import DPOTrainer
@@ -135,13 +136,10 @@ test = pairs.encoded(held_out, encoder, whole={{ method == "reward" }})[0] if he
 {% endif %}
 
 # What it starts from.
+model = Loader.from_pretrained(
+    base,
 {% if method == "reward" %}
-model = AutoModelForSequenceClassification.from_pretrained(
-    base,
     num_labels=1,
-{% else %}
-model = AutoModelForCausalLM.from_pretrained(
-    base,
 {% endif %}
 {% if adapter %}
     dtype=computes,
