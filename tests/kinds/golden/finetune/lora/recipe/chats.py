@@ -250,3 +250,8 @@ def encoded(rows, encoder):
     )
     told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept)}
     return kept, told
+
+
+def longest(rows):
+    """Tokens of the longest row."""
+    return max((len(ids) for batch in rows.iter(AT_ONCE) for ids in batch["input_ids"]), default=1)
