@@ -44,6 +44,9 @@ encoder = chats.Encoder.of(base, tokenizer, context=CONTEXT, loss_on={{ spec.los
 train, told = chats.encoded(chats.read("in/data", "train"), encoder)
 held_out = chats.read("in/data", "test")
 test = chats.encoded(held_out, encoder)[0] if held_out else None
+{% if not spec.packing %}
+placed = placed.for_rows(chats.longest(train))
+{% endif %}
 
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(
