@@ -1,6 +1,7 @@
 """What a rendered conversion to GGUF takes against llama.cpp's bare converter, on the same model, written anew each time.
 
-The rendered one also looks for traps first, and at every number last. Both read the model from memory and write to the disk.
+The rendered one also looks for traps first, and at every number last: a second before it starts, whatever the size, and then little.
+Both read the model from memory and write to the disk.
 """
 
 import os
@@ -24,7 +25,7 @@ SHAPE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 
 LAYER = 15_730_000  # parameters of a layer of this shape
 
 
-def measure(here: Place, *, rounds: int, size: int = 1_000_000_000) -> Iterator[Figure]:
+def measure(here: Place, *, rounds: int, size: int = 4_000_000_000) -> Iterator[Figure]:
     """Convert, and convert, in turn."""
     layers = max(1, size // (2 * LAYER))
     model = tiny_models.make(here.folder / "made", num_hidden_layers=layers, **SHAPE)
@@ -43,7 +44,7 @@ def measure(here: Place, *, rounds: int, size: int = 1_000_000_000) -> Iterator[
     converter = [sys.executable, str(source / "convert_hf_to_gguf.py"), str(model)]
     env = {"PATH": path, "HOME": str(Path.home()), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     runs = in_turn(
-        Entrant("zyc", ["bash", "run.sh"], step, lambda _: before(step / "out"), env),
+        Entrant("zyc", [str(shutil.which("bash")), "run.sh"], step, lambda _: before(step / "out"), env),
         Entrant("bare", [*converter, "--outfile", str(out / "m.gguf"), "--outtype", "f16"], out, lambda _: before(out), env),
         rounds=rounds,
         warm=1,
@@ -58,7 +59,7 @@ def measure(here: Place, *, rounds: int, size: int = 1_000_000_000) -> Iterator[
 def main() -> None:
     """Measure, and say it."""
     ask = place.options(__doc__, rounds=3)
-    ask.add_argument("--size", type=float, default=1.0, metavar="GB", help="of the model (default: %(default)s)")
+    ask.add_argument("--size", type=float, default=4.0, metavar="GB", help="of the model (default: %(default)s)")
     asked = ask.parse_args()
     with place.at(asked) as here:
         figures.conclude(measure(here, rounds=asked.rounds, size=int(asked.size * 1e9)))
