@@ -3,7 +3,7 @@
 import json
 import os
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import telling
@@ -29,6 +29,12 @@ class Placed:
     def first(self):
         """Whether this process writes what there is to write."""
         return self.rank == 0
+
+    def fitting(self, longest):
+        """The same, with pieces for rows that are no longer than so many tokens, unless the spec says how large they are."""
+        given = self.settings.get("micro_batch")
+        micro, accumulation = pieces(self.batch, longest, world=self.world, device=self.device, micro_batch=given)
+        return replace(self, micro_batch=micro, accumulation=accumulation)
 
     @property
     def trackers(self):
