@@ -92,6 +92,23 @@ datasets:
     assert not {row["origin"] for row in train} & {row["origin"] for row in test}
 
 
+def test_an_exam_and_what_is_trained_on_share_a_grammar(workshop):
+    """Two datasets of one grammar and one hold-out never ask about the same combination; an exam has no copies."""
+    grammar(workshop, "philo")
+    asked = "grammar: data/philo.grammar.yml, holdout: {slots: [cause, effect], share: 20%}, balance: {philosopher: even}"
+    workshop.spec(f"""
+datasets:
+  my-exam: {{generate: {{{asked}, count: 60, side: test, copies: 0, seed: 5}}}}
+  my-chats: {{generate: {{{asked}, count: 240, side: train, seed: 7}}, clean: [decontaminate: my-exam], gates: [rows = 240]}}
+""")
+    build(workshop)
+    exam, chats = rows_of(workshop, "my-exam"), rows_of(workshop, "my-chats")
+    pairs = [{tuple(row["messages"][2]["content"].split(" : ")[1].split()[1::2]) for row in side} for side in (exam, chats)]
+    assert not pairs[0] & pairs[1]
+    assert Counter(row["philosopher"] for row in exam) == {"spinoza": 20, "bergson": 20, "kant": 20}
+    assert len({row["origin"] for row in exam}) == 60
+
+
 def test_a_grammar_writes_calls(workshop):
     """A call is well-formed whatever its arguments hold, braces are braces, and numbers are counted."""
     grammar(workshop, "calls")
@@ -377,7 +394,6 @@ datasets:
     licence: cc-by-4.0
     placement: {cpus: 4}
 """
-
 
 
 def test_everything(workshop, golden):

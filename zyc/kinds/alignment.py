@@ -211,6 +211,7 @@ class Alignment(Kind[AlignmentSpec]):
             "drawn": way.drawn,
             "adapter": spec.adapter != "none",
             "quantized": spec.adapter == "qlora",
+            "kept": "bf16" if spec.adapter == "qlora" else "fp32",
             **values_for(base, spec.lora),
             "whole": whole,
             "epochs": 1 if spec.train.epochs is None and spec.train.steps is None else spec.train.epochs,

@@ -185,6 +185,7 @@ def _asked(generate: Generate) -> dict[str, object]:
             "seed": holdout.seed,
         },
         "side": generate.side,
+        "copies": generate.copies,
         "seed": generate.seed,
     }
 

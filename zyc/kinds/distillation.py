@@ -245,6 +245,7 @@ class Distillation(Kind[DistillationSpec]):
                 "beta": spec.beta if spec.beta is not None else 0.5,
                 "adapter": spec.method != "full",
                 "quantized": spec.method == "qlora",
+                "kept": "bf16" if spec.method == "qlora" else "fp32",
                 **values_for(_model(case, "student"), spec.lora),
                 "epochs": 3 if spec.train.epochs is None and spec.train.steps is None else spec.train.epochs,
                 "learning_rate": spec.train.learning_rate or RATES.get(spec.method, 2e-4),

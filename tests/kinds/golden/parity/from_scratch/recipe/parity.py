@@ -80,7 +80,8 @@ tokens = compare.same_tokens(tokenizer, llama)
 in_file = llama.metadata.get("tokenizer.chat_template")
 report, same, bos = {"refused": 0, "chats": []}, float(in_file is None), 0
 if has_template and in_file is not None:
-    first = tokenizer.bos_token if tokenizer.bos_token and llama.metadata.get("tokenizer.ggml.add_bos_token") == "true" else ""
+    begins = llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(llama.model))
+    first = tokenizer.bos_token if begins else ""
     usual = compare.with_transformers(tokenizer)
     with serving(server, gguf, "--ctx-size", "512", "--parallel", "1", "--threads", str(threads)) as ask:
         engines = {"llama-cpp-python": compare.with_bindings(llama), "llama-server": compare.with_server(ask, first)}
