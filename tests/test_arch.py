@@ -1,8 +1,13 @@
 """Architectures in numbers: parameters, adapters, bytes in memory and on disk, as published or measured."""
 
+import importlib.util
+import os
+import re
+import subprocess
 from dataclasses import replace
 
 import pytest
+from desk import REPOSITORY
 
 from zyc import arch, catalogue
 from zyc.arch import gguf
@@ -146,3 +151,80 @@ def test_tensors_of_a_gguf_hold_every_parameter():
     for repository in catalogue.repositories():
         model = catalogue.model(repository)
         assert sum(each.row * each.rows for each in gguf.tensors(model)) == arch.parameters(model)
+
+
+# --- against llama.cpp itself ---
+
+NAMES = {"mistral": "llama", "gemma3": "gemma3", "gemma3_text": "gemma3"}  # as llama.cpp calls families
+ORACLE = [
+    "HuggingFaceTB/SmolLM2-135M",
+    "mistralai/Mistral-7B-Instruct-v0.3",
+    "meta-llama/Meta-Llama-3-70B",
+    "Qwen/Qwen2.5-1.5B",
+    "Qwen/Qwen3-4B",
+    "google/gemma-2-2b",
+    "google/gemma-3-1b-pt",
+    "microsoft/Phi-3-medium-4k-instruct",
+]
+
+
+@pytest.fixture(scope="module")
+def quantize():
+    """The quantizer of the pinned llama.cpp, where it was built on this machine."""
+    told = importlib.util.spec_from_file_location("llama_home", REPOSITORY / "templates/lib/llama_home.py")
+    home = importlib.util.module_from_spec(told)
+    told.loader.exec_module(home)
+    program = home.build_folder() / "bin" / "llama-quantize"
+    if not program.exists():
+        pytest.skip("llama.cpp was not built here: `zyc doctor` says how")
+    return program
+
+
+def hollow(model, path):
+    """A GGUF with a header and a hole in the place of its weights."""
+    import numpy as np
+    from gguf import GGUFWriter
+
+    told, writer = arch.shape(model), GGUFWriter(path, NAMES.get(model.family, model.family))
+    writer.add_block_count(told.layers)
+    writer.add_context_length(model.context)
+    writer.add_embedding_length(told.width)
+    writer.add_feed_forward_length(told.mlp)
+    writer.add_head_count(told.heads)
+    writer.add_head_count_kv(told.kv_heads)
+    writer.add_key_length(told.head_size)
+    writer.add_value_length(told.head_size)
+    writer.add_rope_dimension_count(told.head_size)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(told.vocabulary)
+    writer.add_sliding_window(told.window or model.context)
+    writer.add_tokenizer_model("none")
+    size = 0
+    for each in gguf.tensors(model):
+        dtype = np.dtype(np.float16 if each.is_matrix else np.float32)
+        shape = (each.rows, each.row) if each.is_matrix else (each.row,)
+        taken = each.row * each.rows * dtype.itemsize
+        writer.add_tensor_info(each.name, shape, dtype, taken)
+        size += taken + -taken % gguf.ALIGNMENT
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    os.truncate(path, path.stat().st_size + -path.stat().st_size % gguf.ALIGNMENT + size)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("repository", ORACLE)
+def test_every_tensor_gets_the_type_that_llama_cpp_gives_it(repository, quantize, tmp_path):
+    """Tensor by tensor and type by type, as the quantizer says of a file with the shapes of the model."""
+    model = catalogue.model(repository)
+    hollow(model, tmp_path / "model.gguf")
+    for kind in gguf.TYPES:
+        if kind == "F32":
+            continue  # nothing is chosen
+        command = [quantize, "--dry-run", tmp_path / "model.gguf", tmp_path / "out.gguf", kind]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        lines = re.findall(r"\]\s+(\S+)\s+- \[.*?type =\s+(\w+),.*?(?:\((\w+)\))?$", done.stdout + done.stderr, re.MULTILINE)
+        assert {name: (new or old).upper() for name, old, new in lines} == {
+            each.name: each.type.upper() for each in gguf.quantized(model, kind)
+        }, kind

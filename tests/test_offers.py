@@ -1,8 +1,9 @@
 """What work takes on devices, what would make it fit, and what runs teach: arithmetic over plain values."""
 
 import pytest
+from desk import Desk
 
-from zyc import offers
+from zyc import kinds, offers
 from zyc.catalogue import devices
 from zyc.gates import Interval
 from zyc.journal import Summary
@@ -170,3 +171,51 @@ def test_a_trace_keeps_what_was_thought_and_old_ones_are_read():
 def test_articles_are_those_of_speech(word, article):
     """A device in a sentence."""
     assert offers.article(word) == article
+
+
+COUNTERS = """
+corpuses: {words: {files: data/words.txt, card: data/card.json}}
+counters:
+  first: {base: words, order: 2}
+  second: {base: words, order: 3}
+"""
+
+
+def test_a_build_teaches_the_next_plan(workshop):
+    """What a run took corrects what is thought of another node of its kind, and the plan says from how many runs."""
+    workshop.spec(COUNTERS)
+    before = workshop.plan().decisions["second"]
+    assert before.estimate.seconds.because == ""
+    took = workshop.build("first")["first"].seconds
+    after = workshop.plan().decisions["second"]
+    assert after.estimate.seconds.because == "learned from 1 run"
+    assert offers.middle(after.estimate) == pytest.approx(took)
+    assert after.thought == before.thought  # what arithmetic says stays beside it
+    assert workshop.plan(twin=True).decisions["second"].estimate.seconds.because == ""  # a rehearsal is another thing
+
+
+def test_a_run_is_shown_beside_what_was_thought_of_it(workshop):
+    """The trace of a run keeps both, for `zyc show` and for the next plan."""
+    workshop.spec(COUNTERS)
+    workshop.build("first")
+    desk = Desk(workshop.root)
+    told = desk.zyc("show", "first", "--json").data
+    assert told["predicted"]["seconds"] == pytest.approx(0.055)
+    assert told["took"]["seconds"] > 0
+    said = desk.zyc("show", "first")
+    assert "expected 55 ms" in said.out
+
+
+def test_more_of_the_same_is_thought_to_take_as_much_more(workshop, monkeypatch):
+    """A node that ran and changed is judged by its own last run, scaled by what arithmetic says of the change."""
+    workshop.spec(COUNTERS)
+    took = workshop.build("first")["first"].seconds
+    counter = kinds.load("counter")
+    thought = counter.estimate
+    monkeypatch.setattr(
+        type(counter), "estimate", lambda _, case: thought(case)._replace(seconds=Interval(0.02, 0.2)), raising=True
+    )
+    workshop.spec(COUNTERS.replace("order: 2", "order: 4"))
+    after = workshop.front().plan.decisions["first"]
+    assert after.estimate.seconds.because == "learned from its last run"
+    assert offers.middle(after.estimate) == pytest.approx(2 * took)

@@ -371,12 +371,13 @@ class Attempt:
             fields=tuple(sorted({**recipe_fields(node, self.bench.known), **files_of(node, self.bench.known)}.items())),
             inputs=task.lineage,
             measures=measures,
-            environment={**machine_words(self.bench.host.name), "device": task.device},
+            environment=machine_words(self.bench.host.name),
             placement={name: str(value) for name, value in node.shape.placement},
             seconds=report.seconds,
             peak_memory=report.peak_memory,
             started=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
             predicted=task.predicted,
+            device=task.device if task.predicted else "",
         )
         self.bench.traces.write(trace)
         for name in ("state", "in", CARD):  # only now: a kill before this moment must find them again
