@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 
 import agreement
+{% if not own %}
 import chat_templates
+{% endif %}
 import corpus
 import pieces
 import tokenizer_files
