@@ -206,6 +206,9 @@ WORDING: dict[str, Says] = {
     ),
     "no-last-build": Says("nothing was built here yet", "`zyc build` builds all of specs/"),
     "no-log": Says("there is no log of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"),
+    "no-report": Says(
+        "`{nodes}` left no report here", "nodes that train leave one when they are built or adopted; `zyc report` collects all"
+    ),
     "no-such-log": Says("there is no log {number} of `{node}`, only {count}", "`--attempt 1` is the oldest that is kept"),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- accepting ---

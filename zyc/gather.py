@@ -18,7 +18,7 @@ from zyc.hosts.local import runs
 from zyc.hub import cache_of, is_offline, look
 from zyc.journal import Journal
 from zyc.kind import EnvironmentNeed, FileNeed, Found, Hub, HubNeed, PinNeed
-from zyc.known import History, Known, Machine, Missing, Template, Unfinished, named
+from zyc.known import BLOCK, History, Known, Machine, Missing, Template, Unfinished, named
 from zyc.lock import Lock
 from zyc.project import Project
 from zyc.site import Site
@@ -150,6 +150,7 @@ def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Te
     shared = {path[7:]: text for path, text in texts.items() if path.startswith("shared/") and path[7:] in kind.shares}
     digest = of_text("".join(f"{path}\0{of_text(text)}\n" for path, text in sorted(texts.items())))
     recipe = part("recipe")
+    blocks = [found[0] for found in map(BLOCK.search, recipe.values()) if found]
     return Template(
         recipe,
         {**shared, **part("lib")},
@@ -158,6 +159,7 @@ def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Te
         texts.get("run.sh", ""),
         digest,
         own,
+        any("{%" in block for block in blocks),
         named(recipe.values()),
     )
 

@@ -168,6 +168,7 @@ class Recipe:
 
     values: Mapping[str, object] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()  # plain modules that this node has no use for: they are no part of its recipe
 
 
 class Work(NamedTuple):

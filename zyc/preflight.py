@@ -160,7 +160,7 @@ def ask_hubs(front: Front) -> None:
 def add_pins(front: Front, plan: Plan) -> list[str]:
     """Pin what has none yet; what has one stays where it is."""
     known = plan.settlement.known
-    new = {name: known.pins[name] for name in sorted(known.unpinned) if name in known.pins}
+    new = {name: known.pins[name] for name in sorted(plan.settlement.unpinned()) if name in known.pins}
     if not new or front.call.frozen:
         return []
     lock = Lock({**front.lock.pins, **new})

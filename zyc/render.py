@@ -50,7 +50,9 @@ class RecipeFields:
 
 def render(kind: Kind[Any], case: Case[Any], template: Template) -> Rendered:
     """The files of one node."""
-    recipe = {**template.lib, **_filled(kind, case, template, "recipe", kind.recipe(case))}
+    made = kind.recipe(case)
+    modules = {name: text for name, text in template.lib.items() if name not in made.without}
+    recipe = {**modules, **_filled(kind, case, template, "recipe", made)}
     placement = _filled(kind, case, template, "placement", kind.arrangement(case))
     settings = getattr(case.spec, "placement", None)
     if isinstance(settings, BaseModel):

@@ -14,7 +14,7 @@ from zyc.gates import Interval
 from zyc.graph import Choice, Cluster, Graph, Node
 from zyc.kept import Kept
 from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, HubNeed, Objection, PinNeed, Work
-from zyc.known import Known, Template
+from zyc.known import Known, Template, named
 from zyc.render import Rendered, render
 from zyc.types import TYPES, Artifact, facts_of, meet
 
@@ -48,6 +48,19 @@ class Settlement:
     def rendered(self, node: Node) -> Rendered:
         """The files of a node's step folder."""
         return render(kinds.load(node.kind), self.case(node), template_of(node, self.known))
+
+    def unpinned(self) -> frozenset[str]:
+        """What has no pin in the lock, without packages that no script of this graph names: a branch of its template does."""
+        if not self.known.unpinned or not any(template.branches for template in self.known.templates.values()):
+            return self.known.unpinned
+        may: set[str] = set()
+        do = {need.name for node in self.graph.nodes() for need in node.shape.needs if isinstance(need, PinNeed)}
+        for node in self.graph.nodes():
+            template = template_of(node, self.known)
+            packages = named(self.rendered(node).recipe.values()) if template.branches else template.dependencies
+            may.update(f"package:{name}" for name in template.dependencies)
+            do.update(f"package:{name}" for name in packages)
+        return self.known.unpinned - (may - do)
 
 
 def template_of(node: Node, known: Known) -> Template:

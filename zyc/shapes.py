@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -53,7 +54,7 @@ class Scratch(Fields):
 def check(shape: Scratch, tokenizer: Artifact | None) -> Iterable[Objection]:
     """What cannot be multiplied, and what a family does not have."""
     facts = model(shape, tokenizer)
-    flaw = arch.flaw(facts)
+    flaw = arch.flaw(replace(facts, head_size=shape.head_size))  # what was not said cannot be at fault
     if flaw is not None:
         yield Objection(f"scratch.{flaw[0]}", flaw[1], "")
     if shape.window is not None and shape.family != "mistral":

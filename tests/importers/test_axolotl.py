@@ -115,6 +115,8 @@ def test_all_linear_layers_outweigh_a_list():
     pattern = axolotl(
         r"lora_target_modules: 'model.layers.[\d]+.(mlp|self_attn).(up|down)_proj'", without=["lora_target_modules"]
     )
+    none = axolotl(without=["lora_target_modules"])
+    assert none.refused == {"adapter": "it names no layer that the adapter changes"}
     assert pattern.row("lora_target_modules").help == "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`"
 
 
@@ -145,6 +147,31 @@ def test_rows_have_the_form_that_their_type_names(entry, fields):
     assert seen.refused == {}
     node = seen["datasets.chats" if "chats" in entry else "datasets.b"]
     assert {name: node[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ("val_set_size: 100", "val_set_size"),
+        ("max_packed_sequence_len: 2048", "max_packed_sequence_len"),
+        ("lora_target_parameters: [experts.down_proj]", "lora_target_parameters"),
+    ],
+)
+def test_what_a_spec_cannot_say_is_refused(more, key):
+    """A number of held-out rows, a setting that axolotl gave up, layers that are no modules."""
+    assert axolotl(more, without=[key]).row(key).help
+
+
+def test_whole_layers_are_kept_with_an_adapter_and_only_with_one():
+    """`lora_modules_to_save` belongs to an adapter."""
+    more = "lora_modules_to_save: [embed_tokens, lm_head]"
+    assert axolotl(more)["finetunes.run.lora.modules_to_save"] == ["embed_tokens", "lm_head"]
+    assert axolotl(f"adapter:\n{more}", without=["adapter"]).without_effect["lora_modules_to_save"] == "no adapter is trained"
+
+
+def test_an_order_of_their_own_is_kept():
+    """`curriculum_sampling` takes rows as they stand."""
+    assert axolotl("curriculum_sampling: true")["finetunes.run.engine.train_sampling_strategy"] == "sequential"
 
 
 def test_texts_are_learned_whole():
@@ -282,7 +309,7 @@ def test_texts_without_end_are_a_pretraining():
         ("rl: dpo\nrl_beta: 0.2", {"method": "dpo", "beta": "0.2", "adapter": "lora"}),
         ("rl: dpo\ndpo_loss_type: [sigmoid, sft]\ndpo_loss_weights: [1.0, 0.1]", {"loss": {"sigmoid": "1.0", "sft": "0.1"}}),
         ("rl: ipo", {"method": "dpo", "loss": ["ipo"]}),
-        ("rl: kto\nkto_desirable_weight: 0.2", {"method": "kto", "engine": {"desirable_weight": "0.2"}}),
+        ("rl: kto\nkto_desirable_weight: 0.2", {"method": "kto", "group": "2", "engine": {"desirable_weight": "0.2"}}),
         ("rl: orpo\norpo_alpha: 0.1", {"method": "orpo", "beta": "0.1"}),
         (
             "reward_model: true\ncenter_rewards_coefficient: 0.01",

@@ -14,7 +14,7 @@ GOOD = b'{"question": "one?", "answer": "1"}\n'
 @pytest.fixture
 def recipe():
     """The modules that read rows."""
-    with modules_of("dataset", "reading", "forms", "flaws") as found:
+    with modules_of("dataset", "reading", "forms", "flaws", "spool") as found:
         yield found
 
 
@@ -23,7 +23,9 @@ def told(recipe, path, form="questions", *, per="document"):
     rows, flaws = [], []
     for record in recipe.reading.read(path, recipe.reading.kind_of(path), per=per):
         try:
-            rows.append(recipe.forms.normal(recipe.reading.value_of(record), form))
+            row = recipe.forms.normal(recipe.reading.value_of(record), form)
+            recipe.spool.Item("", 0, row).line()
+            rows.append(row)
         except recipe.flaws.Bad as flaw:
             flaws.append((record.place.rpartition("/")[2], flaw.says, flaw.step))
     return rows, flaws

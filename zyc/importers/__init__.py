@@ -82,5 +82,5 @@ def _written(work: Work, rows: tuple[Row, ...], file: str) -> str:
     lost = [row for row in rows if row.fate is Fate.REFUSED]
     if lost:
         work.draft.notes.append("Refused, and not part of it:")
-        work.draft.notes += [f"  {row.key}: {row.value}  ({row.why}; {row.help})" for row in lost]
+        work.draft.notes += [f"- {row.key}: {row.value}  ({row.why}; {row.help})" for row in lost]
     return work.draft.text()

@@ -81,6 +81,7 @@ def convert(work: Work) -> None:
     _template(work)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
+    _rl(work, node)
     datasets(work, node)
     work.put(node, "context", given.integer("sequence_len", 512), "sequence_len")
     _placement(work, node)
@@ -89,7 +90,6 @@ def convert(work: Work) -> None:
     _pace(work, node)
     _packing(work, node)
     training.seed(work, node, "seed", 42)
-    _rl(work, node)
     _trackers(work, node)
     _plugins(work)
 
@@ -171,6 +171,7 @@ def _lora(work: Work, node: Node) -> None:
         ("lora_r", "lora.rank", values.integer),
         ("lora_alpha", "lora.alpha", values.number),
         ("lora_dropout", "lora.dropout", values.number),
+        ("lora_modules_to_save", "lora.modules_to_save", values.words),
         ("peft_use_rslora", "lora.rslora", values.flag),
         ("peft_init_lora_weights", "lora.init", values.choice(**_INITS)),
     )
@@ -188,8 +189,10 @@ def _lora(work: Work, node: Node) -> None:
             "a pattern for the names of layers",
             "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`",
         )
-    else:
+    elif names:
         training.targets(work, node, names, "lora_target_modules")
+    else:
+        given.refuse("adapter", "it names no layer that the adapter changes", "write `lora_target_linear: true`")
 
 
 def _pace(work: Work, node: Node) -> None:
@@ -264,8 +267,9 @@ def _packing(work: Work, node: Node) -> None:
     given = work.given
     if node.section in ("finetunes", "pretrains"):
         work.put(node, "packing", given.flag("sample_packing"), "sample_packing")
-    if given.on("group_by_length"):
-        work.put(node, "engine.train_sampling_strategy", "group_by_length", "group_by_length")
+    for key, strategy in (("group_by_length", "group_by_length"), ("curriculum_sampling", "sequential")):
+        if given.on(key):
+            work.put(node, "engine.train_sampling_strategy", strategy, key)
     work.move(node, "engine.dataloader_drop_last", "dataloader_drop_last", values.flag)
     if "excess_length_strategy" in given and given.text("excess_length_strategy") != "drop":
         given.drop(

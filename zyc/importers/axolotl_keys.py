@@ -33,7 +33,6 @@ _SETTINGS = (
     becomes("engine.pad_to_multiple_of", "pad_to_multiple_of", values.integer),
     becomes("engine.torch_empty_cache_steps", "torch_empty_cache_steps gc_steps", values.integer),
     becomes("placement.workers", "dataloader_num_workers", values.integer),
-    becomes("lora.modules_to_save", "lora_modules_to_save", values.words),
     together("the defaults of the kind stand", "seed sequence_len sample_packing"),
     together(
         "one number of examples a step is made of these",
@@ -51,7 +50,7 @@ _SETTINGS = (
         "no adapter is trained",
         """
         adapter load_in_4bit load_in_8bit lora_r lora_alpha lora_dropout lora_target_modules lora_target_linear
-        peft_use_rslora peft_use_dora peft_init_lora_weights
+        lora_modules_to_save peft_use_rslora peft_use_dora peft_init_lora_weights
         """,
     ),
     together("what is trained on is read from the datasets", "train_on_inputs val_set_size dataset_exact_deduplication"),
@@ -227,8 +226,8 @@ _TRAINING = (
         "examples would be of another form",
         "cut them in the dataset node: `clean: [length: ...]`",
         """
-        use_pose pose_split_on_token_ids pose_max_context_len pose_num_chunks curriculum_sampling min_sample_len
-        max_prompt_len sample_packing_sequentially pretraining_sample_concatenation
+        use_pose pose_split_on_token_ids pose_max_context_len pose_num_chunks min_sample_len max_prompt_len
+        sample_packing_sequentially pretraining_sample_concatenation
         """,
     ),
     refused("the first and last layers of a context extension", "remove it", "context_extension"),
@@ -282,10 +281,15 @@ _TRAINING = (
         sample_packing_mp_start_method eval_sample_packing pad_to_sequence_len multipack_real_batches batch_flattening
         pretrain_multipack_buffer_size pretrain_multipack_attn streaming_multipack_buffer_size streaming
         dataloader_pin_memory dataloader_prefetch_factor total_num_tokens total_supervised_tokens remove_unused_columns
-        max_packed_sequence_len
         """,
     ),
-    together("batches of like length are an engine setting", "group_by_length dataloader_drop_last excess_length_strategy"),
+    refused("axolotl gave it up for `sample_packing`", "write `sample_packing: true`", "max_packed_sequence_len"),
+    together(
+        "batches of like length are an engine setting",
+        """
+        curriculum_sampling group_by_length dataloader_drop_last excess_length_strategy
+        """,
+    ),
     nothing(
         "a loss that is no number ends the step, and the last good state is kept; for others put a gate on `train.loss`",
         "loss_watchdog_threshold loss_watchdog_patience",

@@ -95,7 +95,7 @@ class Draft:
 
     def lines(self) -> list[tuple[str, Node | None, str]]:
         """Each line of the spec, with the node and the field that it is about."""
-        told: list[tuple[str, Node | None, str]] = [(f"# {line}".rstrip(), None, "") for line in self.notes]
+        told: list[tuple[str, Node | None, str]] = [("# " + " ".join(line.split()), None, "") for line in self.notes]
         told += [("zyc: 1", None, "")]
         for section in sorted({node.section for node in self.nodes}, key=SECTIONS.index):
             told += [("", None, ""), (f"{section}:", None, "")]

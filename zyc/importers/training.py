@@ -99,7 +99,12 @@ def batch(work: Work, node: Node, micro: str, accumulate: str, *, context: str, 
         tokens = given.integer(context, 2048)
         field, total, reckoning = "batch_tokens", total * tokens, f"{reckoning} x {tokens} tokens"
     work.put(node, field, total, *keys, why=reckoning)
-    work.put(node, "placement.micro_batch", one, micro)
+    told = node.fields.get("method")
+    if told is not None and told.value == "kto":
+        # what goes through at once is compared with each other there
+        work.put(node, "group", max(2, one), micro)
+    else:
+        work.put(node, "placement.micro_batch", one, micro)
 
 
 def processes(work: Work) -> int:

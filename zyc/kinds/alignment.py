@@ -104,7 +104,7 @@ class Alignment(Kind[AlignmentSpec]):
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
     }
     harness = (*HARNESS, "answers.py")
-    shares = ("asking.py", "bases.py", "chats.py", "schedules.py")
+    shares = ("asking.py", "bases.py", "chats.py", "counting.py", "schedules.py")
 
     def yields(self, spec: AlignmentSpec) -> type[Artifact]:
         """A scorer, an adapter, or all of the model."""

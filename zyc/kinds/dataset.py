@@ -41,7 +41,7 @@ class DatasetKind(Kind[DatasetSpec]):
         "balance.*": Measure("rows with a value of a column: `balance.topic.law`"),
         "language.*": Measure("rows in a language, where `clean` looks at languages"),
     }
-    shares = ("chats.py", "flaws.py", "forms.py")
+    shares = ("chats.py", "flaws.py", "forms.py", "hub.py")
     proof = "hygiene"
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:
@@ -55,6 +55,8 @@ class DatasetKind(Kind[DatasetSpec]):
                 yield FileNeed(each.path.path, f"from.{at}.path", lines=True)
         if spec.generate is not None:
             yield FileNeed(spec.generate.grammar.path, "generate.grammar", text=True, data=True)
+        if (need := knowing.hub_need(spec)) is not None:
+            yield need
 
     def place(self, path: str) -> str:
         """Sources stand at `in/from/0`, exams at `in/clean/2`."""
@@ -111,7 +113,7 @@ class DatasetKind(Kind[DatasetSpec]):
         grammar = {} if spec.generate is None else {"grammar.json": _as_json(knowing.grammar_of(case).plain())}
         values = {
             "spec": spec,
-            "sources": _sources(spec),
+            "sources": _sources(spec, knowing.hub(case).commit),
             "changes": {name: _change(each.column, each.value) for name, each in sorted(spec.map.items())},
             "clean": [[_name(each), _setting(at, each)] for at, each in enumerate(spec.clean)],
             "split": {
@@ -123,14 +125,21 @@ class DatasetKind(Kind[DatasetSpec]):
             "tokenizer": "" if spec.tokenizer is None else "in/tokenizer",
             "uses": _uses(case),
         }
-        return Recipe(values=values, files=grammar)
+        return Recipe(values=values, files=grammar, without=_without(spec))
+
+
+def _without(spec: DatasetSpec) -> frozenset[str]:
+    """The modules of sources that it does not have."""
+    told = {"grammar.py": spec.generate is None, "writing.py": spec.written is None}
+    told |= dict.fromkeys(("published.py", "hub.py"), not spec.hub) | dict.fromkeys(("tokens.py", "chats.py"), spec.tokenizer is None)
+    return frozenset(name for name, gone in told.items() if gone)
 
 
 def _as_json(value: object) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def _sources(spec: DatasetSpec) -> list[dict[str, object]]:
+def _sources(spec: DatasetSpec, commit: str) -> list[dict[str, object]]:
     """Where rows come from, as the script reads it."""
     told: list[dict[str, object]] = []
     for at, each in enumerate(spec.source):
@@ -139,8 +148,8 @@ def _sources(spec: DatasetSpec) -> list[dict[str, object]]:
         else:
             told.append({"type": "files", "at": f"from/{at}", "kind": type_of(each.path.path), "weight": each.weight})
     if spec.hub:
-        hub = {"name": spec.hub, "revision": spec.revision, "subset": spec.subset, "part": spec.part, "files": spec.files}
-        told.append({"type": "hub", **hub, "token": None if spec.token is None else str(spec.token)})
+        hub = {"name": spec.hub, "commit": commit, "subset": spec.subset, "part": spec.part, "files": spec.files}
+        told.append({"type": "hub", **hub, "token": str(spec.token or "")})
     if spec.generate is not None:
         told.append({"type": "grammar", **_asked(spec.generate)})
     if spec.written is not None:

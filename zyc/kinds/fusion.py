@@ -49,7 +49,7 @@ class Fusion(Kind[FusionSpec]):
 
     def estimate(self, case: Case[FusionSpec]) -> Estimate:
         """Each model is read and asked once, one after the other."""
-        base, adapter = case.inputs["base"], case.inputs["adapter"]
+        base, adapter = case.inputs["base"], case.inputs["against"]
         count = arch.parameters(base) if isinstance(base, Model) else None
         if count is None or not isinstance(adapter, Adapter):
             return Estimate()

@@ -85,7 +85,7 @@ class ModelKind(Kind[ModelSpec]):
             yield spec.need
         elif spec.path is not None:
             for name in configs.READ:
-                yield FileNeed(f"{spec.path.path}/{name}", "path", text=True, optional=name != "config.json")
+                yield FileNeed(f"{spec.path.path}/{name}", "path", text=True, optional=True)
         if spec.chat_template is not None and is_file(spec.chat_template):
             yield FileNeed(fields.read_path(spec.chat_template), "chat_template", text=True)
 
@@ -139,10 +139,11 @@ class ModelKind(Kind[ModelSpec]):
         count, size = arch.parameters(model), arch.weight_bytes(model)
         if count is None or size is None:
             return Estimate()
-        exact = spec.scratch is not None or not spec.add_tokens
         because = "its shape" if spec.scratch is not None else "config.json" if _texts(case) else "the catalogue"
         counted = Interval(count, count, because)
-        measures = (("parameters", counted), ("bytes", Interval(size, size * 1.001 + 100_000, because))) if exact else ()
+        measures = (
+            (("parameters", counted), ("bytes", Interval(size, size * 1.001 + 100_000, because))) if not spec.add_tokens else ()
+        )
         filled = 4 * count if spec.scratch is not None else size if spec.add_tokens else 0
         download = 0 if spec.hub is None or _is_whole(_hub(case)) else max(0, size - _fetched(_hub(case)))
         seconds = Interval(3 + size / 2e9 + download / 2e8, 15 + size / 1e8 + download / 5e6, f"{size / 1e6:,.0f} MB of weights")

@@ -40,6 +40,8 @@ def read_corpus(value: object) -> object:
 
 def _at_its_place(row: dict[str, Any]) -> dict[str, Any]:
     name = row.get("node")
+    if isinstance(name, dict) and "file" in name:
+        return name
     if isinstance(name, str) and ("/" in name or "*" in name or name.endswith(SUFFIXES)):
         return {**{key: each for key, each in row.items() if key != "node"}, "file": name}
     return row

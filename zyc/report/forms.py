@@ -46,7 +46,7 @@ def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, objec
             for decision, offer, remedies in devices.misfits(plan)
         },
         "lacks": [each.message for each in lacks],
-        "unpinned": sorted(plan.settlement.known.unpinned),
+        "unpinned": sorted(plan.settlement.unpinned()),
         "twin": plan.settlement.twin,
     }
 

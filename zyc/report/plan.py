@@ -209,14 +209,14 @@ def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         console.say(
             f"next   zyc render {safe(stuck[0])} --as notebook   runs it on another machine; `zyc adopt` brings home what it made"
         )
-    if plan.settlement.known.unpinned:
+    if plan.settlement.unpinned():
         said = f"unpinned: {_unpinned(plan)} (`zyc lock` or the next build pins them)"
         console.say(console.paint(said, "yellow"))
 
 
 def _unpinned(plan: Plan) -> str:
     """Names; packages of rendered scripts have a tested version, and are counted once there are some."""
-    names = sorted(plan.settlement.known.unpinned)
+    names = sorted(plan.settlement.unpinned())
     packages = [name for name in names if name.startswith("package:")]
     if len(packages) <= _TOLD:
         return ", ".join(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from zyc.errors import guess
@@ -13,6 +14,7 @@ from zyc.rows.sources import TYPES, Generate, type_of
 from zyc.rows.spec import DatasetSpec
 from zyc.types import Model, Scorer
 
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
 _OF_THE_HUB = ("revision", "subset", "files", "token", "stand_in")
 _ENUMERATED = 1_000_000
 
@@ -26,6 +28,8 @@ def doubts(case: Case[DatasetSpec]) -> Iterator[Objection]:
         for name in _OF_THE_HUB:
             if getattr(spec, name):
                 yield Objection(name, f"`{name}` is about the hub, and there is no `hub`", "name the dataset: `hub: org/name`")
+    elif REPOSITORY.fullmatch(spec.hub) is None:
+        yield Objection("hub", f"`{spec.hub}` is not the name of a repository", "for example `org/name`; a file is `from:`")
     yield from _weights(spec)
     yield from _endings(case)
     yield from _forms(case)
@@ -103,7 +107,7 @@ def _generated(case: Case[DatasetSpec], generate: Generate) -> Iterator[Objectio
     yield from _holdout(grammar, generate)
     yield from _copies(grammar, generate)
     yield from _room(grammar, generate)
-    columns = {*grammar.columns, *(name for told in grammar.forms.values() for name in told["columns"])}
+    columns = {*case.spec.map, *grammar.columns, *(name for told in grammar.forms.values() for name in told["columns"])}
     split = case.spec.split
     for field, names in (("split.stratify", split.stratify), ("split.group", split.group)) if split else ():
         for name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zyc.kind import Case
+from zyc.kind import Case, Hub, HubNeed
 from zyc.rows.grammar import Grammar, Wrong, read
 from zyc.rows.sources import DOCUMENTS, Source, rows_are_lines, type_of
 from zyc.rows.spec import DatasetSpec
@@ -14,6 +14,20 @@ COLUMNS = (
     ("messages", ("messages",)), ("preference", ("chosen", "rejected")), ("unpaired", ("prompt", "completion", "label")),
     ("prompt-completion", ("prompt", "completion")), ("questions", ("question", "answer")), ("text", ("text",)),
 )  # fmt: skip
+
+
+def hub_need(spec: DatasetSpec) -> HubNeed | None:
+    """What is asked of the hub."""
+    if not spec.hub:
+        return None
+    # which files make a part is for its card to say: that any are here is all that can be asked
+    return HubNeed(spec.hub, "hub", spec.revision or "main", ("README.md",), spec.files or ("*",), str(spec.token or ""), "dataset")
+
+
+def hub(case: Case[DatasetSpec]) -> Hub:
+    """What this machine knows of it."""
+    need = hub_need(case.spec)
+    return Hub() if need is None else case.hubs.get(need.name, Hub())
 
 
 def upstream(case: Case[DatasetSpec]) -> dict[str, Dataset]:

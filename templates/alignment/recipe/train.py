@@ -19,6 +19,9 @@ import asking
 {% endif %}
 import bases
 import chats
+{% if method == "orpo" %}
+import counting
+{% endif %}
 {% if drawn %}
 import drawing
 {% endif %}
@@ -240,7 +243,7 @@ class Trainer(prepared.Rows, KTOTrainer):
 {% elif method == "orpo" %}
 
 
-class Trainer(prepared.Rows, ORPOTrainer):
+class Trainer(counting.Counted, prepared.Rows, ORPOTrainer):
     """Takes rows that are ids."""
 
 

@@ -64,7 +64,8 @@ def lengths(values, *, exact):
 
 def places(rows, count=SAMPLES):
     """The numbers of rows to show: spread over all of them."""
-    return sorted({round(at * (rows - 1) / max(1, count - 1)) for at in range(min(count, rows))})
+    count = min(count, rows)
+    return sorted({round(at * (rows - 1) / max(1, count - 1)) for at in range(count)})
 
 
 def sample(row, form, tokenizer):

@@ -178,13 +178,13 @@ def redact(text, settings):
 
 RUN = 13  # words; a run of so many is no accident
 _WORD = re.compile(r"\w+")
+_ACCENT = re.compile(r"[\u0300-\u036f]+")
 
 
 def words_of(text):
     """The words of a text, whatever their case, accents and marks."""
-    return _WORD.findall(
-        "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
-    )
+    text = text.casefold()
+    return _WORD.findall(text if text.isascii() else _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
 
 
 def _hash(words):

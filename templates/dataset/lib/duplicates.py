@@ -1,14 +1,14 @@
 """Rows that say the same: exactly, by 128-bit digests, or nearly, by MinHash; what stands first stays."""
 
-import hashlib
+import zlib
 from pathlib import Path
 
 import forms
 import numpy as np
+from cleaning import words_of
 
 SHINGLE = 3  # words
 PERMUTATIONS = 128
-_PRIME = np.uint64((1 << 32) - 5)  # products of two stay below 64 bits, and wrap so often that orders are independent
 
 
 def repeated(path, rows):
@@ -31,27 +31,26 @@ def repeated(path, rows):
 # --- MinHash ---
 
 
-def _parameters():
-    random = np.random.Generator(np.random.PCG64(20_240_229))
-    low, high = 1, (1 << 32) - 5
-    return random.integers(low, high, PERMUTATIONS, dtype=np.uint64), random.integers(0, high, PERMUTATIONS, dtype=np.uint64)
+def _drawn(count):
+    """Odd numbers of 64 bits, always the same."""
+    return np.random.Generator(np.random.PCG64(20_240_229)).integers(0, 1 << 63, count, dtype=np.uint64) * 2 + 1
 
 
-_A, _B = _parameters()
+# a product wraps at 64 bits, and its high half is a hash of the other factor, as good as independent for each odd number
+_RUN, _A, _B = np.split(_drawn(SHINGLE + 2 * PERMUTATIONS), [SHINGLE, SHINGLE + PERMUTATIONS])
+_HALF = np.uint64(32)
 
 
 def signature(row, form):
     """The smallest hash of the runs of words of a row, under each of many permutations."""
-    from cleaning import words_of
-
     words = words_of("\n".join(forms.texts(row, form)))
-    runs = {" ".join(words[at : at + SHINGLE]) for at in range(max(1, len(words) - SHINGLE + 1))}
-    digests = b"".join(hashlib.blake2b(each.encode(), digest_size=4).digest() for each in sorted(runs))
-    hashes = np.frombuffer(digests, dtype="<u4").astype(np.uint64)
-    least = np.full(PERMUTATIONS, np.iinfo(np.uint64).max, dtype=np.uint64)
-    for start in range(0, len(hashes), 4_096):  # a long row is no long table
-        part = ((hashes[start : start + 4_096, None] * _A) % _PRIME + _B) % _PRIME
-        least = np.minimum(least, part.min(axis=0))
+    words += [""] * (SHINGLE - len(words))
+    hashes = np.array([*map(zlib.crc32, "\0".join(words).encode().split(b"\0"))], dtype=np.uint64)
+    count = len(words) - SHINGLE + 1
+    runs = np.unique(sum(hashes[at : at + count] * _RUN[at] for at in range(SHINGLE)) >> _HALF)
+    least = np.full(PERMUTATIONS, 1 << 32, dtype=np.uint64)
+    for start in range(0, len(runs), 4_096):  # a long row is no long table
+        np.minimum(least, ((runs[start : start + 4_096, None] * _A + _B) >> _HALF).min(axis=0), out=least)
     return least.astype("<u4").tobytes()
 
 

@@ -56,9 +56,9 @@ def _opened(source, given, per, changes):
         told = writing.Written(source, [(side, _present(record.value)) for side, record in rows_of(folder)], form)
         return Source("written", given if given != "auto" else form, told.records, told)
     if source["type"] == "hub":
-        import hub
+        import published
 
-        files = hub.files(source)
+        files = published.files(source)
     else:
         files = reading.files_of(Path("in") / source["at"], source["kind"])
     form = given
@@ -66,7 +66,9 @@ def _opened(source, given, per, changes):
         texts = {"txt", "md", "html", "pdf"} >= {kind for _, kind in files} and not changes
         form = "text" if texts else _form_of_first(files, per, changes)
     return Source(
-        source["at"], form, lambda: (("", record) for file, kind in files for record in reading.read(file, kind, per=per))
+        source.get("at", "hub"),
+        form,
+        lambda: (("", record) for file, kind in files for record in reading.read(file, kind, per=per)),
     )
 
 

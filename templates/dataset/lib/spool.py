@@ -24,8 +24,10 @@ class Item(NamedTuple):
 
     def line(self):
         """As it is spooled."""
-        told = json.dumps([self.side, self.source, self.row], ensure_ascii=False, separators=(",", ":"), default=_plain)
-        return told.encode() + b"\n"
+        try:
+            return _TEXT([self.side, self.source, self.row]).encode() + b"\n"
+        except UnicodeEncodeError:
+            raise Bad("half of a surrogate pair stands in a text", "write whole characters") from None
 
 
 def _plain(value):
@@ -35,6 +37,9 @@ def _plain(value):
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     raise Bad(f"a column holds {type(value).__name__}, which is no text", "leave that column out of the source")
+
+
+_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
 
 
 def item_of(line):

@@ -35,7 +35,11 @@ import passes
 from flaws import BadRows, Unusable, stop
 
 # Where rows come from.
-SOURCES = {{ sources }}
+SOURCES = [
+{% for source in sources %}
+    {{ source }},
+{% endfor %}
+]
 FORMAT = {{ spec.format }}
 PER = {{ spec.per }}
 MAP = {{ changes }}
@@ -43,7 +47,11 @@ MAX_BAD = {{ spec.max_bad }}
 SEED = {{ spec.seed }}
 
 # What is done to them, in this order.
-CLEAN = {{ clean }}
+CLEAN = [
+{% for name, setting in clean %}
+    ({{ name }}, {{ setting }}),
+{% endfor %}
+]
 
 # How they are split, and how many are kept.
 SPLIT = {{ split }}
