@@ -21,6 +21,7 @@ LONGER = {  # files that may be longer, and why
     "fields.py": "every type that a field may have: how each reads its text, and how an editor is told of it",
     "gather.py": "the only reader: files, globs, templates, pins, history",
     "runner/__init__.py": "the loop: every state that a node may be in, and every way out of it",
+    "importers/axolotl_keys.py": "a table: every key that axolotl has or had, and what becomes of it",
     "store.py": "trees from a folder to their digest, with every way in which a disk may refuse one",
     "source.py": "YAML 1.2 read from the events of a parser of 1.1",
     "world/__init__.py": "everything that touches disk, processes and clock, so that nothing else does",

@@ -5,7 +5,8 @@ import pytest
 from zyc.errors import ZycError
 from zyc.graph import Node
 
-ROWS = "".join(f'{{"messages": [{{"role": "user", "content": "{n}"}}, {{"role": "assistant", "content": "{n}"}}]}}\n' for n in range(9))
+ROW = '{"messages": [{"role": "user", "content": "%s"}, {"role": "assistant", "content": "%s"}]}\n'
+ROWS = "".join(ROW % (number, number) for number in range(9))
 SPEC = """
 models:
   big: mistralai/Mistral-7B-Instruct-v0.3
@@ -58,7 +59,8 @@ def test_a_finetune_keeps_its_method_and_takes_the_recipe_that_was_measured(proj
     """A twin says its own rate, batch and steps; what makes the method is left as it is."""
     before, after = (project.front("tuned", twin=each).settlement.graph.vertices["tuned"].spec for each in (False, True))
     assert (after.train.learning_rate, after.train.batch, after.train.steps, after.train.epochs) == (3e-3, 16, 240, None)
-    assert (after.method, after.lora, after.loss_on, after.packing) == (before.method, before.lora, before.loss_on, before.packing)
+    left = ("method", "lora", "loss_on", "packing")
+    assert [getattr(after, each) for each in left] == [getattr(before, each) for each in left]
 
 
 def test_the_twin_of_a_base_needs_no_network(project):

@@ -12,7 +12,7 @@ from zyc.errors import Problem, ZycError, problem
 from zyc.faces import Face, Input
 from zyc.front import Front
 from zyc.graph import Choice, Cluster, Edge, Node
-from zyc.kind import EnvironmentNeed, PinNeed
+from zyc.kind import EnvironmentNeed, HubNeed, PinNeed
 from zyc.plan import Forward
 from zyc.project import slug
 from zyc.store import Store
@@ -75,13 +75,17 @@ class Away:
             inputs=inputs,
             pins=tuple(dict.fromkeys((*faces.pins_of(recipes), *packages))),
             tools=tuple(f"{name.removeprefix('tool:')} {pin}" for name, pin in pins.items() if name.startswith("tool:")),
-            variables=tuple(
-                (need.name, "" if need.secret else known.environment.get(need.name, ""))
-                for need in needs
-                if isinstance(need, EnvironmentNeed)
-            ),
+            variables=tuple(self._variables(inputs)),
             version=__version__,
         )
+
+    def _variables(self, inputs: tuple[Input, ...]) -> Iterator[tuple[str, str]]:
+        """What the step reads of its environment, and what is fetched for it."""
+        known, vertices = self.settlement.known, self.front.plan.graph.vertices
+        givers = (vertices[each.giver] for each in inputs if each.how == "made here")
+        needs = [need for node in (self.node, *givers) if isinstance(node, Node) for need in node.shape.needs]
+        for need in dict.fromkeys(each for each in needs if isinstance(each, EnvironmentNeed)):
+            yield need.name, "" if need.secret else known.environment.get(need.name, "")
 
     def _trees(self) -> Iterator[Input]:
         kind, absent = kinds.load(self.node.kind), dict[str, None]()
@@ -102,19 +106,19 @@ class Away:
 
     def _is_fetched(self, source: Node) -> bool:
         """Whether a node only fetches: a machine elsewhere fetches it as well, and nobody carries it."""
-        estimate = self.settlement.nodes[source.name].estimate
-        return estimate.download > 0 and not any(not edge.order for edge in source.edges) and not self._has_files(source)
+        hub = any(isinstance(need, HubNeed) for need in source.shape.needs)
+        return hub and all(edge.order for edge in source.edges) and not self._has_files(source)
 
     def _has_files(self, node: Node) -> bool:
         return any(True for _ in folders.user_files(node, self.settlement.known))
 
     def _fetched(self, place: str, source: Node, tree: str) -> Input:
         known, estimate = self.settlement.known, self.settlement.nodes[source.name].estimate
-        loose = [need for need in source.shape.needs if isinstance(need, PinNeed) and need.name in known.unpinned]
-        if loose:
+        if any(isinstance(need, HubNeed) and need.name in known.unpinned for need in source.shape.needs):
             raise ZycError(problem("face-unpinned", source.span, node=source.name))
         recipe = self.settlement.rendered(source)
-        return Input(place, source.name, "made here", tree, estimate.download, key=self._key(source), recipe=recipe)
+        size = estimate.disk or estimate.download
+        return Input(place, source.name, "made here", tree, size, key=self._key(source), recipe=recipe)
 
     def _is_here(self, name: str, tree: str) -> bool:
         """Whether its bytes are; groups of what is here are put together."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zyc.errors import guess
+
 
 @dataclass(frozen=True, slots=True)
 class Chat:
@@ -20,6 +22,33 @@ class Chat:
     def specials(self) -> tuple[str, ...]:
         """What must be one token each, besides BOS and the end of a text."""
         return tuple(each for each in self.controls if each not in (self.bos, self.eos))
+
+
+def is_file(name: str) -> bool:
+    """Whether a template that no table knows may be a file of the user's."""
+    return name not in CHATS and ("/" in name or name.endswith((".jinja", ".j2", ".txt")))
+
+
+def unknown(name: str) -> tuple[str, str] | None:
+    """What is wrong with the name of a template, and the next step; nothing when it is one, or a file."""
+    if name in CHATS or is_file(name):
+        return None
+    return f"no chat template is called `{name}`", f"{guess(name, CHATS)}; a file of yours ends in `.jinja`"
+
+
+def unended(name: str, end_of_turn: str | None, text: str) -> tuple[str, str] | None:
+    """What is wrong with the end of an answer: without it a model never stops."""
+    if name in CHATS:
+        ends = CHATS[name].end_of_turn
+        if end_of_turn in (None, ends):
+            return None
+        return f"an answer in `{name}` ends with `{ends}`, not with `{end_of_turn}`", "remove it, or write a template of yours"
+    if not end_of_turn:
+        return f"zyc does not know what ends an answer in `{name}`", "say it: `end_of_turn: <|im_end|>`"
+    if end_of_turn not in text and "eos_token" not in text:
+        says = f"`{name}` never writes `{end_of_turn}`: no model would learn to stop"
+        return says, "write it behind what an assistant says, inside of the marks"
+    return None
 
 
 _IM = ("<|im_start|>", "<|im_end|>")
@@ -39,6 +68,7 @@ _PHI = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 CHATS: dict[str, Chat] = {
     "chatml": Chat("<|im_end|>", begins=1, controls=_IM, tools=True),  # a first token to look back at: tiny models need it
     "qwen": Chat("<|im_end|>", controls=_IM, eos="<|endoftext|>", tools=True),
+    "qwen3": Chat("<|im_end|>", controls=_IM, eos="<|endoftext|>", tools=True),
     "qwen2": Chat("<|im_end|>", controls=_IM, eos="<|endoftext|>"),
     "smollm": Chat("<|im_end|>", controls=_IM, eos="<|endoftext|>"),
     "llama2": Chat("</s>", begins=1),

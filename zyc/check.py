@@ -132,8 +132,8 @@ def conditions(graph: Graph, settlement: Settlement) -> list[Problem]:
             continue
         for source in sorted({node.name, *graph.upstream([node.name])} & settlement.nodes.keys()):
             licence = str(getattr(settlement.nodes[source].facts, "licence", None) or "").lower()
-            declared = isinstance(graph.vertices[source], Node) and not graph.upstream([source])
-            if licence in CONDITIONS and declared and (node.span.file, licence) not in told:
+            first = not any(not edge.order for edge in graph.vertices[source].edges)  # what stands on it has the same
+            if licence in CONDITIONS and first and (node.span.file, licence) not in told:
                 at = dict(graph.headers[node.span.file].spans)["use"]
                 facts = {"source": source, "licence": licence, "conditions": CONDITIONS[licence]}
                 told[node.span.file, licence] = problem("licence-conditions", at, **facts)

@@ -23,6 +23,7 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "why": ("the exact field, file or tool that makes a node run again, or keeps it", True),
         "ls": ("the nodes, by name, kind, file, tag or state", True),
         "show": ("one node: its fields, inputs, files, measures, gates", True),
+        "report": ("what training looked like: a page a node, and an index", False),
         "logs": ("what the step of a node said, while it runs or after", False),
         "graph": ("the graph as a text tree, mermaid, dot or JSON", True),
         "check": ("the specs only: what CI runs when a spec changes", True),

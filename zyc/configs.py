@@ -132,7 +132,7 @@ _SIGNS = (
     ("[INST]", (("[AVAILABLE_TOOLS]", "mistral"), ("", "mistral-v0.1"))),
     ("<start_of_turn>", (("System role not supported", "gemma"), ("", "gemma3"))),
     ("<|end|>", (("and message['content']", "phi3.5"), ("", "phi3"))),
-    ("<|user|>", (("", "zephyr"),)),
+    ("<|assistant|>", (("", "zephyr"),)),
 )
 
 

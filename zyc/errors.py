@@ -206,6 +206,9 @@ WORDING: dict[str, Says] = {
     ),
     "no-last-build": Says("nothing was built here yet", "`zyc build` builds all of specs/"),
     "no-log": Says("there is no log of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"),
+    "no-report": Says(
+        "`{nodes}` left no report here", "nodes that train leave one when they are built or adopted; `zyc report` collects all"
+    ),
     "no-such-log": Says("there is no log {number} of `{node}`, only {count}", "`--attempt 1` is the oldest that is kept"),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- accepting ---
@@ -225,7 +228,7 @@ WORDING: dict[str, Says] = {
         "`{node}` cannot be carried away before {inputs} built: its key and its inputs are not known", "`zyc build {names}`"
     ),
     "face-unpinned": Says("`{node}` fetches what has no pin in zyc.lock yet", "`zyc lock`, then render it again"),
-    "face-one-node": Says("`--as {face}` is the face of one node; `{text}` names {count}", "name one of them: {hint}"),
+    "face-one-node": Says("`--as {face}` is the face of one node, and the call means {count}", "{hint}"),
     "face-copies": Says(
         "`--as {face}` and `--copy` say different things", "leave `--copy` out: what has to be carried is packed"
     ),
@@ -261,7 +264,6 @@ WORDING: dict[str, Says] = {
         "`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"
     ),
     "key-refused": Says("`{key}` of {tool}: {why}", "{help}"),
-    "key-missing": Says("`{key}`: {why}", "{help}"),
     "spec-there": Says("`{path}` is there already", "`--force` replaces it; `-o` or `--name` writes another one"),
     # --- store and machine ---
     "disk-full": Says("no space left for `{path}`: {reason}", "free some space and build again: nothing half-written is kept"),

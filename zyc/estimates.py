@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ from zyc.arch.training import Run, flops, held
 from zyc.catalogue import devices
 from zyc.gates import Interval
 from zyc.kind import Estimate, Objection, Spec, Work
-from zyc.quantity import in_bytes
+from zyc.quantity import in_bytes, in_share
 from zyc.training import TrainingPlacement
 from zyc.types import Dataset, Model
 
@@ -57,6 +56,11 @@ class Training:
         most = max(1, AT_ONCE[accelerator] // self.context)
         return max(each for each in range(1, share + 1) if share % each == 0 and (each <= most or each == 1))
 
+    def checkpointing(self, *, accelerator: bool) -> bool:
+        """Whether activations are computed a second time."""
+        told = self.placement.activation_checkpointing
+        return accelerator if told is None else told
+
     def run(self, *, accelerator: bool) -> Run | None:
         """What decides how much it holds."""
         if self.learned is None:
@@ -66,7 +70,7 @@ class Training:
             "full" if self.method == "pretrain" else self.method,
             self.learned,
             self.micro(accelerator=accelerator) * self.context,
-            self.placement.activation_checkpointing,
+            self.checkpointing(accelerator=accelerator),
             self.optimizer,
             self.precision,
             self.processes,
@@ -106,7 +110,9 @@ def estimated(training: Training) -> Estimate:
         computed = flops(there, tokens)
         assert computed is not None
         weights = arch.BYTES.get(training.precision, 2.0) * count
-        words = f"{training.steps:,} steps, about {_millions(tokens)} tokens"
+        whole = count if training.method in ("full", "pretrain") else count + there.learned
+        words = f"{training.steps:,} steps, about {_millions(tokens)} tokens; {there.learned:,} parameters learn"
+        words += f", {in_share(there.learned / whole)} of them" if whole != there.learned else ""
         use = training.method if training.method in ("qlora", "full", "pretrain") else "lora"
         besides = START + weights / READING
         work = Work(computed, use, training.precision, 0.0, besides, round(HOST + weights / 4), training.processes, words)
@@ -122,8 +128,8 @@ def _around(*totals: int) -> Interval:
 
 def _millions(count: float) -> str:
     for size, word in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
-        if count >= size:
-            return f"{count / size:.3g} {word}"
+        if count >= 0.1 * size:
+            return f"{count / size:.2g} {word}"
     return f"{count:,.0f}"
 
 
@@ -178,7 +184,7 @@ def lighter_placements(training: Training) -> Iterator[dict[str, object]]:
     smaller = [each for each in range(micro - 1, 0, -1) if share % each == 0]
     for each in smaller:
         yield {"placement.micro_batch": each}
-    if not training.placement.activation_checkpointing:
+    if not training.checkpointing(accelerator=True):
         yield {"placement.activation_checkpointing": True}
         for each in smaller:
             yield {"placement.activation_checkpointing": True, "placement.micro_batch": each}
@@ -187,7 +193,7 @@ def lighter_placements(training: Training) -> Iterator[dict[str, object]]:
 def lightest_placement(training: Training) -> dict[str, object]:
     """The placement that needs least: what other changes are told on top of."""
     told: dict[str, object] = {}
-    if not training.placement.activation_checkpointing:
+    if not training.checkpointing(accelerator=True):
         told["placement.activation_checkpointing"] = True
     if training.micro(accelerator=True) > 1:
         told["placement.micro_batch"] = 1
@@ -216,15 +222,3 @@ def device_objections(place: TrainingPlacement, precision: str, field: str) -> I
     help_ = f"`precision: {instead}` trains there, and is another recipe, with a key of its own"
     wheels = f"; {device.wheels}" if device.wheels else ""
     yield Objection(field, f"{article} {device.says} has no {precision}", help_ + wheels)
-
-
-def shape_warning(model: Model) -> str:
-    """What becomes of a model whose rows K-quants cannot cut into blocks of 256, and the nearest width that they can."""
-    told = arch.shape(model)
-    if told is None:
-        return ""
-    for name, value in (("mlp", told.mlp), ("width", told.width)):
-        if value % 256:
-            near = 256 * math.ceil(value / 256)
-            return f"a {name} of {value:,} is no multiple of 256, so K-quants fall back to larger types; {near:,} is one"
-    return ""

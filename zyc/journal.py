@@ -272,7 +272,7 @@ def _summary(trace: Trace) -> _Row:
     inputs = {label: tree for label, (_, tree) in trace.inputs.items()}
     own = digest_of((label, digest) for label, digest in trace.manifest if label not in inputs)
     told = [trace.tree, trace.bytes, trace.seconds, trace.peak_memory, dict(trace.measures), own, inputs, trace.accepted]
-    return [*told, trace.kind, trace.started, trace.environment.get("device", ""), dict(trace.predicted), trace.adopted]
+    return [*told, trace.kind, trace.started, trace.device, dict(trace.predicted), trace.adopted]
 
 
 def _json(value: object) -> str:

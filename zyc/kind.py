@@ -235,6 +235,7 @@ class Kind(Generic[S]):
     # of a coercion: its fields that get what its source takes, in the first of these fields that the source has
     follows: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     proof: ClassVar[str] = ""  # the kind that measures whether this one kept its promise
+    links: ClassVar[bool] = False  # its files may be hard links into a cache whose files are never written again
     quiet: ClassVar[bool] = False  # too small to be listed in a plan
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:

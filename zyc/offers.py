@@ -58,7 +58,7 @@ def price_of(device: Device, machine: Machine) -> float:
     return dict(machine.prices).get(device.name, device.price)
 
 
-def offer(estimate: Estimate, device: Device, machine: Machine, *, factor: float = 1.0) -> Offer | None:
+def offer(estimate: Estimate, device: Device, machine: Machine) -> Offer | None:
     """What a node would take on a device; None when no device makes it quicker."""
     work = estimate.work
     if work is None:
@@ -66,8 +66,8 @@ def offer(estimate: Estimate, device: Device, machine: Machine, *, factor: float
     precision = device.precision(work.precision)
     seconds = seconds_on(work, device)
     needs = estimate.gpu_memory if device.accelerator else estimate.memory
-    cost = price_of(device, machine) * work.processes * (seconds or 0.0) * factor / 3600
-    return Offer(device, None if seconds is None else seconds * factor, needs, precision, cost)
+    cost = price_of(device, machine) * work.processes * (seconds or 0.0) / 3600
+    return Offer(device, seconds, needs, precision, cost)
 
 
 def seconds_on(work: Work, device: Device) -> float | None:

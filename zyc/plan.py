@@ -89,7 +89,6 @@ class Decision(NamedTuple):
     estimate: Estimate = NOTHING_KNOWN
     measured: bool = False  # the estimate is what an earlier run took
     thought: Estimate = NOTHING_KNOWN  # what arithmetic says of it on this machine, whatever runs say
-    factor: float = 1.0  # how much longer runs of its kind take than arithmetic says
     gates: tuple[GateOutlook, ...] = ()
     cannot: str = ""  # what this machine lacks for it
     resume: str = ""  # why a state that is there cannot go on
@@ -146,14 +145,6 @@ class Plan:
             above = [name for edge in vertex.edges if not edge.order for name in told[edge.source]]
             told[vertex.name] = tuple(dict.fromkeys((*above, *own))) if own or above else ()
         return told
-
-    @cached_property
-    def working(self) -> tuple[Decision, ...]:
-        """The nodes that would run and that an accelerator makes quicker; a rehearsal on a processor needs none."""
-        if self.settlement.twin and not self.settlement.known.machine.gpus:
-            return ()
-        acting = (State.RUN, State.RESUME, State.MAYBE)
-        return tuple(each for each in self.decisions.values() if each.estimate.work is not None and each.state in acting)
 
     @property
     def fetches(self) -> tuple[Decision, ...]:
@@ -317,11 +308,9 @@ def _decide(node: Node, forward: Forward) -> Decision:
     if last is not None and last.own == settled.own_digest:
         state, cause = _from_inputs(node, forward, manifest, unknown, last)
     cannot = offers.lacks(thought, machine, placement)
-    lesson = forward.lesson(node, thought)
-    estimate = _from_history(thought, last) if last is not None else offers.learned(thought, lesson)
-    measured, factor = last is not None, lesson.seconds if lesson is not None else 1.0
+    estimate = _from_history(thought, last) if last is not None else offers.learned(thought, forward.lesson(node, thought))
     told = Decision(
-        node.name, state, cause, key, manifest, unknown, None, estimate, measured, thought, factor, told_gates, cannot
+        node.name, state, cause, key, manifest, unknown, None, estimate, last is not None, thought, told_gates, cannot
     )
     return _resumed(node, forward, told) if key is not None else told
 

@@ -39,6 +39,7 @@ class Trace:
     started: str = ""  # ISO 8601, UTC
     accepted: str = ""  # the key whose kept output a person let stand for this one
     predicted: Mapping[str, float] = field(default_factory=dict)  # what was thought before it ran: seconds, memory, bytes
+    device: str = ""  # of what it ran on, where something was thought: runs on others teach nothing
 
     @property
     def adopted(self) -> str:
@@ -216,6 +217,7 @@ def encode(trace: Trace) -> bytes:
     }
     if trace.predicted:  # a trace of one that was not estimated looks as it did before there were estimates
         told["predicted"] = {name: _number(value) for name, value in trace.predicted.items()}
+        told["device"] = trace.device
     return _sealed(told)
 
 
@@ -257,6 +259,7 @@ def _decoded(told: Any) -> Trace:  # whatever JSON holds
         started=_text(told["started"]),
         accepted=_text(told["accepted"]),
         predicted={name: float(value) for name, value in told.get("predicted", {}).items()},
+        device=_text(told.get("device", "")),
     )
 
 

@@ -17,7 +17,7 @@ from zyc.kind import Fields, Objection, Placement
 from zyc.types import Dataset, Model
 
 # harness modules that every script of ours that trains imports
-HARNESS = ("failing.py", "keeping.py", "launch.py", "placing.py", "telling.py", "watching.py")
+HARNESS = ("failing.py", "keeping.py", "launch.py", "placing.py", "telling.py", "training_report.py", "watching.py")
 
 Schedule = Literal["cosine", "linear", "constant", "wsd"]
 Precision = Literal["bf16", "fp16", "fp32"]
@@ -60,14 +60,14 @@ class TrainingPlacement(Placement):
     """How several accelerators share the model: each holds all of it (`ddp`), or a part (`fsdp2`, `zero2`, `zero3`)."""
     micro_batch: fields.Integer | None = Field(None, ge=1)
     """Rows that go through the model at once; the batch is what the spec says whatever this is. Chosen when not given."""
-    activation_checkpointing: fields.Flag = False
-    """Compute activations a second time rather than keep them: less memory, a third slower."""
+    activation_checkpointing: fields.Flag | None = None
+    """Compute activations a second time rather than keep them: less memory, a third slower; on accelerators when not given."""
     attention: Literal["sdpa", "eager", "flash_attention_2", "flex_attention"] = "sdpa"
     """The attention of the engine."""
     compile: fields.Flag = False
     """Compile the model first: faster on long runs with rows of one length."""
     checkpoint_every: fields.Integer | None = Field(None, ge=1)
-    """Steps from one checkpoint to the next; a twentieth of the run when not given."""
+    """Steps from one checkpoint to the next; when not given, twenty in a run, unless less than half a minute would be lost."""
     workers: fields.Integer = Field(0, ge=0, le=256)
     """Processes that prepare batches beside the one that trains."""
     trackers: Trackers = Trackers()
@@ -114,6 +114,13 @@ class Train(Fields):
     """How often the test loss is measured, the last time after the last step."""
     early_stop: EarlyStop | None = None
     """Stop before the last step when the test loss falls no further."""
+
+
+# what a twin changes of it: one process on the CPU, and nothing that only long runs need
+TWIN_PLACE: Mapping[str, object] = {
+    "gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa", "workers": 0,
+    "activation_checkpointing": False, "checkpoint_every": None, "trackers": Trackers(),
+}  # fmt: skip
 
 
 # --- settings that pass through to the engine ---

@@ -85,7 +85,8 @@ def out_of_memory(error, kept):
     lines.append("what helps, the first ones without changing the result:")
     micro = settings.get("micro_batch")
     lines.append(f"  placement.micro_batch: {max(1, micro // 2) if micro else 1}{f' (now {micro})' if micro else ''}")
-    if settings.get("activation_checkpointing") is False:
+    told = settings.get("activation_checkpointing")
+    if told is False or (told is None and settings.get("gpus") == 0):
         lines.append("  placement.activation_checkpointing: true (slower by a third)")
     if settings.get("sharding") in ("none", "ddp", None):
         lines.append("  placement.sharding: fsdp2, on more `gpus`")

@@ -3,7 +3,7 @@
 import json
 import os
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import telling
@@ -34,6 +34,17 @@ class Placed:
     def trackers(self):
         """Those that the spec names, as transformers knows them."""
         return [name for name, told in sorted((self.settings.get("trackers") or {}).items()) if told and self.first] or "none"
+
+    @property
+    def sharded(self):
+        """Whether each process holds only a part of the model: then it answers only when every process asks."""
+        return self.world > 1 and self.settings.get("sharding") not in ("none", "ddp", None)
+
+    def for_rows(self, longest):
+        """The same batch, cut for rows that are at most so long."""
+        given = self.settings.get("micro_batch")
+        micro, accumulation = pieces(self.batch, longest, world=self.world, device=self.device, micro_batch=given)
+        return replace(self, micro_batch=micro, accumulation=accumulation)
 
     def computes(self, precision):
         """What it computes in: what the spec says, but for a CPU that would only imitate bf16, some fifty times slower."""
@@ -106,6 +117,8 @@ def placed(batch, context, *, micro_batch=None):
 
     told = settings()
     device = "cuda" if torch.cuda.is_available() and told.get("gpus") != 0 else "cpu"
+    if told.get("activation_checkpointing") is None:  # memory of a machine is no match for it, that of an accelerator is
+        told["activation_checkpointing"] = device == "cuda"
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
     micro, accumulation = pieces(batch, context, world=world, device=device, micro_batch=micro_batch or told.get("micro_batch"))

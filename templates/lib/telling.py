@@ -1,5 +1,6 @@
 """What a run says of itself: events for whoever watches, a history for a report, measures for gates, lines for the log."""
 
+import atexit
 import json
 import time
 from pathlib import Path
@@ -51,9 +52,22 @@ def rewind(step, path=None):
 
 
 def measure(*numbers):
-    """Keep numbers under their names."""
+    """Keep numbers under their names; the report of the run is written when its script ends."""
+    atexit.register(report)
     told = {name: value for each in numbers for name, value in each.items() if value is not None}
     Path("measures.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def report():
+    """Write the report of a run that trained; a run whose report fails loses nothing."""
+    try:
+        import training_report
+
+        training_report.main()
+    except ImportError:
+        pass  # this kind has none
+    except Exception as error:  # noqa: BLE001
+        print(f"no report: {type(error).__name__}: {error}")
 
 
 def last(noted, name="loss"):

@@ -60,6 +60,15 @@ def train_in(dtype, model):
             each.data = each.data.to(dtype)
 
 
+def ready(model, placed):
+    """A model that only answers: where it is asked, in a precision that this machine has."""
+    import torch
+
+    if model.dtype == torch.bfloat16:
+        model = model.to(placed.computes("bf16"))
+    return model.to(placed.device).eval()
+
+
 def trainable(model):
     """How many parameters are trained, and how many there are."""
     counts = [(each.numel(), each.requires_grad) for each in model.parameters()]
@@ -108,7 +117,7 @@ def publish_weights(weights, model, base, out="out", *, dtype="bf16"):
     """A model whose weights were gathered from wherever they were, kept as `publish_model` keeps one."""
     import torch
 
-    tied = set(model._tied_weights_keys or ()) if model.config.tie_word_embeddings else set()  # noqa: SLF001  # it has no other name
+    tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     kept = {name: each.to(getattr(torch, DTYPES[dtype])) for name, each in weights.items() if name not in tied}
     model.save_pretrained("tmp/made", state_dict=kept)
     publish_model("tmp/made", base, out, dtype=dtype)

@@ -96,6 +96,69 @@ _IM_PLAIN = r"""
 """
 
 
+# What was thought stands before the last answer only; a thought that is empty is written all the same.
+_QWEN3_ASSISTANT = r"""
+    {%- if message['role'] == 'assistant' %}
+        {%- set content = message['content'] if message['content'] is string else '' %}
+        {%- set thought = message['reasoning_content'] if message['reasoning_content'] is string else '' %}
+        {%- if message['reasoning_content'] is not string and '</think>' in content %}
+            {%- set thought = content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}
+            {%- set content = content.split('</think>')[-1].lstrip('\n') %}
+        {%- endif %}
+        {{- '<|im_start|>assistant\n' }}
+        {%- generation %}
+        {%- if loop.index0 > asked.last and (loop.last or thought) %}
+            {{- '<think>\n' + thought.strip('\n') + '\n</think>\n\n' + content.lstrip('\n') }}
+        {%- else %}
+            {{- content }}
+        {%- endif %}
+        {%- for call in message['tool_calls'] or [] %}
+            {%- if content or not loop.first %}
+                {{- '\n' }}
+            {%- endif %}
+            {%- if call['function'] %}
+                {%- set call = call['function'] %}
+            {%- endif %}
+            {{- '<tool_call>\n{"name": "' + call['name'] + '", "arguments": ' }}
+            {{- call['arguments'] if call['arguments'] is string else call['arguments'] | tojson }}
+            {{- '}\n</tool_call>' }}
+        {%- endfor %}
+        {{- '<|im_end|>' }}
+        {%- endgeneration %}
+        {{- '\n' }}
+"""
+
+_QWEN3_ASKED = r"""
+{%- set asked = namespace(last=messages | length - 1, found=false) %}
+{%- for message in messages[::-1] %}
+    {%- set text = message['content'] if message['content'] is string else '' %}
+    {%- set told = message['role'] == 'user' and message['content'] is string %}
+    {%- set replies = text.startswith('<tool_response>') and text.endswith('</tool_response>') %}
+    {%- if not asked.found and told and not replies %}
+        {%- set asked.found = true %}
+        {%- set asked.last = messages | length - 1 - loop.index0 %}
+    {%- endif %}
+{%- endfor %}
+"""
+
+_QWEN3_END = r"""
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}
+        {{- '<think>\n\n</think>\n\n' }}
+    {%- endif %}
+{%- endif %}
+"""
+
+
+def _qwen3():
+    """The form with tools, with thoughts."""
+    head, _, rest = _with_tools("").partition("{%- for message in messages %}\n")
+    rest = rest[rest.index("    {%- elif message['role'] == 'tool' %}") : rest.index("{%- if add_generation_prompt %}")]
+    turns = "{%- for message in messages %}\n" + _QWEN3_ASSISTANT.lstrip("\n") + rest
+    return head + _QWEN3_ASKED.lstrip("\n") + turns + _QWEN3_END.lstrip("\n")
+
+
 def _with_tools(default):
     """The form with tools; `default` is what a system says when nobody does."""
     if not default:
@@ -354,6 +417,7 @@ _PHI3 = r"""
 BODIES = {
     "chatml": _with_tools(""),
     "qwen": _with_tools("You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
+    "qwen3": _qwen3(),
     "qwen2": _IM_PLAIN.replace("@DEFAULT@", "You are a helpful assistant."),
     "smollm": _IM_PLAIN.replace("@DEFAULT@", "You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
     "llama2": _LLAMA2,

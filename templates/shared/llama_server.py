@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import re
 import subprocess
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-LISTENING = re.compile(r"listening on (http://127\.0\.0\.1:\d+)")
+LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 Ask = Callable[[str, dict], dict]
 
 
@@ -24,7 +24,8 @@ def serving(program: Path, model: Path, *options: str, seconds: float = 300) -> 
     with tempfile.TemporaryDirectory() as folder, Path(folder, "log").open("w+") as log:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            yield _asker(_address(server, Path(log.name), time.monotonic() + seconds))
+            port = _port(server, Path(log.name), time.monotonic() + seconds)
+            yield lambda path, body: _answer(port, "POST", path, body)
         finally:
             server.terminate()
             try:
@@ -34,38 +35,35 @@ def serving(program: Path, model: Path, *options: str, seconds: float = 300) -> 
                 server.wait()
 
 
-def _address(server: subprocess.Popen, log: Path, until: float) -> str:
+def _port(server: subprocess.Popen, log: Path, until: float) -> int:
     """Where it listens, once it is ready."""
     while time.monotonic() < until:
         told = log.read_text(errors="replace")
         found = LISTENING.search(told)
         if server.poll() is not None:
             raise RuntimeError(f"llama-server ended with {server.returncode}:\n{told[-3000:]}")
-        if found and _ready(found[1]):
-            return found[1]
+        if found and _ready(int(found[1])):
+            return int(found[1])
         time.sleep(0.1)
     raise RuntimeError(f"llama-server was not ready in time:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def _ready(address: str) -> bool:
+def _ready(port: int) -> bool:
     try:
-        with _opener().open(f"{address}/health", timeout=5) as answer:
-            return answer.status == 200
+        return bool(_answer(port, "GET", "/health"))
     except OSError:
         return False
 
 
-def _asker(address: str) -> Ask:
-    def ask(path: str, body: dict) -> dict:
-        request = urllib.request.Request(  # noqa: S310  # it is our own
-            address + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-        )
-        with _opener().open(request, timeout=120) as answer:
-            return json.load(answer)
-
-    return ask
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    # a proxy of this machine's is not asked for its own loopback
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _answer(port: int, method: str, path: str, body: dict | None = None) -> dict:
+    """What it says; anything but a 200 is an OSError with its words."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)  # never through a proxy
+    try:
+        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read().decode(errors="replace")
+        if answer.status != 200:
+            raise OSError(f"{path}: {answer.status}: {text}")
+        return json.loads(text)
+    finally:
+        connection.close()

@@ -13,6 +13,7 @@ KEPT = ("tokenizer.model", MARKED, NOTES)  # what transformers does not write
 LOADED = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", PUBLISHED)
 
 ANSWER = "Zyzzyva"
+FROZEN = {"date_string": "26 Jul 2024"}  # a template that writes the day of today renders something else tomorrow
 CHATS = (
     [("user", "Bonjour !"), ("assistant", ANSWER)],
     [("system", "Réponds court."), ("user", "Bonjour !"), ("assistant", ANSWER)],
@@ -40,11 +41,20 @@ def rendered(tokenizer, messages, template=None, *, prompts=False, **arguments):
 
 def agree(tokenizer, one, other, chats=CHATS):
     """Whether two templates render the same bytes, with answers and before them."""
-    told = [chat(turns) for turns in chats]
-    told += [messages[:-1] for messages in told]
+    return all(_alike(tokenizer, one, other, messages) for turns in chats for messages in (chat(turns), chat(turns)[:-1]))
+
+
+def nearly(tokenizer, one, other):
+    """Whether two templates ask the same, and part only once an answer stands behind a system message."""
+    alone = [turns for turns in CHATS if turns[0][0] != "system"]
+    asked = [chat(turns)[:-1] for turns in CHATS if turns[0][0] == "system" and len(turns) == 3]
+    return agree(tokenizer, one, other, alone) and all(_alike(tokenizer, one, other, messages) for messages in asked)
+
+
+def _alike(tokenizer, one, other, messages):
     return all(
-        rendered(tokenizer, messages, one, prompts=prompts) == rendered(tokenizer, messages, other, prompts=prompts)
-        for messages in told
+        rendered(tokenizer, messages, one, prompts=prompts, **FROZEN)
+        == rendered(tokenizer, messages, other, prompts=prompts, **FROZEN)
         for prompts in (False, True)
     )
 
@@ -119,11 +129,56 @@ def copy(source, out):
             shutil.copyfile(Path(source) / name, Path(out) / name)
 
 
-def save(tokenizer, out):
-    """Save a tokenizer that has changed over its own files; what transformers does not write stays."""
-    notes_ = notes(out)
+def save(tokenizer, out, *, added=()):
+    """Save a tokenizer that has changed over its own files; what transformers does not write stays.
+
+    Tokens that were added are named in its configuration, too: the converter of llama.cpp looks for them there.
+    """
+    first = leads(tokenizer)
     tokenizer.save_pretrained(out)
-    settle(out, begins=notes_["begins"])
+    settle(out, begins=first)
+    if added:
+        path = Path(out) / "tokenizer_config.json"
+        told = json.loads(path.read_text())
+        named = {str(tokenizer.convert_tokens_to_ids(each)): _flags(each) for each in added}
+        told["added_tokens_decoder"] = {**told.get("added_tokens_decoder", {}), **named}
+        path.write_text(json.dumps(told, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def _flags(token):
+    apart = dict.fromkeys(("lstrip", "normalized", "rstrip", "single_word"), False)
+    return {"content": token, "special": True, **apart}
+
+
+def speak(out, marked, *, template, tokens):
+    """Give the tokenizer in a folder another chat template; its tokens must be there, each of them one."""
+    from transformers import AutoTokenizer
+
+    out = Path(out)
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    known_tokens = tokenizer.get_vocab()
+    lacks = [each for each in (*tokens["controls"], tokens["end_of_turn"]) if each not in known_tokens]
+    if lacks:
+        raise SystemExit(
+            f"the tokenizer has no {', '.join(map(repr, lacks))}, which the chat template writes: `add_tokens` adds them"
+        )
+    published = chat_templates.unmarked(marked)
+    tokenizer.chat_template, tokenizer.eos_token = published, tokens["end_of_turn"]
+    if chat_templates.is_marked(marked):
+        (out / MARKED).write_text(marked)
+        if not trained(tokenizer, marked).endswith(tokens["end_of_turn"]):
+            raise SystemExit(f"the chat template does not train {tokens['end_of_turn']!r}: write it inside of the marks")
+    else:
+        (out / MARKED).unlink(missing_ok=True)
+    tokenizer.save_pretrained(out)
+    settle(out, begins=leads(tokenizer))
+    note(out, template=template, begins=begins(tokenizer, published), end_of_turn=tokens["end_of_turn"])
+    path = out / "generation_config.json"
+    told = json.loads(path.read_text()) if path.exists() else {}
+    ends = told.get("eos_token_id") or []
+    ends = ends if isinstance(ends, list) else [ends]
+    told["eos_token_id"] = list(dict.fromkeys([tokenizer.eos_token_id, *ends]))
+    path.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def adopt(source, out, *, code=False):
@@ -137,8 +192,12 @@ def adopt(source, out, *, code=False):
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=code)
     if not (out / "tokenizer.json").exists():
         tokenizer.save_pretrained(out)
-    published = tokenizer.chat_template or ""
-    name, marked = known(tokenizer, published)
+    published = default_of(tokenizer.chat_template)
+    name, marked, reason = known(tokenizer, published)
+    if reason:
+        published = chat_templates.unmarked(marked)
+        print(f"its chat template {reason}: that of zyc, `{name}`, is written in its place")
+        tokenizer.chat_template = published
     if published:
         (out / PUBLISHED).write_text(published)
     if marked:
@@ -154,24 +213,41 @@ def adopt(source, out, *, code=False):
     (out / NOTES).write_text(json.dumps(told, indent=2) + "\n")
 
 
+def default_of(template):
+    """One template, where there may be several by name."""
+    if isinstance(template, dict):
+        return template.get("default") or next(iter(template.values()), "")
+    return template or ""
+
+
 def known(tokenizer, published):
-    """The name of the template that renders what this one renders, and its form with marks."""
+    """The name of the template that renders what this one renders, its form with marks, and why it should replace this one."""
     if not published:
-        return "", ""
+        return "", "", ""
     if chat_templates.is_marked(published):
-        return "own", published
+        return "own", published, ""
     first = begins(tokenizer, published)
-    for name in chat_templates.BODIES:
-        marked = chat_templates.marked(name, begins=first)
+    ours = {name: chat_templates.marked(name, begins=first) for name in chat_templates.BODIES}
+    for name, marked in ours.items():
         if agree(tokenizer, published, marked):
-            return name, marked
-    return "own", ""
+            return name, marked, "writes the day of today" if "strftime_now" in published else ""
+    for name, marked in ours.items():
+        if nearly(tokenizer, published, marked):
+            return name, marked, "loses the system message once an answer follows"
+    return "own", "", ""
 
 
 def leads(tokenizer):
     """How many BOS plain text gets."""
     ids = tokenizer("a")["input_ids"]
     return int(tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id])
+
+
+def leads_of(folder):
+    """How many BOS plain text gets by the tokenizer in a folder: a chat gets as many."""
+    from transformers import AutoTokenizer
+
+    return leads(AutoTokenizer.from_pretrained(folder))
 
 
 def form_of(folder):

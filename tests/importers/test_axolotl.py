@@ -4,7 +4,7 @@ import pytest
 from importers.importing import told
 
 LORA = """
-base_model: meta-llama/Llama-3.2-1B
+base_model: meta-llama/Llama-3.2-1B-Instruct
 datasets:
   - path: data/answers.jsonl
     type: alpaca
@@ -41,11 +41,11 @@ def test_a_usual_file_becomes_a_model_a_dataset_and_a_finetune():
     """Base, data, adapter, length, batch, pace and place are where a spec has them."""
     seen = axolotl()
     assert seen.refused == {}
-    assert seen["models.llama-3-2-1b.hub"] == "meta-llama/Llama-3.2-1B"
+    assert seen["models.llama-3-2-1b-instruct.hub"] == "meta-llama/Llama-3.2-1B-Instruct"
     assert seen["datasets.answers.format"] == "alpaca"
     assert seen["datasets.answers.split"] == {"test": "10%", "seed": "42"}
     run = seen["finetunes.run"]
-    assert (run["base"], run["data"], run["method"], run["context"]) == ("llama-3-2-1b", "answers", "lora", "2048")
+    assert (run["base"], run["data"], run["method"], run["context"]) == ("llama-3-2-1b-instruct", "answers", "lora", "2048")
     assert run["lora"] == {"rank": "16", "alpha": "32", "dropout": "0.05", "targets": ["q_proj", "v_proj"]}
     assert (run["packing"], run["loss_on"]) == ("true", "assistant")
     assert run["train"]["learning_rate"] == "2e-4"
@@ -115,6 +115,8 @@ def test_all_linear_layers_outweigh_a_list():
     pattern = axolotl(
         r"lora_target_modules: 'model.layers.[\d]+.(mlp|self_attn).(up|down)_proj'", without=["lora_target_modules"]
     )
+    none = axolotl(without=["lora_target_modules"])
+    assert none.refused == {"adapter": "it names no layer that the adapter changes"}
     assert pattern.row("lora_target_modules").help == "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`"
 
 
@@ -145,6 +147,31 @@ def test_rows_have_the_form_that_their_type_names(entry, fields):
     assert seen.refused == {}
     node = seen["datasets.chats" if "chats" in entry else "datasets.b"]
     assert {name: node[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ("val_set_size: 100", "val_set_size"),
+        ("max_packed_sequence_len: 2048", "max_packed_sequence_len"),
+        ("lora_target_parameters: [experts.down_proj]", "lora_target_parameters"),
+    ],
+)
+def test_what_a_spec_cannot_say_is_refused(more, key):
+    """A number of held-out rows, a setting that axolotl gave up, layers that are no modules."""
+    assert axolotl(more, without=[key]).row(key).help
+
+
+def test_whole_layers_are_kept_with_an_adapter_and_only_with_one():
+    """`lora_modules_to_save` belongs to an adapter."""
+    more = "lora_modules_to_save: [embed_tokens, lm_head]"
+    assert axolotl(more)["finetunes.run.lora.modules_to_save"] == ["embed_tokens", "lm_head"]
+    assert axolotl(f"adapter:\n{more}", without=["adapter"]).without_effect["lora_modules_to_save"] == "no adapter is trained"
+
+
+def test_an_order_of_their_own_is_kept():
+    """`curriculum_sampling` takes rows as they stand."""
+    assert axolotl("curriculum_sampling: true")["finetunes.run.engine.train_sampling_strategy"] == "sequential"
 
 
 def test_texts_are_learned_whole():
@@ -268,20 +295,67 @@ def test_texts_without_end_are_a_pretraining():
         """,
         "axolotl",
     )
-    assert seen.row("pretraining_dataset[0].text_column").becomes == "texts.map.text"
-    assert seen.row("max_steps").becomes == "steps"
-    assert seen.row("learning_rate").becomes == "learning_rate"
-    assert "batch_tokens" in seen.row("gradient_accumulation_steps").becomes
+    assert seen.refused == {}
+    assert seen["datasets.texts"] == {"from": "data/texts.jsonl", "format": "text", "map": {"text": "body"}}
+    run = seen["pretrains.run"]
+    assert (run["model"], run["data"], run["steps"], run["context"]) == ("tiny", "texts", "1000", "1024")
+    assert (run["batch_tokens"], run["warmup"], run["learning_rate"]) == ("8192", "10%", "1e-3")
+    assert (run["weight_decay"], run["betas"]) == ("0.0", ["0.9", "0.999"])  # axolotl's defaults; zyc's are others
 
 
-@pytest.mark.parametrize("word", ["dpo", "ipo", "kto", "orpo", "grpo"])
-def test_a_method_of_preferences_is_an_alignment(word):
+@pytest.mark.parametrize(
+    ("more", "fields"),
+    [
+        ("rl: dpo\nrl_beta: 0.2", {"method": "dpo", "beta": "0.2", "adapter": "lora"}),
+        ("rl: dpo\ndpo_loss_type: [sigmoid, sft]\ndpo_loss_weights: [1.0, 0.1]", {"loss": {"sigmoid": "1.0", "sft": "0.1"}}),
+        ("rl: ipo", {"method": "dpo", "loss": ["ipo"]}),
+        ("rl: kto\nkto_desirable_weight: 0.2", {"method": "kto", "group": "2", "engine": {"desirable_weight": "0.2"}}),
+        ("rl: orpo\norpo_alpha: 0.1", {"method": "orpo", "beta": "0.1"}),
+        (
+            "reward_model: true\ncenter_rewards_coefficient: 0.01",
+            {"method": "reward", "engine": {"center_rewards_coefficient": "0.01"}},
+        ),
+        ("rl: dpo\nadapter:", {"adapter": "none"}),
+    ],
+)
+def test_a_method_of_preferences_is_an_alignment(more, fields):
     """`rl` names the method; its settings become fields or settings of the engine."""
-    entry = "datasets: [{path: b.jsonl, type: chat_template.default, field_chosen: chosen}]"
-    seen = axolotl(f"rl: {word}\nrl_beta: 0.2\n{entry}", without=["datasets", "- path", "type"])
-    assert seen.becomes["rl"].startswith("method")
-    assert seen.becomes["rl_beta"] == "beta"
-    assert seen.becomes["datasets[0].type"] == "b.format"
+    entry = "datasets: [{path: b.jsonl, type: chat_template.default, field_chosen: better}]"
+    without = ["datasets", "- path", "type", "sample_packing", *(["adapter"] if "adapter" in more else [])]
+    seen = axolotl(f"{more}\n{entry}", without=without)
+    assert seen.refused == {}
+    assert seen["datasets.b"]["format"] == "preference"
+    assert seen["datasets.b.map"] == {"chosen": "better"}
+    node = seen["alignments.run"]
+    assert {field: node[field] for field in fields} == fields
+
+
+def test_rewards_are_functions_of_files():
+    """GRPO's functions of modules are functions in files; how answers are drawn has its fields."""
+    seen = axolotl(
+        """
+rl: grpo
+trl:
+  num_generations: 4
+  max_completion_length: 128
+  temperature: 0.7
+  epsilon: 0.2
+  loss_type: grpo
+  use_vllm: true
+  reward_funcs: [rewards.style, rewards.truth]
+  reward_weights: [1.0, 2.0]
+datasets: [{path: b.jsonl, type: chat_template}]
+""",
+        without=["datasets", "- path", "type", "sample_packing"],
+    )
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert node["rewards"][1] == {"file": "rewards.py", "function": "truth", "weight": "2.0"}
+    assert node["rollout"] == {"generations": "4", "max_tokens": "128", "temperature": "0.7"}
+    assert (node["loss"], node["engine"]) == ("grpo", {"epsilon": "0.2"})
+    assert (
+        axolotl("rl: grpo\ntrl: {rollout_func: mine.roll}").refused["trl.rollout_func"] == "axolotl's own variant of the method"
+    )
 
 
 def test_what_has_no_counterpart_at_all_leaves_nothing_to_write():
@@ -314,10 +388,40 @@ def test_plugins_are_known_by_name():
     assert axolotl("plugins: [mine.OwnPlugin]").refused["plugins"] == "zyc knows nothing of `mine.OwnPlugin`"
 
 
+@pytest.mark.parametrize(("word", "ours"), [("llama3", "llama3"), ("qwen_25", "qwen"), ("phi_35", "phi3.5")])
+def test_a_template_that_zyc_knows_is_the_models(word, ours):
+    """A template by name is one of the model; the tokenizer's own needs no word."""
+    assert axolotl(f"chat_template: {word}")["models.llama-3-2-1b-instruct.chat_template"] == ours
+    assert "models.llama-3-2-1b-instruct.chat_template" not in axolotl("chat_template: tokenizer_default")
+
+
+def test_a_template_of_ones_own_is_a_file_with_an_end():
+    """A Jinja file needs the token that ends a turn; one that stands in the file is refused."""
+    more = "chat_template: jinja\nchat_template_jinja: own.jinja\neot_tokens: ['<|end|>']"
+    seen = axolotl(more, files={"own.jinja": "{{ messages }}"})
+    assert seen["models.llama-3-2-1b-instruct"]["chat_template"] == "own.jinja"
+    assert seen["models.llama-3-2-1b-instruct"]["end_of_turn"] == "<|end|>"
+    assert "chat_template_jinja" in axolotl(more).refused
+
+
+def test_a_public_model_without_a_template_is_asked_for_one():
+    """Chats cannot be written for a model whose makers have published no template; the help names one that fits."""
+    bare = "base_model: mistralai/Mistral-7B-v0.1"
+    row = axolotl(bare, without=["base_model"]).row("base_model")
+    assert (row.why, row.help) == ("it has no chat template, and the rows are chats", "say one: `--chat-template mistral`")
+    seen = axolotl(bare, without=["base_model"], template="mistral")
+    assert seen.refused == {}
+    assert seen["models.mistral-7b-v0-1.chat_template"] == "mistral"
+    texts = axolotl(
+        f"{bare}\ndatasets: [{{path: b.jsonl, type: completion}}]", without=["base_model", "datasets", "- path", "type"]
+    )
+    assert texts.refused == {}
+
+
 def test_tokens_are_added_to_the_model():
     """New tokens belong to the model; the tokenizer's own stay as they are."""
     seen = axolotl("tokens: ['<|a|>']\nspecial_tokens: {pad_token: '<pad>', additional_special_tokens: ['<|b|>']}")
-    assert seen["models.llama-3-2-1b.add_tokens"] == ["<|a|>", "<|b|>"]
+    assert seen["models.llama-3-2-1b-instruct.add_tokens"] == ["<|a|>", "<|b|>"]
     assert seen.without_effect["special_tokens.pad_token"] == "padding is masked"
 
 

@@ -172,19 +172,21 @@ def test_what_zyc_does_otherwise_is_refused(more, key):
 
 
 @pytest.mark.parametrize(
-    ("more", "becomes"),
+    ("more", "fields"),
     [
-        ("stage: dpo\npref_beta: 0.2\npref_loss: sigmoid\ndataset: pairs", {"stage": "method", "pref_beta": "beta"}),
-        ("stage: dpo\npref_loss: orpo\ndataset: pairs", {"stage": "method", "pref_loss": "method"}),
-        ("stage: dpo\npref_loss: ipo\npref_ftx: 0.5\ndataset: pairs", {"pref_ftx": "engine.loss_type, engine.loss_weights"}),
-        ("stage: kto\nkto_chosen_weight: 1.5\ndataset: marks", {"kto_chosen_weight": "engine.desirable_weight"}),
-        ("stage: rm\ndataset: pairs", {"stage": "method"}),
+        ("stage: dpo\npref_beta: 0.2\npref_loss: sigmoid\ndataset: pairs", {"method": "dpo", "beta": "0.2", "loss": "sigmoid"}),
+        ("stage: dpo\npref_loss: orpo\ndataset: pairs", {"method": "orpo", "beta": "0.1"}),
+        ("stage: dpo\npref_loss: ipo\npref_ftx: 0.5\ndataset: pairs", {"method": "dpo", "loss": {"ipo": "1", "sft": "0.5"}}),
+        ("stage: kto\nkto_chosen_weight: 1.5\ndataset: marks", {"method": "kto", "engine": {"desirable_weight": "1.5"}}),
+        ("stage: rm\ndataset: pairs", {"method": "reward", "adapter": "lora"}),
     ],
 )
-def test_a_stage_of_preferences_is_an_alignment(more, becomes):
+def test_a_stage_of_preferences_is_an_alignment(more, fields):
     """Its method, its beta and the weights of its losses have their fields."""
     seen = factory(more, without=["stage", "dataset"])
-    assert {key: seen.becomes[key] for key in becomes} == becomes
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert {field: node[field] for field in fields} == fields
 
 
 def test_a_stage_of_texts_is_a_pretraining():
@@ -192,9 +194,11 @@ def test_a_stage_of_texts_is_a_pretraining():
     seen = factory(
         "stage: pt\nfinetuning_type: full\ndataset: texts\nmax_steps: 500", without=["stage", "finetuning_type", "dataset"]
     )
-    assert seen.becomes["stage"] == "pretrains"
-    assert seen.becomes["max_steps"] == "steps"
-    assert "batch_tokens" in seen.becomes["per_device_train_batch_size"]
+    assert seen.refused == {}
+    run = seen["pretrains.run"]
+    assert (run["model"], run["data"], run["steps"]) == ("qwen3-4b-instruct-2507", "texts", "500")
+    assert (run["batch_tokens"], run["weight_decay"], run["betas"], run["packing"]) == ("16384", "0.0", ["0.9", "0.999"], "true")
+    assert seen["datasets.texts"] == {"from": "data/texts.jsonl", "format": "text", "map": {"text": "body"}}
 
 
 def test_deepspeed_is_read_from_the_file_that_it_names():

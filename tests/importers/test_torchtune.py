@@ -106,6 +106,13 @@ def test_the_builder_of_the_model_is_the_method(builder, method):
     assert tune(("llama3_2.lora_llama3_2_1b", builder))["finetunes.run.method"] == method
 
 
+def test_layers_have_the_names_that_the_published_model_has():
+    """Phi's queries, keys and values are one layer there; an adapter on the output is none that zyc trains."""
+    seen = tune(("llama3_2.lora_llama3_2_1b", "phi3.lora_phi3_mini"))
+    assert seen["finetunes.run.lora.targets"] == ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
+    assert "lm_head" in tune(("apply_lora_to_output: False", "apply_lora_to_output: True")).refused["model.apply_lora_to_output"]
+
+
 @pytest.mark.parametrize(
     ("component", "loss_on", "form"),
     [
@@ -192,9 +199,10 @@ def test_preferences_are_an_alignment():
         ("torchtune.modules.loss.CEWithChunkedOutputLoss", "torchtune.rlhf.loss.DPOLoss\n  beta: 0.05\n  label_smoothing: 0"),
         ("instruct_dataset", "preference_dataset"),
     )
-    assert seen.becomes["loss._component_"] == "method"
-    assert seen.becomes["loss.beta"] == "beta"
-    assert seen.becomes["dataset._component_"].startswith("run-data.format")
+    assert seen.refused == {}
+    node = seen["alignments.run"]
+    assert (node["method"], node["beta"], node["adapter"]) == ("dpo", "0.05", "lora")
+    assert seen["datasets.run-data.format"] == "preference"
 
 
 def test_a_recipe_that_trains_nothing_is_told_so():

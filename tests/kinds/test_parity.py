@@ -155,12 +155,12 @@ def test_a_doubled_bos_is_seen(model, changed, tmp_path):
 
 @pytest.mark.slow
 def test_a_bos_that_only_the_server_adds_is_seen(changed, tmp_path):
-    """A template without a BOS and a file that adds one: the server's ids differ, though every text is the same."""
+    """A template without a BOS and a file that adds one: what the server hands on differs, what the bindings hand on does not."""
     path = changed / "chat_template.jinja"
     path.write_text(path.read_text().replace("{{ bos_token }}", ""))
     measures = prove(convert(changed, tmp_path / "gguf"), changed, tmp_path / "proof")
     assert broken(measures) == {"same_template"}
-    assert measures["same_template"] == 0.75
+    assert measures["same_template"] == 0.5
 
 
 @pytest.mark.slow

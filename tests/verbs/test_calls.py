@@ -33,9 +33,11 @@ CALLS = {  # a call of each verb in the project of `zyc init`
     "pull": ["pull", "--remote", "./shared"],
     "accept": ["accept", "page", "--set", "page.run=cat in/count/count.txt > out/page.html"],
     "adopt": ["adopt", "page.zyc.tar"],
+    "report": ["report"],
     "verify": ["verify"],
     "gc": ["gc"],
     "init": ["init", "other"],
+    "import": ["import", "lora.yml"],
     "doctor": ["doctor"],
     "schema": ["schema"],
     "completion": ["completion", "bash"],
@@ -67,6 +69,8 @@ def test_each_verb_ends_with_nought_when_all_is_well(hello):
     for verb, words in CALLS.items():
         if verb == "adopt":
             came_home(hello)
+        if verb == "import":
+            hello.write("lora.yml", "base_model: a/b\ndatasets: [{path: rows.jsonl, type: alpaca}]\nlearning_rate: 1e-5\n")
         assert hello.zyc(*words).code == 0, words
 
 
@@ -152,12 +156,13 @@ KEYS = {  # the keys of what each verb says as data: a program may rely on them
     "plan": "counts devices fetch lacks nodes searches seconds too_large twin unpinned",
     "why": "accepted adopted although chain key manifest node plan reasons stands_on_accepted stands_on_adopted unknown why",
     "ls": "about coordinates family file kind line name owner plan tags",
-    "show": "about accepted adopted environment fields file files gates inputs key kind line measures name placement plan predicted "
-    "readers stands_on_accepted stands_on_adopted took tree",
+    "show": "about accepted adopted environment fields file files gates inputs key kind line measures name placement plan "
+    "predicted readers stands_on_accepted stands_on_adopted took tree",
     "gc": "bytes items kept missing_projects removed specs_broken undeclared",
     "verify": "bytes damaged records repaired results seconds",
     "accept": "accepted written",
     "adopt": "adopted written",
+    "report": "index reports",
     "graph": "edges nodes",
     "check": "errors files nodes warnings",
     "render": "folder steps",

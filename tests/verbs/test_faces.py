@@ -160,7 +160,7 @@ def test_what_cannot_leave_yet_is_told(letters):
     before = sorted(letters.root.rglob("*"))
     for words, code in {
         ("later",): "`later` cannot be carried away before `other` is built: its key and its inputs are not known",
-        ("words", "pairs"): "`--as notebook` is the face of one node; `words pairs` names 2 nodes",
+        ("words", "pairs"): "`--as notebook` is the face of one node, and the call means 2",
         ("pairs", "--copy"): "`--as notebook` and `--copy` say different things",
     }.items():
         said = letters.zyc("render", *words, "--as", "notebook")

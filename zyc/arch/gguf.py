@@ -148,7 +148,7 @@ def _wanted(name: str, layer: int, told: arch.Shape, kind: str) -> str | None:
     """The larger type that the quantizer gives to what matters more; None for the usual one."""
     layers, shared = told.layers, told.heads // told.kv_heads
     more = layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
-    if name == "attn_v":
+    if name in {"attn_v", "attn_qkv"}:
         value = {
             "Q2_K": "Q4_K" if shared >= 4 else "Q3_K",
             "Q3_K_M": "Q5_K" if layer < 2 else "Q4_K",
@@ -173,6 +173,5 @@ def _wanted(name: str, layer: int, told: arch.Shape, kind: str) -> str | None:
             "IQ4_XS": "Q5_K" if layer < layers // 8 else None,
         },
         "attn_output": {"Q2_K": "Q3_K", "Q3_K_M": "Q4_K", "Q3_K_L": "Q5_K"},
-        "attn_qkv": {"Q3_K_M": "Q4_K", "Q3_K_L": "Q4_K", "Q4_K_M": "Q5_K", "Q5_K_M": "Q6_K"},
     }
     return larger.get(name, {}).get(kind)

@@ -53,7 +53,7 @@ def read(text: bytes, file: str, *, tool: str = "", asked: Asked | None = None) 
     given = Given(TOOLS[name], foreign, reader.TABLE)
     work = Work(given, Draft(taken=(asked or Asked()).taken), asked or Asked())
     reader.convert(work)
-    for leaf in given.rest():
+    for leaf in given.rest(lost=work.draft.main is None):
         work.settle(leaf)
     judge(work)
     rows = given.told()
@@ -82,5 +82,5 @@ def _written(work: Work, rows: tuple[Row, ...], file: str) -> str:
     lost = [row for row in rows if row.fate is Fate.REFUSED]
     if lost:
         work.draft.notes.append("Refused, and not part of it:")
-        work.draft.notes += [f"  {row.key}: {row.value}  ({row.why}; {row.help})" for row in lost]
+        work.draft.notes += [f"- {row.key}: {row.value}  ({row.why}; {row.help})" for row in lost]
     return work.draft.text()

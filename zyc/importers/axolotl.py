@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from zyc.importers import training, values
+from zyc.importers.axolotl_alignment import alignment
 from zyc.importers.axolotl_data import datasets
 from zyc.importers.axolotl_keys import KEYS
 from zyc.importers.draft import Node
@@ -15,18 +16,19 @@ from zyc.source import Value
 
 TABLE = KEYS
 MARKS = ("base_model", "micro_batch_size", "sequence_len", "datasets", "num_epochs", "adapter", "sample_packing")
-_ALIGNED = {
-    "dpo": ("dpo", ()),
-    "ipo": ("dpo", ("ipo",)),
-    "kto": ("kto", ()),
-    "orpo": ("orpo", ()),
-    "grpo": ("grpo", ()),
-}
 _LAYER = re.compile(r"^(self_attn|mlp|attn)\.")  # of a layer of the usual shape, the last word says which
+_TEMPLATES = {  # theirs -> ours; others are the model's own
+    "chatml": "chatml",
+    "llama3": "llama3",
+    "mistral_v1": "mistral-v0.1",
+    "mistral_v2v3": "mistral",
+    "gemma": "gemma",
+    "gemma3": "gemma3",
+    "phi_3": "phi3",
+    "phi_35": "phi3.5",
+    "qwen_25": "qwen",
+}
 _INITS = {"true": "default", "gaussian": "gaussian", "orthogonal": "orthogonal", "pissa": "pissa", "olora": "olora"}
-_SAMPLED = ("num_generations", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "epsilon", "epsilon_high")
-_SAMPLED_WORDS = ("num_iterations", "loss_type", "scale_rewards", "mask_truncated_completions", "importance_sampling_level")
-_REFERENCE = ("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "generation_batch_size", "reward_weights")
 _PLUGINS = (
     "cut_cross_entropy",
     "liger",
@@ -50,10 +52,12 @@ def convert(work: Work) -> None:
         work.draft.main = None
         return
     _tokens(work, base)
-    _template(work)
+    _template(work, base)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
+    alignment(work, node)
     datasets(work, node)
+    training.speaking(work, base, "base_model")
     work.put(node, "context", given.integer("sequence_len", 512), "sequence_len")
     _placement(work, node)
     training.batch(work, node, "micro_batch_size", "gradient_accumulation_steps", context="sequence_len", whole="batch_size")
@@ -61,7 +65,6 @@ def convert(work: Work) -> None:
     _pace(work, node)
     _packing(work, node)
     training.seed(work, node, "seed", 42)
-    _rl(work, node)
     _trackers(work, node)
     _plugins(work)
 
@@ -88,17 +91,22 @@ def _tokens(work: Work, base: Node) -> None:
         work.put(base, "add_tokens", added, "tokens", "special_tokens.additional_special_tokens")
 
 
-def _template(work: Work) -> None:
-    """The template of the model stays; one of the file's own is refused."""
+def _template(work: Work, base: Node) -> None:
+    """The template of the model, or another that the file names."""
     given = work.given
-    own = "put it into chat_template.jinja of a folder with the model, and name that with `path`"
-    if given.on("chat_template_jinja"):
-        for key in ("chat_template_jinja", "chat_template"):
-            given.refuse(key, "it is a template of your own", own)
-    elif given.text("chat_template").startswith("tokenizer_default"):
-        given.drop("chat_template", "the model's own template is used")
+    word = given.text("chat_template")
+    file = given.text("chat_template_jinja")
+    ends = (*given.words("eot_tokens"), *given.words("special_tokens.eos_token"))
+    if file and work.asked.beside(file) is not None and ends:
+        work.put(base, "chat_template", work.asked.placed(file), "chat_template_jinja", "chat_template")
+        work.put(base, "end_of_turn", ends[0], "eot_tokens" if "eot_tokens" in given else "special_tokens.eos_token")
+    elif file:
+        why = "a template of your own is a file of the project, and says what ends a turn"
+        given.refuse("chat_template_jinja", why, "put it into a file, and write `eot_tokens: [TOKEN]`")
+    elif word in _TEMPLATES and not work.asked.template:
+        work.put(base, "chat_template", _TEMPLATES[word], "chat_template")
     else:
-        given.drop("chat_template", "the model's own template is used; a model without one is refused before anything runs")
+        given.drop("chat_template", "the model's own template is used")
     for key in given.under("special_tokens"):
         if key not in given.rows:
             pad = key.endswith("pad_token")
@@ -122,8 +130,7 @@ def _method(work: Work, node: Node) -> None:
     ours = "full" if not word else "qlora" if word == "qlora" or four else "dora" if given.on("peft_use_dora") else "lora"
     if ours == "qlora" and given.on("peft_use_dora"):
         given.refuse("peft_use_dora", "a method is `qlora` or `dora`, not both", "choose one")
-    if node.section == "finetunes" or not node.lacks("tuning"):
-        work.put(node, "method" if node.section == "finetunes" else "tuning", ours, "adapter", "load_in_4bit", "peft_use_dora")
+    training.method(work, node, ours, "adapter", "load_in_4bit", "peft_use_dora")
     if "adapter" not in given:
         given.drop("adapter", "empty: all weights are trained")
     if not word and four:
@@ -144,6 +151,7 @@ def _lora(work: Work, node: Node) -> None:
         ("lora_r", "lora.rank", values.integer),
         ("lora_alpha", "lora.alpha", values.number),
         ("lora_dropout", "lora.dropout", values.number),
+        ("lora_modules_to_save", "lora.modules_to_save", values.words),
         ("peft_use_rslora", "lora.rslora", values.flag),
         ("peft_init_lora_weights", "lora.init", values.choice(**_INITS)),
     )
@@ -162,12 +170,15 @@ def _lora(work: Work, node: Node) -> None:
             "list the names: `[q_proj, v_proj]`, or `lora_target_linear: true`",
         )
     elif names:
-        work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, "lora_target_modules")
+        training.targets(work, node, names, "lora_target_modules")
+    else:
+        given.refuse("adapter", "it names no layer that the adapter changes", "write `lora_target_linear: true`")
 
 
 def _pace(work: Work, node: Node) -> None:
     given = work.given
     training.optimizer(work, node, "optimizer", "adamw_torch_fused")
+    training.decay(work, node, "weight_decay", "0.0")
     training.betas(work, node, "adam_beta1", "adam_beta2")
     work.move(node, "engine.optim_args", "optim_args", _as_arguments)
     work.move(node, "engine.optim_target_modules", "optim_target_modules")
@@ -236,8 +247,9 @@ def _packing(work: Work, node: Node) -> None:
     given = work.given
     if node.section in ("finetunes", "pretrains"):
         work.put(node, "packing", given.flag("sample_packing"), "sample_packing")
-    if given.on("group_by_length"):
-        work.put(node, "engine.train_sampling_strategy", "group_by_length", "group_by_length")
+    for key, strategy in (("group_by_length", "group_by_length"), ("curriculum_sampling", "sequential")):
+        if given.on(key):
+            work.put(node, "engine.train_sampling_strategy", strategy, key)
     work.move(node, "engine.dataloader_drop_last", "dataloader_drop_last", values.flag)
     if "excess_length_strategy" in given and given.text("excess_length_strategy") != "drop":
         given.drop(
@@ -330,48 +342,3 @@ def _plugins(work: Work) -> None:
     unknown = [each for each in given.words("plugins") if not any(f".{known}." in each for known in _PLUGINS)]
     if unknown:
         given.refuse("plugins", f"zyc knows nothing of `{unknown[0]}`", "remove it, or write what it does as a step")
-
-
-# --- preferences and rewards ---
-
-
-def _rl(work: Work, node: Node) -> None:
-    given = work.given
-    if node.section != "alignments":
-        return
-    word = "reward" if given.on("reward_model") else given.text("rl")
-    ours, losses = ("reward", ()) if word == "reward" else _ALIGNED.get(word, ("", ()))
-    by = "reward_model" if word == "reward" else "rl"
-    if not ours:
-        given.refuse(by, f"zyc has no `{word}`", "choose `dpo`, `ipo`, `kto`, `orpo` or `grpo`", whole=True)
-        return
-    work.put(node, "method", ours, by)
-    for key in ("rl_beta", "dpo_beta", "trl.beta", "orpo_alpha"):
-        if key in given and (key != "orpo_alpha" or ours == "orpo"):
-            work.move(node, "beta", key, values.number)
-    if losses or "dpo_loss_type" in given:
-        work.put(node, "engine.loss_type", list(losses) or given.words("dpo_loss_type"), "dpo_loss_type", by)
-    for key, name in (
-        ("dpo_loss_weights", "loss_weights"),
-        ("dpo_label_smoothing", "label_smoothing"),
-        ("dpo_use_weighting", "use_weighting"),
-        ("precompute_ref_log_probs", "precompute_ref_log_probs"),
-        ("kto_desirable_weight", "desirable_weight"),
-        ("kto_undesirable_weight", "undesirable_weight"),
-        ("center_rewards_coefficient", "center_rewards_coefficient"),
-        ("trl.max_completion_length", "max_completion_length"),
-        *((f"trl.{each}", each) for each in (*_SAMPLED, *_SAMPLED_WORDS, *_REFERENCE)),
-    ):
-        work.move(node, f"engine.{name}", key)
-    if "trl.reward_funcs" in given:
-        given.refuse(
-            "trl.reward_funcs",
-            "they are functions of a module of yours",
-            "name the file: `rewards: [{file: PATH, function: NAME}]`",
-        )
-    for key in ("rpo_alpha", "simpo_gamma", "cpo_alpha"):
-        if key in given:
-            given.refuse(
-                key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights"
-            )
-    given.drop("num_labels", "one number is predicted: the reward")

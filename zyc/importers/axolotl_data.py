@@ -250,11 +250,13 @@ def _split(work: Work, made: list[Node]) -> None:
     if size <= 0:
         given.drop("val_set_size", "nothing is held out")
         return
-    if size > 1 and len(made) > 1:
-        given.refuse("val_set_size", "a number of rows of several datasets together", "write a share: `val_set_size: 0.05`")
+    if size >= 1:
+        given.refuse(
+            "val_set_size", "a number of rows, and what is held out here is a share", "write a share: `val_set_size: 0.05`"
+        )
         return
     for node in made:
-        work.put(node, "split.test", int(size) if size > 1 else percent(size), "val_set_size")
+        work.put(node, "split.test", percent(size), "val_set_size")
         work.put(node, "split.seed", given.integer("seed", 42), "seed")
 
 

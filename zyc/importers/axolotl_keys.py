@@ -26,14 +26,13 @@ _ENGINE_OPTIMIZER = "the engine has no such optimizer setting"
 
 _SETTINGS = (
     becomes("train.learning_rate", "learning_rate", values.number),
-    becomes("train.weight_decay", "weight_decay", values.number),
+    together("as axolotl has it", "weight_decay"),
     becomes("train.clip", "max_grad_norm", values.number),
     becomes("engine.adam_epsilon", "adam_epsilon adam_eps", values.number),
     becomes("engine.neftune_noise_alpha", "neftune_noise_alpha noisy_embedding_alpha", values.number),
     becomes("engine.pad_to_multiple_of", "pad_to_multiple_of", values.integer),
     becomes("engine.torch_empty_cache_steps", "torch_empty_cache_steps gc_steps", values.integer),
     becomes("placement.workers", "dataloader_num_workers", values.integer),
-    becomes("lora.modules_to_save", "lora_modules_to_save", values.words),
     together("the defaults of the kind stand", "seed sequence_len sample_packing"),
     together(
         "one number of examples a step is made of these",
@@ -51,7 +50,7 @@ _SETTINGS = (
         "no adapter is trained",
         """
         adapter load_in_4bit load_in_8bit lora_r lora_alpha lora_dropout lora_target_modules lora_target_linear
-        peft_use_rslora peft_use_dora peft_init_lora_weights
+        lora_modules_to_save peft_use_rslora peft_use_dora peft_init_lora_weights
         """,
     ),
     together("what is trained on is read from the datasets", "train_on_inputs val_set_size dataset_exact_deduplication"),
@@ -91,7 +90,7 @@ _MODEL = (
         "padding to a multiple of 32 only makes the embedding larger: rows are added for `add_tokens`, and no others",
         "resize_token_embeddings_to_32x shrink_embeddings mean_resizing_embeddings",
     ),
-    nothing("the template ends each turn; before the first step it is checked that this end carries a label", "eot_tokens"),
+    together("the template ends each turn; before the first step it is checked that this end carries a label", "eot_tokens"),
     nothing(
         _LOADING,
         """
@@ -227,8 +226,8 @@ _TRAINING = (
         "examples would be of another form",
         "cut them in the dataset node: `clean: [length: ...]`",
         """
-        use_pose pose_split_on_token_ids pose_max_context_len pose_num_chunks curriculum_sampling min_sample_len
-        max_prompt_len sample_packing_sequentially pretraining_sample_concatenation
+        use_pose pose_split_on_token_ids pose_max_context_len pose_num_chunks min_sample_len max_prompt_len
+        sample_packing_sequentially pretraining_sample_concatenation
         """,
     ),
     refused("the first and last layers of a context extension", "remove it", "context_extension"),
@@ -282,10 +281,15 @@ _TRAINING = (
         sample_packing_mp_start_method eval_sample_packing pad_to_sequence_len multipack_real_batches batch_flattening
         pretrain_multipack_buffer_size pretrain_multipack_attn streaming_multipack_buffer_size streaming
         dataloader_pin_memory dataloader_prefetch_factor total_num_tokens total_supervised_tokens remove_unused_columns
-        max_packed_sequence_len
         """,
     ),
-    together("batches of like length are an engine setting", "group_by_length dataloader_drop_last excess_length_strategy"),
+    refused("axolotl gave it up for `sample_packing`", "write `sample_packing: true`", "max_packed_sequence_len"),
+    together(
+        "batches of like length are an engine setting",
+        """
+        curriculum_sampling group_by_length dataloader_drop_last excess_length_strategy
+        """,
+    ),
     nothing(
         "a loss that is no number ends the step, and the last good state is kept; for others put a gate on `train.loss`",
         "loss_watchdog_threshold loss_watchdog_patience",
@@ -382,7 +386,7 @@ _RL = (
         trl.beta trl.max_completion_length trl.num_generations trl.temperature trl.top_p trl.top_k trl.min_p
         trl.repetition_penalty trl.reward_funcs trl.reward_weights trl.epsilon trl.epsilon_high trl.num_iterations
         trl.loss_type trl.scale_rewards trl.mask_truncated_completions trl.importance_sampling_level trl.sync_ref_model
-        trl.ref_model_mixup_alpha trl.ref_model_sync_steps trl.generation_batch_size
+        trl.ref_model_mixup_alpha trl.ref_model_sync_steps
         """,
     ),
     nothing(

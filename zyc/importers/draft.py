@@ -18,33 +18,11 @@ from zyc.importers.values import Plain
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.@+-]*")
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "none"])
 _NOT_A_NAME = re.compile(r"[^a-z0-9_-]+")
-_ORDER = [
-    "hub",
-    "path",
-    "from",
-    "revision",
-    "format",
-    "map",
-    "base",
-    "model",
-    "data",
-    "method",
-    "tuning",
-    "tokens",
-    "steps",
-    "context",
-    "lora",
-    "loss_on",
-    "packing",
-    "split",
-    "clean",
-    "train",
-    "batch_tokens",
-    "learning_rate",
-    "beta",
-    "engine",
-    "placement",
-]
+_ORDER = (  # in which a person would write the fields of a node
+    *("hub", "path", "from", "revision", "subset", "part", "files", "format", "map"),
+    *("base", "model", "data", "method", "adapter", "beta", "loss", "rewards", "rollout", "tokens", "steps", "context", "lora"),
+    *("loss_on", "packing", "split", "clean", "train", "batch_tokens", "learning_rate", "engine", "placement"),
+)
 _WIDEST = 60  # columns; a comment beside a longer field stands right after it
 
 
@@ -117,7 +95,7 @@ class Draft:
 
     def lines(self) -> list[tuple[str, Node | None, str]]:
         """Each line of the spec, with the node and the field that it is about."""
-        told: list[tuple[str, Node | None, str]] = [(f"# {line}".rstrip(), None, "") for line in self.notes]
+        told: list[tuple[str, Node | None, str]] = [("# " + " ".join(line.split()), None, "") for line in self.notes]
         told += [("zyc: 1", None, "")]
         for section in sorted({node.section for node in self.nodes}, key=SECTIONS.index):
             told += [("", None, ""), (f"{section}:", None, "")]

@@ -32,8 +32,8 @@ def _tell(work: Work, found: Problem) -> None:
     if place is not None and place[1]:
         place[0].fields.pop(place[1], None)
     for key in keys:
-        given.refuse(key, found.message, found.help)
+        given.refuse(key, found.message, found.help or "write another value")
     if not keys and not any(row.fate is Fate.REFUSED for row in given.rows.values()):
         # what is refused already leaves holes; without any, this is ours to tell
         name = f"{place[0].section}.{place[0].name}" if place else found.code
-        given.lacks(name, found.message, found.help)
+        given.lacks(name, found.message, found.help or "write the file in another way")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
-from typing import Any
-
 from zyc.importers import training, values
-from zyc.importers.draft import Node, as_name
+from zyc.importers.draft import Node
+from zyc.importers.llamafactory_data import datasets
 from zyc.importers.llamafactory_keys import KEYS
-from zyc.importers.values import ON, Plain, percent
+from zyc.importers.values import ON, Plain
 from zyc.importers.work import Work
-from zyc.source.foreign import read_foreign
 
 TABLE = KEYS
 MARKS = (
@@ -27,33 +22,10 @@ MARKS = (
 )
 _STAGES = {"pt": "pretrains", "sft": "finetunes", "dpo": "alignments", "kto": "alignments", "rm": "alignments"}
 _LOSSES = {"sigmoid": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
-_COLUMNS = {  # theirs -> what a row of zyc's has, and what theirs is called when nobody says
-    "prompt": ("instruction", "instruction"),
-    "query": ("input", "input"),
-    "response": ("output", "output"),
-    "history": ("history", "history"),
-    "system": ("system", "system"),
-    "messages": ("messages", "conversations"),
-    "tools": ("tools", "tools"),
-    "chosen": ("chosen", "chosen"),
-    "rejected": ("rejected", "rejected"),
-    "kto_tag": ("label", "label"),
-}
-_DEFAULTS = ("prompt", "query", "response", "messages")
-_OURS = {  # of each form, which of their columns is which of ours
-    "alpaca": {"prompt": "instruction", "query": "input", "response": "output"},
-    "preference": {"prompt": "prompt"},
-    "unpaired": {"prompt": "prompt", "response": "completion"},
-    "text": {"prompt": "text"},
-    "messages": {"messages": "messages"},
-    "sharegpt": {"messages": "conversations"},
-}
-_ROLES = {
-    "user": ("user", "human"),
-    "assistant": ("assistant", "gpt"),
-    "system": ("system",),
-    "observation": ("observation", "tool"),
-    "function": ("function_call",),
+# of each method, the keys that are settings of the engine under another name
+ENGINE = {
+    "dpo": {"dpo_label_smoothing": "label_smoothing", "ld_alpha": "ld_alpha"},
+    "kto": {"kto_chosen_weight": "desirable_weight", "kto_rejected_weight": "undesirable_weight"},
 }
 
 
@@ -83,10 +55,11 @@ def convert(work: Work) -> None:
     if added:
         work.put(base, "add_tokens", added, "add_tokens", "add_special_tokens")
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "model" if new else "model_name_or_path")
-    _template(work)
+    given.drop("template", "the model's own template is used")
     _stage(work, node, stage)
     _method(work, node)
-    _datasets(work, node)
+    datasets(work, node)
+    training.speaking(work, base, "model" if new else "model_name_or_path")
     work.put(node, "context", given.integer("cutoff_len", 2048), "cutoff_len")
     _placement(work, node)
     _batch(work, node, new=new)
@@ -97,12 +70,6 @@ def convert(work: Work) -> None:
     if "data_seed" in given:
         given.drop("data_seed", "one seed decides the order, too")
     _trackers(work, node)
-
-
-def _template(work: Work) -> None:
-    word = work.given.text("template")
-    told = "the model's own template is used; a model without one is refused before anything runs"
-    work.given.drop("template", told if word not in ("", "default") else "the model's own template is used")
 
 
 def _stage(work: Work, node: Node, stage: str) -> None:
@@ -120,26 +87,18 @@ def _stage(work: Work, node: Node, stage: str) -> None:
     if method != "reward":
         work.put(node, "beta", given.read("pref_beta", values.number, Plain("0.1")), "pref_beta")
     _preference(work, node, loss if method == "dpo" else "")
-    for key, name in (
-        ("dpo_label_smoothing", "label_smoothing"),
-        ("kto_chosen_weight", "desirable_weight"),
-        ("kto_rejected_weight", "undesirable_weight"),
-        ("ld_alpha", "ld_alpha"),
-    ):
+    for key, name in ENGINE.get(method, {}).items():
         work.move(node, f"engine.{name}", key, values.number)
 
 
 def _preference(work: Work, node: Node, loss: str) -> None:
     """The loss of DPO, with a part of the plain one where the file has it."""
     given = work.given
-    share = given.amount("pref_ftx", 0.0)
-    if share > 0:
-        work.put(node, "engine.loss_type", [loss, "sft"], "pref_loss", "pref_ftx")
-        work.put(node, "engine.loss_weights", [1, share], "pref_ftx")
-    elif loss not in ("", "sigmoid"):
-        work.put(node, "engine.loss_type", [loss], "pref_loss")
+    share = given.read("pref_ftx", values.number, Plain("0"))
+    if float(share) > 0 and loss:
+        work.put(node, "loss", {loss: 1, "sft": share}, "pref_loss", "pref_ftx")
     elif loss:
-        given.becomes("pref_loss", "method", "the usual one")
+        work.put(node, "loss", loss, "pref_loss")
 
 
 def _method(work: Work, node: Node) -> None:
@@ -167,8 +126,7 @@ def _method(work: Work, node: Node) -> None:
         else:
             given.becomes(by, "pretrains", "all weights")
         return
-    field = "method" if node.section == "finetunes" else "tuning"
-    work.put(node, field, ours, by, bits, "use_dora")
+    training.method(work, node, ours, by, bits, "use_dora")
     for key in ("quant_config.name", "quantization_method"):
         given.drop(key, "zyc quantizes by bitsandbytes")
     if ours != "full":
@@ -186,174 +144,12 @@ def _lora(work: Work, node: Node) -> None:
     work.put(node, "lora.alpha", given.read(alpha, values.number, Plain(str(2 * width))), alpha, why="twice the rank")
     work.move(node, "lora.dropout", drop, values.number)
     names = given.comma_words(target) or ["all"]
-    work.put(node, "lora.targets", "all-linear" if names == ["all"] else names, target)
+    training.targets(work, node, ["all-linear"] if names == ["all"] else names, target)
     if given.on("use_rslora"):
         work.put(node, "lora.rslora", ON, "use_rslora")
     if given.on("pissa_init"):
         work.put(node, "lora.init", "pissa", "pissa_init")
     work.move(node, "lora.modules_to_save", "additional_target", values.comma_words)
-
-
-# --- data ---
-
-
-def _datasets(work: Work, node: Node) -> None:
-    given = work.given
-    key = "train_dataset" if "train_dataset" in given else "dataset"
-    names = given.comma_words(key)
-    if not names:
-        given.lacks(key, "it names no data to train on", f"write `{key}:`")
-        return
-    made = _new_form(work, key, names[0]) if key == "train_dataset" else _old_form(work, node, names)
-    if not made:
-        return
-    size = given.amount("val_size", 0.0)
-    for each in made if size > 0 else ():
-        if size > 1 and len(made) > 1:
-            given.refuse("val_size", "a number of rows of several datasets together", "write a share: `val_size: 0.1`")
-        else:
-            work.put(each, "split.test", int(size) if size >= 1 else percent(size), "val_size")
-            work.put(each, "split.seed", given.integer("seed", 42), "seed")
-    if given.on("max_samples"):
-        for each in made:
-            work.put(
-                each,
-                "cap",
-                given.integer("max_samples", 1),
-                "max_samples",
-                why="the same number, in proportion where rows are grouped",
-            )
-    work.mix(node, made, key)
-    if given.text("mix_strategy", "concat") == "concat":
-        given.becomes("mix_strategy", "data", "one after the other, then shuffled")
-    else:
-        given.refuse(
-            "mix_strategy", "rows would be drawn by probabilities", "give the datasets weights: `from: {a: 80%, b: 20%}`"
-        )
-    everything = given.flag("train_on_prompt")
-    if node.section == "finetunes":
-        work.put(node, "loss_on", "all" if everything else "assistant", "train_on_prompt")
-
-
-def _old_form(work: Work, main: Node, names: list[str]) -> list[Node]:
-    given = work.given
-    folder = given.text("dataset_dir", "data")
-    if folder == "ONLINE":
-        given.becomes("dataset_dir", "datasets", "names of the hub")
-        return [_of_hub(work, name, name, {}, main) for name in names]
-    path = f"{folder.rstrip('/')}/dataset_info.json"
-    text = work.asked.beside(path)
-    told = _json(text) if text is not None else None
-    if not isinstance(told, dict):
-        why = "which rows these are stands in dataset_info.json" + (
-            ", and that is no JSON" if text is not None else f", and `{path}` is not here"
-        )
-        given.refuse("dataset", why, "put it there, or import from the folder that holds it", whole=True)
-        return []
-    given.becomes("dataset_dir", "datasets", f"`{path}` says what they are")
-    made = []
-    for name in names:
-        entry = told.get(name)
-        if not isinstance(entry, dict):
-            given.refuse("dataset", f"`{path}` has no `{name}`", "correct the name", whole=True)
-        elif "hf_hub_url" in entry:
-            made.append(_of_hub(work, name, str(entry["hf_hub_url"]), entry, main))
-        elif "file_name" in entry:
-            node = work.draft.node("datasets", as_name(name))
-            work.put_files(node, [f"{folder.rstrip('/')}/{entry['file_name']}"], "dataset")
-            made.append(_shaped(work, node, entry, main))
-        else:
-            given.refuse("dataset", f"`{name}` is neither a file nor on the hub", "make it a file of the project", whole=True)
-    return made
-
-
-def _of_hub(work: Work, name: str, url: str, entry: Mapping[str, Any], main: Node) -> Node:
-    node = work.draft.node("datasets", as_name(name))
-    work.put_hub(node, url, "dataset", subset=str(entry.get("subset", "")), part=str(entry.get("split", "")))
-    return _shaped(work, node, entry, main)
-
-
-def _shaped(work: Work, node: Node, entry: Mapping[str, Any], main: Node) -> Node:
-    """The format of rows and the names of their columns, as dataset_info.json has them."""
-    given = work.given
-    named = entry.get("columns")
-    columns = {str(key): str(value) for key, value in named.items()} if isinstance(named, dict) else None
-    tags = {str(key): str(value) for key, value in (entry.get("tags") or {}).items()}
-    chats = str(entry.get("formatting", "alpaca")) != "alpaca"
-    compared = "preference" if entry.get("ranking") else "unpaired" if columns and "kto_tag" in columns else ""
-    if columns and {"images", "videos", "audios"} & columns.keys():
-        given.refuse("dataset", "rows with images or sound", "zyc trains language models only", whole=True)
-    if "num_samples" in entry or "folder" in entry:
-        given.refuse("dataset", "only a part of the rows would be read", "make a file of that part")
-    if compared and (chats or "query" in (_COLUMNS if columns is None else columns)):
-        why = "answers that are compared, to messages or to prompts of two columns"
-        given.refuse(
-            "dataset", why, "write the rows as `prompt` and `chosen` and `rejected`, or `completion` and `label`", whole=True
-        )
-    form = "text" if main.section == "pretrains" else compared or (_chats(work, entry, tags) if chats else "alpaca")
-    work.put(node, "format", form, "dataset")
-    usual = {key: theirs for key, (_, theirs) in _COLUMNS.items() if key in _DEFAULTS} if columns is None else columns
-    for key, column in usual.items():
-        ours = _OURS.get(form, {}).get(
-            key, "" if key in ("prompt", "query", "response", "messages") else _COLUMNS.get(key, (key,))[0]
-        )
-        if ours:
-            work.put_column(node, ours, column, "dataset")
-    return node
-
-
-def _chats(work: Work, entry: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-    """Messages of `role` and `content` are one form, all others ShareGPT's."""
-    usual = ("role", "content") if entry.get("formatting") == "openai" else ("from", "value")
-    pair = (tags.get("role_tag", usual[0]), tags.get("content_tag", usual[1]))
-    form = "messages" if pair == ("role", "content") else "sharegpt"
-    known = _ROLES if form == "sharegpt" else {each: (each,) for each in ("user", "assistant", "system", "tool")}
-    odd = [value for key, value in tags.items() if value not in known.get(key.removesuffix("_tag"), (value,))]
-    if odd or pair[0] not in ("from", "role") or pair[1] not in ("value", "content"):
-        why = "messages with fields or roles of other names"
-        work.given.refuse("dataset", why, "name them `role` and `content`: system, user, assistant, tool")
-    return form
-
-
-def _new_form(work: Work, key: str, path: str) -> list[Node]:
-    """A YAML file that names the datasets, one mapping each."""
-    given = work.given
-    text = work.asked.beside(path)
-    if text is None:
-        if re.fullmatch(r"[\w.-]+/[\w.-]+", path) and not path.endswith((".yaml", ".yml")):
-            node = work.draft.node("datasets", as_name(path))
-            work.put_hub(node, path, key)
-            work.put(node, "format", "messages", key)
-            return [node]
-        given.refuse(key, f"which rows these are stands in `{path}`, and that is not here", "put it there", whole=True)
-        return []
-    made = []
-    for name, entry in read_foreign(text, path).root.items():
-        told = entry if isinstance(entry, dict) else {}
-        node = work.draft.node("datasets", as_name(str(name)))
-        place = str(told.get("path", ""))
-        if str(told.get("source", "hf_hub")) == "local":
-            work.put_files(node, [place], key)
-        else:
-            work.put_hub(node, place, key)
-        if "size" in told:
-            work.put(node, "cap", Plain(str(told["size"])), key)
-        odd = sorted(told.keys() - {"path", "source", "converter", "split", "size"})
-        if odd:
-            given.refuse(key, f"`{path}` says `{odd[0]}` of `{name}`", "remove it there: zyc reads a dataset whole")
-        converter = str(told.get("converter", ""))
-        work.put(
-            node, "format", {"alpaca": "alpaca", "sharegpt": "sharegpt", "pair": "preference"}.get(converter, "messages"), key
-        )
-        made.append(node)
-    return made
-
-
-def _json(text: bytes) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 # --- how it learns, and where ---
@@ -376,6 +172,9 @@ def _pace(work: Work, node: Node) -> None:
         training.optimizer(work, node, "optim_config.name", "adamw_torch")
     else:
         training.optimizer(work, node, "optim", "adamw_torch")
+    rate = given.read("learning_rate", values.number, Plain("5e-5"))
+    work.put(node, work.fitting(node, "train.learning_rate"), rate, "learning_rate")
+    training.decay(work, node, "weight_decay", "0.0")
     training.betas(work, node, "adam_beta1", "adam_beta2")
     work.move(node, "engine.optim_args", "optim_args", values.text)
     work.move(node, "engine.optim_target_modules", "optim_target_modules")

@@ -25,8 +25,7 @@ _NO_LOSS = "zyc has no such loss"
 _NO_TRACKER = "zyc has no such tracker"
 
 _SETTINGS = (
-    becomes("train.learning_rate", "learning_rate", values.number),
-    becomes("train.weight_decay", "weight_decay", values.number),
+    together("as LLaMA-Factory has it", "learning_rate weight_decay"),
     becomes("train.clip", "max_grad_norm", values.number),
     becomes("engine.adam_epsilon", "adam_epsilon", values.number),
     becomes("engine.neftune_noise_alpha", "neftune_noise_alpha", values.number),

@@ -52,6 +52,14 @@ _OPTIMIZERS = {
     "SGD": "sgd",
 }
 _LAYERS = {"q_proj": "q_proj", "k_proj": "k_proj", "v_proj": "v_proj", "output_proj": "o_proj"}
+# what a model has as one layer where it was published
+_JOINED = {
+    "q_proj": "qkv_proj",
+    "k_proj": "qkv_proj",
+    "v_proj": "qkv_proj",
+    "gate_proj": "gate_up_proj",
+    "up_proj": "gate_up_proj",
+}
 
 
 def convert(work: Work) -> None:
@@ -78,6 +86,7 @@ def convert(work: Work) -> None:
     _method(work, node, component.rpartition(".")[2])
     _loss(work, node, loss)
     _data(work, node)
+    training.speaking(work, base, "checkpointer.checkpoint_dir")
     _placement(work, node)
     training.batch(work, node, "batch_size", "gradient_accumulation_steps", context="tokenizer.max_seq_len")
     _length(work, node)
@@ -120,8 +129,7 @@ def _method(work: Work, node: Node, builder: str) -> None:
     four = builder.startswith("qlora") or given.on("model.quantize_base")
     dora = builder.startswith("dora") or given.on("model.use_dora")
     ours = "full" if not adapter else "qlora" if four else "dora" if dora else "lora"
-    field = "method" if node.section == "finetunes" else "tuning"
-    work.put(node, field, ours, "model._component_", "model.quantize_base", "model.use_dora", why=f"`{builder}`")
+    training.method(work, node, ours, "model._component_", "model.quantize_base", "model.use_dora", why=f"`{builder}`")
     if not adapter:
         return
     work.put(node, "lora.rank", given.integer("model.lora_rank", 8), "model.lora_rank")
@@ -130,8 +138,10 @@ def _method(work: Work, node: Node, builder: str) -> None:
     if given.on("model.apply_lora_to_mlp"):
         names += ["gate_proj", "up_proj", "down_proj"]
     if given.on("model.apply_lora_to_output"):
-        names += ["lm_head"]
-    work.put(node, "lora.targets", names, "model.lora_attn_modules", "model.apply_lora_to_mlp", "model.apply_lora_to_output")
+        training.targets(work, node, ["lm_head"], "model.apply_lora_to_output")
+    if "phi3" in builder or "phi4" in builder:
+        names = list(dict.fromkeys(_JOINED.get(each, each) for each in names))
+    training.targets(work, node, names, "model.lora_attn_modules", "model.apply_lora_to_mlp")
     for key in ("model.apply_lora_to_mlp", "model.apply_lora_to_output", "model.use_dora", "model.quantize_base"):
         if key in given and not given.on(key):
             given.drop(key, "off, as it is here unless a spec says so")

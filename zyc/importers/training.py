@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable
 
+from zyc import catalogue
 from zyc.importers import values
 from zyc.importers.draft import Node, as_name
 from zyc.importers.values import ON, Plain, percent
@@ -77,6 +78,32 @@ def model(work: Work, key: str, *, revision: str = "", trust: str = "") -> Node 
     return node
 
 
+_SUGGESTED = (  # of the models that have none of their own
+    (re.compile(r"llama-?3", re.IGNORECASE), "llama3"),
+    (re.compile(r"llama", re.IGNORECASE), "llama2"),
+    (re.compile(r"gemma-?3", re.IGNORECASE), "gemma3"),
+    (re.compile(r"gemma", re.IGNORECASE), "gemma"),
+    (re.compile(r"mistral", re.IGNORECASE), "mistral"),
+    (re.compile(r"qwen", re.IGNORECASE), "qwen"),
+)
+_CHATS = ("messages", "sharegpt", "alpaca")
+
+
+def speaking(work: Work, base: Node, key: str) -> None:
+    """The chat template of the call; a public model that has none cannot read chats without one."""
+    if work.asked.template:
+        work.put(base, "chat_template", work.asked.template, why="`--chat-template`")
+        return
+    name = base.fields.get("hub")
+    public = catalogue.model(str(name.value)) if name is not None else None
+    formats = {str(each.fields["format"].value) for each in work.draft.nodes if "format" in each.fields}
+    if public is None or public.template != "" or "chat_template" in base.fields or not formats & {*_CHATS}:
+        return
+    short = str(name.value).rpartition("/")[2] if name is not None else ""
+    ours = next((told for pattern, told in _SUGGESTED if pattern.search(short)), "chatml")
+    work.given.refuse(key, "it has no chat template, and the rows are chats", f"say one: `--chat-template {ours}`")
+
+
 def is_local(work: Work, name: str) -> bool:
     """Whether a model is a folder, not a name of the hub."""
     return bool(_LOCAL.match(name)) or work.asked.beside(f"{name}/config.json") is not None
@@ -94,12 +121,17 @@ def batch(work: Work, node: Node, micro: str, accumulate: str, *, context: str, 
     total = one * steps * world
     keys = [each for each in (micro, accumulate, whole) if each]
     reckoning = f"{one} a device x {steps} accumulated x {world} device{'' if world == 1 else 's'}"
-    field = work.fitting(node, "train.batch")
+    field = "train.batch"
     if node.section == "pretrains":
         tokens = given.integer(context, 2048)
         field, total, reckoning = "batch_tokens", total * tokens, f"{reckoning} x {tokens} tokens"
     work.put(node, field, total, *keys, why=reckoning)
-    work.put(node, "placement.micro_batch", one, micro)
+    told = node.fields.get("method")
+    if told is not None and told.value == "kto":
+        # what goes through at once is compared with each other there
+        work.put(node, "group", max(2, one), micro)
+    else:
+        work.put(node, "placement.micro_batch", one, micro)
 
 
 def processes(work: Work) -> int:
@@ -147,8 +179,8 @@ def optimizer(work: Work, node: Node, key: str, default: str) -> None:
 
 
 def betas(work: Work, node: Node, first: str, second: str) -> None:
-    """Both betas of Adam, if one is given."""
-    if first in work.given or second in work.given:
+    """Both betas of Adam, if one is given; a pretraining has others than they by default."""
+    if first in work.given or second in work.given or node.section == "pretrains":
         pair = [work.given.read(first, values.number, Plain("0.9")), work.given.read(second, values.number, Plain("0.999"))]
         work.put(node, work.fitting(node, "train.betas"), pair, first, second)
 
@@ -218,6 +250,28 @@ def _stage_in(text: bytes) -> str:
         return str(told["zero_optimization"]["stage"])
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def method(work: Work, node: Node, ours: str, *keys: str, why: str = "") -> None:
+    """`lora`, `qlora`, `dora` or `full`, as the kind of the node calls it."""
+    if node.section == "alignments":
+        work.put(node, "adapter", "none" if ours == "full" else ours, *keys, why=why)
+    else:
+        work.put(node, "method", ours, *keys, why=why)
+
+
+def decay(work: Work, node: Node, key: str, default: str) -> None:
+    """How much weights shrink by themselves."""
+    work.put(node, work.fitting(node, "train.weight_decay"), work.given.read(key, values.number, Plain(default)), key)
+
+
+def targets(work: Work, node: Node, names: list[str], *keys: str) -> None:
+    """The layers that an adapter changes; the two ends of a model are trained whole, or not at all."""
+    ends = [each for each in names if each in ("lm_head", "embed_tokens")]
+    for key in keys if ends else ():
+        work.given.refuse(key, f"an adapter on `{ends[0]}`", f"leave it out; `modules_to_save: [{ends[0]}]` trains it whole")
+    if names and not ends:
+        work.put(node, "lora.targets", "all-linear" if names == ["all-linear"] else names, *keys)
 
 
 def attention(work: Work, node: Node, key: str) -> None:

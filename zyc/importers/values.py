@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -61,7 +62,10 @@ def number(value: Value) -> Plain:
 
 def amount(value: Value) -> float:
     """A number, to reckon with."""
-    return float(number(value))
+    found = float(number(value))
+    if not math.isfinite(found):
+        wrong("a number that can be written out")
+    return found
 
 
 def integer(value: Value) -> int:

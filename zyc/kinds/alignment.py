@@ -104,7 +104,7 @@ class Alignment(Kind[AlignmentSpec]):
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
     }
     harness = (*HARNESS, "answers.py")
-    shares = ("asking.py", "bases.py", "chats.py", "schedules.py")
+    shares = ("asking.py", "bases.py", "chats.py", "counting.py", "schedules.py")
 
     def yields(self, spec: AlignmentSpec) -> type[Artifact]:
         """A scorer, an adapter, or all of the model."""
@@ -211,6 +211,7 @@ class Alignment(Kind[AlignmentSpec]):
             "drawn": way.drawn,
             "adapter": spec.adapter != "none",
             "quantized": spec.adapter == "qlora",
+            "kept": "bf16" if spec.adapter == "qlora" else "fp32",
             **values_for(base, spec.lora),
             "whole": whole,
             "epochs": 1 if spec.train.epochs is None and spec.train.steps is None else spec.train.epochs,

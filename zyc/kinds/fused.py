@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zyc import fields
-from zyc.kind import Case, Kind, Measure, Objection, Spec
+from zyc import arch, fields
+from zyc.gates import Interval
+from zyc.kind import Case, Estimate, Kind, Measure, Objection, Spec
+from zyc.quantity import in_bytes
 from zyc.types import Adapter, Model, model_of
+
+SHARD = 5e9  # bytes of one file of weights, as hubs have them
 
 
 class FusedSpec(Spec):
@@ -42,11 +46,21 @@ class Fused(Kind[FusedSpec]):
 
     def proves(self, spec: FusedSpec) -> Mapping[str, Any]:
         """It answers as the base with the adapter beside it."""
-        return {"adapter": spec.source, "base": spec.base}
+        return {"against": spec.source, "base": spec.base}
 
     def facts(self, case: Case[FusedSpec]) -> Model:
         """Those of the base."""
         return replace(_base(case), name=None, dtype="bf16", gated=None)
+
+    def estimate(self, case: Case[FusedSpec]) -> Estimate:
+        """Everything is read once and written once, a shard of it in memory."""
+        size = arch.weight_bytes(_base(case), "bf16")
+        if size is None:
+            return Estimate()
+        seconds = Interval(4 + size / 1e9, 10 + size / 1e8, "reading and writing")
+        told = (("bytes", Interval(size, size * 1.001 + 100_000, "2 bytes a parameter")),)
+        memory = round(0.7e9 + 1.3 * min(size, SHARD))
+        return Estimate(seconds, memory, disk=size + 20_000_000, result=in_bytes(size), measures=told)
 
     def check(self, case: Case[FusedSpec]) -> Iterable[Objection]:
         """The base is the one that the adapter was trained on, and has all of its bits."""

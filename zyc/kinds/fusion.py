@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zyc import fields
-from zyc.gates import Gate, parse
-from zyc.kind import Case, Kind, Measure, Recipe, Spec
+from zyc import arch, fields
+from zyc.gates import Gate, Interval, parse
+from zyc.kind import Case, Estimate, Kind, Measure, Recipe, Spec
 from zyc.types import Adapter, Artifact, Model, Numbers
 
 KL, TOP1 = 1e-4, 0.99
@@ -16,7 +16,7 @@ class FusionSpec(Spec):
 
     subject: fields.Ref[Artifact]
     """The fused model."""
-    adapter: fields.Ref[Adapter]
+    against: fields.Ref[Adapter]
     """The adapter."""
     base: fields.Ref[Model]
     """The model that it was trained on."""
@@ -47,9 +47,20 @@ class Fusion(Kind[FusionSpec]):
         told = [parse(f"kl <= {KL}"), parse(f"top1 >= {TOP1}")]
         return tuple(each for each in told if each is not None)
 
+    def estimate(self, case: Case[FusionSpec]) -> Estimate:
+        """Each model is read and asked once, one after the other."""
+        base, adapter = case.inputs["base"], case.inputs["against"]
+        count = arch.parameters(base) if isinstance(base, Model) else None
+        if count is None or not isinstance(adapter, Adapter):
+            return Estimate()
+        size = (2 if count > LARGE else 4) * count
+        times = 3 if adapter.method == "qlora" else 2
+        seconds = Interval(8 + times * size / 2e9, 25 + times * (size / 2e8 + count / 1e8), "reading, and a few answers")
+        return Estimate(seconds, memory=round(1.2e9 + 1.2 * size), disk=1_000)
+
     def recipe(self, case: Case[FusionSpec]) -> Recipe:
         """In single precision where that can be held; four bits are looked at where training saw them."""
-        base, adapter = case.inputs["base"], case.inputs["adapter"]
+        base, adapter = case.inputs["base"], case.inputs["against"]
         assert isinstance(base, Model)
         assert isinstance(adapter, Adapter)
         count = (base.layers or 0) * (base.width or 0) ** 2 * 12  # about: enough to tell small from large

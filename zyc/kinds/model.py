@@ -5,58 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
-from zyc import arch, catalogue, configs, fields
+from zyc import arch, catalogue, configs, fields, shapes
+from zyc.chats import CHATS, is_file, unended, unknown
 from zyc.gates import Interval
-from zyc.kind import Case, Estimate, Fields, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
+from zyc.kind import Case, Estimate, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Model, Tokenizer, facts_of, model_of
 
-Family = Literal["llama", "mistral", "qwen2", "qwen3", "gemma"]
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma"}
 SOURCES = ("hub", "path", "scratch")
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
-BLOCK = 256  # weights that K-quants keep together
-LARGE = 50_000_000  # parameters from which on a new model has a small twin
-
-
-class Scratch(Fields):
-    """A new model: its shape, and how its weights begin."""
-
-    family: Family
-    """The architecture, as transformers has it."""
-    layers: fields.Integer = Field(ge=1, le=1000)
-    """How many layers it has."""
-    heads: fields.Integer = Field(ge=1, le=1024)
-    """How many heads a layer has."""
-    kv_heads: fields.Integer | None = Field(None, ge=1, le=1024)
-    """How many heads have keys and values of their own; all of them when not given."""
-    head_size: fields.Integer | None = Field(None, ge=2, le=1024)
-    """The width of a head; the model's shared out when not given."""
-    width: fields.Integer = Field(ge=8, le=65536)
-    """The width of the model."""
-    mlp: fields.Integer = Field(ge=8, le=262144)
-    """The width between the two halves of a layer's second part; multiples of 256 can be quantized well."""
-    context: fields.Integer = Field(2048, ge=8, le=10_000_000)
-    """How many tokens it can look back on."""
-    window: fields.Integer | None = Field(None, ge=8)
-    """How far each layer looks back, for `mistral`; all of the context when not given."""
-    vocabulary: fields.Integer | None = Field(None, ge=256)
-    """Rows of the embedding; as many as the tokenizer has when not given."""
-    tied: fields.Flag = True
-    """The output is the embedding: fewer parameters, better in small models."""
-    rope: fields.Number = Field(10_000.0, gt=0)
-    """The base of the rotary positions; larger for longer contexts."""
-    init: Literal["standard", "copying"] = "standard"
-    """`copying` lets a tiny model learn to copy words within seconds: what twins begin with."""
-    deviation: fields.Number = Field(0.02, gt=0, le=1)
-    """How far the first weights lie from nought."""
-    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """How the weights are written."""
 
 
 class ModelSpec(Spec):
@@ -70,7 +33,7 @@ class ModelSpec(Spec):
     """A token for what is gated or private: `$(env.HF_TOKEN)`."""
     path: fields.FilePath | None = None
     """A folder of yours with `config.json`, safetensors and a tokenizer, as transformers saves them."""
-    scratch: Scratch | None = None
+    scratch: shapes.Scratch | None = None
     """A new model: `{family: llama, layers: 8, heads: 8, width: 512, mlp: 1536, context: 512}`."""
     tokenizer: fields.Ref[Tokenizer] | None = None
     """The tokenizer of a new model."""
@@ -78,6 +41,10 @@ class ModelSpec(Spec):
     """Which weights a new model begins with."""
     add_tokens: fields.Texts = ()
     """Tokens that the tokenizer gets in addition; their rows begin as the mean of the others."""
+    chat_template: fields.Text | None = None
+    """Another chat template: a name that zyc knows (chatml, llama3, qwen, ...), or a Jinja file of yours."""
+    end_of_turn: fields.Text | None = None
+    """The token that ends an answer in a chat template of yours."""
     trust_remote_code: fields.Flag = False
     """Run Python that the model brings along. It may do anything that you may: read it first."""
     licence: fields.Text | None = None
@@ -107,6 +74,7 @@ class ModelKind(Kind[ModelSpec]):
     }
     shares = ("chat_templates.py", "hub.py", "tokenizer_files.py")
     proof = "integrity"
+    links = True  # weights of the user's own hub cache
 
     def shorthand(self, value: str) -> Mapping[str, str]:
         """`base: mistralai/Mistral-7B-v0.3` is a model of the hub."""
@@ -118,7 +86,9 @@ class ModelKind(Kind[ModelSpec]):
             yield spec.need
         elif spec.path is not None:
             for name in configs.READ:
-                yield FileNeed(f"{spec.path.path}/{name}", "path", text=True, optional=name != "config.json")
+                yield FileNeed(f"{spec.path.path}/{name}", "path", text=True, optional=True)
+        if spec.chat_template is not None and is_file(spec.chat_template):
+            yield FileNeed(fields.read_path(spec.chat_template), "chat_template", text=True)
 
     def check(self, case: Case[ModelSpec]) -> Iterable[Objection]:
         """A model comes from one place, has a shape that can be, and brings nothing that runs unasked."""
@@ -129,8 +99,12 @@ class ModelKind(Kind[ModelSpec]):
             yield Objection(given[-1] if given else "", says, "keep one" if given else "`hub: ORG/NAME`, or `scratch: {...}`")
             return
         yield from _unread(case.spec, given[0])
+        yield from _checked_template(case)
         if case.spec.scratch is not None:
-            yield from _checked_scratch(case, case.spec.scratch)
+            if case.spec.tokenizer is None:
+                yield Objection("scratch", "a new model needs a tokenizer", "say `tokenizer: NAME`, one of `tokenizers`")
+                return
+            yield from shapes.check(case.spec.scratch, case.inputs.get("tokenizer"))
         elif case.spec.path is not None:
             yield from _checked_folder(case)
         else:
@@ -142,7 +116,7 @@ class ModelKind(Kind[ModelSpec]):
         if spec.trust_remote_code:
             yield Objection("trust_remote_code", f"`{spec.hub or _folder(spec)}` runs Python of its own", "read it first")
         if spec.scratch is not None:
-            yield from _noted_widths(spec.scratch)
+            yield from shapes.notes(spec.scratch)
         if spec.hub is not None and facts.gated and spec.token is None and not _is_whole(_hub(case)):
             page = f"https://huggingface.co/{spec.hub}"
             yield Objection("hub", f"`{spec.hub}` is gated", f"accept its terms at {page}, then `token: $(env.HF_TOKEN)`")
@@ -151,11 +125,13 @@ class ModelKind(Kind[ModelSpec]):
         """From its shape, from its configuration, or from what is public of it."""
         spec = case.spec
         if spec.scratch is not None:
-            told = _of_scratch(case, spec.scratch)
+            told = shapes.model(spec.scratch, case.inputs.get("tokenizer"))
         elif spec.hub is not None:
             told = _of_hub(spec.hub, _hub(case))
         else:
             told = configs.model(_texts(case), _names(case))
+        if spec.chat_template is not None:
+            told = _speaking(told, spec.chat_template, spec.end_of_turn)
         return _with_rows(replace(told, licence=spec.licence or told.licence), spec.add_tokens)
 
     def estimate(self, case: Case[ModelSpec]) -> Estimate:
@@ -164,10 +140,11 @@ class ModelKind(Kind[ModelSpec]):
         count, size = arch.parameters(model), arch.weight_bytes(model)
         if count is None or size is None:
             return Estimate()
-        exact = spec.scratch is not None or not spec.add_tokens
         because = "its shape" if spec.scratch is not None else "config.json" if _texts(case) else "the catalogue"
         counted = Interval(count, count, because)
-        measures = (("parameters", counted), ("bytes", Interval(size, size * 1.001 + 100_000, because))) if exact else ()
+        measures = (
+            (("parameters", counted), ("bytes", Interval(size, size * 1.001 + 100_000, because))) if not spec.add_tokens else ()
+        )
         filled = 4 * count if spec.scratch is not None else size if spec.add_tokens else 0
         download = 0 if spec.hub is None or _is_whole(_hub(case)) else max(0, size - _fetched(_hub(case)))
         seconds = Interval(3 + size / 2e9 + download / 2e8, 15 + size / 1e8 + download / 5e6, f"{size / 1e6:,.0f} MB of weights")
@@ -181,11 +158,46 @@ class ModelKind(Kind[ModelSpec]):
         spec = case.spec
         values: dict[str, object] = {"spec": spec}
         if spec.scratch is not None:
-            facts = _of_scratch(case, spec.scratch)
+            facts = shapes.model(spec.scratch, case.inputs.get("tokenizer"))
             values |= {"facts": facts, "family": CLASSES[spec.scratch.family]}
         elif spec.need is not None:
             values |= {"need": spec.need.repository, "commit": _hub(case).commit, "token": str(spec.token or "")}
-        return Recipe(values=values)
+        if spec.chat_template is None:
+            return Recipe(values=values)
+        chat = CHATS.get(spec.chat_template)
+        controls = list(chat.specials()) if chat is not None else []
+        ends = chat.end_of_turn if chat is not None else spec.end_of_turn
+        values |= {"own": chat is None, "controls": controls, "end_of_turn": ends}
+        return Recipe(values=values, files={} if chat is not None else {"own.jinja": _own_text(case)})
+
+
+def _own_text(case: Case[ModelSpec]) -> str:
+    """A chat template of the user's."""
+    found = case.files.get(fields.read_path(case.spec.chat_template or "-"))
+    return found.text or "" if found is not None else ""
+
+
+def _checked_template(case: Case[ModelSpec]) -> Iterable[Objection]:
+    """Another template is known, or it says how an answer ends."""
+    name, ends = case.spec.chat_template, case.spec.end_of_turn
+    if name is None:
+        if ends is not None:
+            yield Objection("end_of_turn", "a model that keeps its chat template keeps the end of its answers", "remove it")
+        return
+    if case.spec.scratch is not None:
+        yield Objection("chat_template", "a new model speaks as its tokenizer does", "give the tokenizer this `chat_template`")
+        return
+    for field, flaw in (("chat_template", unknown(name)), ("end_of_turn", unended(name, ends, _own_text(case)))):
+        if flaw is not None:
+            yield Objection(field, *flaw)
+            return
+
+
+def _speaking(model: Model, name: str, ends: str | None) -> Model:
+    """The same model with another chat template."""
+    chat = CHATS.get(name)
+    identity = f"{model.tokenizer} in {name}" if model.tokenizer else None
+    return replace(model, template=name if chat else "own", end_of_turn=chat.end_of_turn if chat else ends, tokenizer=identity)
 
 
 def _folder(spec: ModelSpec) -> str:
@@ -206,75 +218,6 @@ def _unread(spec: ModelSpec, source: str) -> Iterable[Objection]:
         yield Objection("tokenizer", "a model that exists brings its tokenizer", "remove `tokenizer`, or say `add_tokens`")
     if spec.seed:
         yield Objection("seed", "only a new model is drawn by a seed", "remove `seed`")
-
-
-# --- new ones ---
-
-
-def _checked_scratch(case: Case[ModelSpec], shape: Scratch) -> Iterable[Objection]:
-    """What a new model needs, and what cannot be multiplied."""
-    spec = case.spec
-    if spec.tokenizer is None:
-        yield Objection("scratch", "a new model needs a tokenizer", "`tokenizer: NAME`, one of `tokenizers` or of another model")
-        return
-    facts = _of_scratch(case, shape)
-    flaw = arch.flaw(facts)
-    if flaw is not None:
-        yield Objection(f"scratch.{flaw[0]}", flaw[1], "")
-    if shape.window is not None and shape.family != "mistral":
-        yield Objection(
-            "scratch.window", f"the layers of {shape.family} look back on all of the context", "remove it, or `family: mistral`"
-        )
-    if shape.family == "gemma" and not shape.tied:
-        yield Objection("scratch.tied", "the output of gemma is its embedding, always", "remove `tied: false`")
-    if shape.family == "qwen2" and shape.head_size not in (None, shape.width // shape.heads):
-        says = f"heads of qwen2 are as wide as the model shared out: {shape.width // shape.heads}, not {shape.head_size}"
-        yield Objection("scratch.head_size", says, "remove it, or `family: qwen3`")
-    ids = facts.ids or 0
-    if shape.vocabulary is not None and shape.vocabulary < ids:
-        says = f"the tokenizer gives ids up to {ids - 1:,}, and an embedding of {shape.vocabulary:,} rows ends before"
-        yield Objection("scratch.vocabulary", says, f"`vocabulary: {ids}`, or leave it out")
-
-
-def _of_scratch(case: Case[ModelSpec], shape: Scratch) -> Model:
-    """The facts of a shape and of the tokenizer that it is given."""
-    tokenizer = case.inputs.get("tokenizer")
-    told = tokenizer if isinstance(tokenizer, Tokenizer) else Tokenizer()
-    return Model(
-        family=shape.family,
-        layers=shape.layers,
-        width=shape.width,
-        mlp=shape.mlp,
-        heads=shape.heads,
-        kv_heads=shape.kv_heads or shape.heads,
-        head_size=shape.head_size or shape.width // shape.heads,
-        vocabulary=shape.vocabulary or told.vocabulary,
-        context=shape.context,
-        window=shape.window,
-        tied=shape.tied,
-        biased=shape.family == "qwen2",
-        dtype=shape.dtype,
-        quantized="",
-        licence=told.licence,
-        gated=False,
-        code=False,
-        tokenizer=told.identity,
-        form=told.form,
-        ids=told.vocabulary,
-        template=told.template,
-        begins=told.begins,
-        end_of_turn=told.end_of_turn,
-    )
-
-
-def _noted_widths(shape: Scratch) -> Iterable[Objection]:
-    """Rows that are no multiple of 256 get another, larger type from K-quants."""
-    for name in ("width", "mlp"):
-        size = getattr(shape, name)
-        if size % BLOCK:
-            near = max(BLOCK, round(size / BLOCK) * BLOCK)
-            says = f"{size} is no multiple of {BLOCK}: K-quants fall back to larger or worse types for such rows"
-            yield Objection(f"scratch.{name}", says, f"`{name}: {near}` is the nearest that is")
 
 
 def _with_rows(model: Model, added: tuple[str, ...]) -> Model:

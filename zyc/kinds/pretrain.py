@@ -8,12 +8,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from zyc import fields
-from zyc.kind import Case, Fields, Kind, Measure, Objection, Recipe, Spec
+from zyc import arch, estimates, fields
+from zyc.estimates import Training
+from zyc.gates import Interval
+from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
 from zyc.training import (
     HARNESS,
     TWIN_BATCH,
     TWIN_BETAS,
+    TWIN_PLACE,
     TWIN_RATE,
     TWIN_STEPS,
     TWIN_WARMUP,
@@ -29,6 +32,7 @@ from zyc.training import (
 from zyc.types import Artifact, Dataset, Model
 
 FORMATS = ("text", "messages", "prompt-completion")
+FEW = 10  # tokens a parameter, below which new weights have hardly begun to learn
 TWIN_CONTEXT = 128
 TWIN_PACKED = (8, 200)  # rows of a step, steps
 
@@ -107,7 +111,7 @@ class Pretrain(Kind[PretrainSpec]):
         "mfu": Measure("share of the arithmetic that the machine could do", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
     }
-    harness = (*HARNESS, "peaks.py")
+    harness = (*HARNESS, "peaks.py", "trackers.py")
     shares = ("bases.py", "chats.py", "schedules.py")
 
     def twin(self, spec: PretrainSpec) -> PretrainSpec:
@@ -115,7 +119,6 @@ class Pretrain(Kind[PretrainSpec]):
         context = min(spec.context, TWIN_CONTEXT)
         rows, most = TWIN_PACKED if spec.packing else (TWIN_BATCH, TWIN_STEPS)
         steps = spec.steps if spec.steps is not None else most
-        place = {"gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa"}
         small: dict[str, Any] = {"tokens": None, "steps": min(steps, most), "context": context, "batch_tokens": rows * context}
         small |= {
             "learning_rate": TWIN_RATE,
@@ -125,7 +128,7 @@ class Pretrain(Kind[PretrainSpec]):
             "precision": "bf16",
         }
         return spec.model_copy(
-            update={**small, "optimizer": "adamw", "placement": spec.placement.model_copy(update=place)},
+            update={**small, "optimizer": "adamw", "placement": spec.placement.model_copy(update=TWIN_PLACE)},
         )
 
     def facts(self, case: Case[PretrainSpec]) -> Artifact:
@@ -155,19 +158,42 @@ class Pretrain(Kind[PretrainSpec]):
             yield Objection("batch_tokens", says, f"`batch_tokens: {max(1, rows) * spec.context}`")
         else:
             yield from placement_objections(spec.placement, rows, "batch_tokens", spec.precision)
+        yield from estimates.device_objections(spec.placement, spec.precision, "precision")
         if model.quantized:
             yield Objection("model", f"a model that is kept as {model.quantized} cannot be trained", "take it in bf16")
+
+    def notes(self, case: Case[PretrainSpec]) -> Iterable[Objection]:
+        """New weights want many tokens each."""
+        spec, count = case.spec, arch.parameters(_model(case))
+        read = _steps(spec) * spec.batch_tokens
+        if not case.twin and _model(case).name is None and count is not None and read < FEW * count:
+            each = f"{read / 1e9:,.3g} B tokens are {read / count:.2g} for each of {count / 1e6:,.0f} M parameters"
+            fits = f"new weights want {FEW} and more, so of {max(1, round(read / FEW / 1e6)):,} M parameters at most"
+            yield Objection("tokens" if spec.tokens is not None else "steps", each, f"go on from a trained base; {fits}")
+
+    def estimate(self, case: Case[PretrainSpec]) -> Estimate:
+        """Bytes and arithmetic of the run."""
+        told, read = estimates.estimated(_training(case)), float(_steps(case.spec) * case.spec.batch_tokens)
+        return told._replace(measures=(*told.measures, ("tokens", Interval(read, read, "steps of batch_tokens"))))
+
+    def lighter(self, case: Case[PretrainSpec]) -> Iterable[tuple[str, PretrainSpec]]:
+        """Another placement first, then another recipe."""
+        training = _training(case)
+        least = estimates.lightest_placement(training)
+        changes = [*estimates.lighter_placements(training), *estimates.shared_out(training)]
+        if case.spec.optimizer == "adamw":
+            changes.append({"optimizer": "adamw-8bit", **least})
+        yield from estimates.variants(case.spec, changes)
 
     def recipe(self, case: Case[PretrainSpec]) -> Recipe:
         """The spec, and what follows from it."""
         spec = case.spec
         total = sum(each.weight for each in spec.data)
-        steps = spec.steps if spec.steps is not None else max(1, round((spec.tokens or 0) / spec.batch_tokens))
         return Recipe(
             values={
                 "spec": spec,
                 "weights": [each.weight / total for each in spec.data],
-                "steps": steps,
+                "steps": _steps(spec),
                 "rows": spec.batch_tokens // spec.context,
                 "eight": spec.optimizer == "adamw-8bit",
             }
@@ -189,6 +215,28 @@ class Pretrain(Kind[PretrainSpec]):
     def carries(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         """A checkpoint holds the whole state, however many processes share it: any placement goes on."""
         return why_not_carried({}, {})
+
+
+def _steps(spec: PretrainSpec) -> int:
+    return spec.steps if spec.steps is not None else max(1, round((spec.tokens or 0) / spec.batch_tokens))
+
+
+def _training(case: Case[PretrainSpec]) -> Training:
+    """The run, as estimates see it."""
+    spec, model = case.spec, _model(case)
+    return Training(
+        model=model,
+        method="pretrain",
+        learned=arch.parameters(model),
+        context=spec.context,
+        batch=max(1, spec.batch_tokens // spec.context),
+        steps=_steps(spec),
+        row=float(spec.context),
+        optimizer=spec.optimizer,
+        precision=spec.precision,
+        placement=spec.placement,
+        result=arch.weight_bytes(model, spec.precision),
+    )
 
 
 def _model(case: Case[PretrainSpec]) -> Model:

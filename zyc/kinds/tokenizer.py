@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from zyc import fields
-from zyc.chats import CHATS, Chat
-from zyc.errors import guess
-from zyc.gates import Interval
+from zyc.chats import CHATS, Chat, is_file, unended, unknown
+from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Fields, FileNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Dataset, Tokenizer
 
@@ -41,6 +40,8 @@ def read_corpus(value: object) -> object:
 
 def _at_its_place(row: dict[str, Any]) -> dict[str, Any]:
     name = row.get("node")
+    if isinstance(name, dict) and "file" in name:
+        return name
     if isinstance(name, str) and ("/" in name or "*" in name or name.endswith(SUFFIXES)):
         return {**{key: each for key, each in row.items() if key != "node"}, "file": name}
     return row
@@ -118,12 +119,17 @@ class TokenizerKind(Kind[TokenizerSpec]):
 
     def needs(self, spec: TokenizerSpec) -> Iterable[Need]:
         """A template of the user's is part of the recipe."""
-        if spec.own and _may_be_a_file(spec.chat_template):
+        if is_file(spec.chat_template):
             yield FileNeed(fields.read_path(spec.chat_template), "chat_template", text=True)
 
     def place(self, path: str) -> str:
         """`corpus.0.node` and `corpus.0.file` stand at `in/corpus/0`."""
         return path.rsplit(".", 1)[0].replace(".", "/")
+
+    def bounds(self, spec: TokenizerSpec, *, twin: bool = False) -> tuple[Gate, ...]:
+        """Two readers that differ are two tokenizers; `unigram` alone may take the name of a token in a text for the token."""
+        gate = parse(f"parity >= {0.98 if spec.algorithm == 'unigram' else 1}")
+        return (gate,) if gate is not None else ()
 
     def twin(self, spec: TokenizerSpec) -> TokenizerSpec:
         """A small vocabulary is learnt from little text."""
@@ -132,11 +138,9 @@ class TokenizerKind(Kind[TokenizerSpec]):
     def check(self, case: Case[TokenizerSpec]) -> Iterable[Objection]:
         """A template without an end, settings that say nothing, tokens that are there twice."""
         spec = case.spec
-        if spec.own and not _may_be_a_file(spec.chat_template):
-            hint = guess(spec.chat_template, CHATS)
-            yield Objection(
-                "chat_template", f"no chat template is called `{spec.chat_template}`", f"{hint}; a file ends in `.jinja`"
-            )
+        flaw = unknown(spec.chat_template)
+        if flaw is not None:
+            yield Objection("chat_template", *flaw)
             return
         yield from _checked_template(case)
         yield from _checked_corpus(spec)
@@ -192,6 +196,7 @@ class TokenizerKind(Kind[TokenizerSpec]):
         values: dict[str, object] = {
             "spec": spec,
             "own": spec.own,
+            "sentencepiece": spec.algorithm != "byte-bpe",
             "sources": sources,
             "controls": [each for each in controls if each not in (chat.bos, chat.eos)],
             "bos": chat.bos,
@@ -212,10 +217,6 @@ def _suffix(source: Source) -> str:
     return next((each for each in SUFFIXES if source.file.path.endswith(each) and "*" not in source.file.path), "")
 
 
-def _may_be_a_file(name: str) -> bool:
-    return "/" in name or name.endswith((".jinja", ".j2", ".txt"))
-
-
 def _own_text(case: Case[TokenizerSpec]) -> str:
     found = case.files.get(fields.read_path(case.spec.chat_template))
     return found.text or "" if found is not None else ""
@@ -232,24 +233,14 @@ def _end_of_turn(case: Case[TokenizerSpec]) -> str:
 
 
 def _checked_template(case: Case[TokenizerSpec]) -> Iterable[Objection]:
-    """An answer must end, or a model never stops."""
+    """An answer must end, and a template of the user's says itself how a chat begins."""
     spec = case.spec
-    if not spec.own:
-        if spec.end_of_turn is not None and spec.end_of_turn != spec.chat.end_of_turn:
-            says = f"an answer in `{spec.chat_template}` ends with `{spec.chat.end_of_turn}`, not with `{spec.end_of_turn}`"
-            yield Objection("end_of_turn", says, "remove it, or write a template of yours")
-        return
-    text = _own_text(case)
-    if spec.begins is not None and spec.begins != _begins(case):
+    flaw = unended(spec.chat_template, spec.end_of_turn, _own_text(case))
+    if flaw is not None:
+        yield Objection("end_of_turn", *flaw)
+    if spec.own and spec.begins is not None and spec.begins != _begins(case):
         says = f"`{spec.chat_template}` writes {_begins(case)} BOS before a chat, not {spec.begins}"
         yield Objection("begins", says, "a template writes its own: `{{ bos_token }}`")
-    if spec.end_of_turn is None:
-        yield Objection(
-            "end_of_turn", f"zyc does not know what ends an answer in `{spec.chat_template}`", "`end_of_turn: <|im_end|>`"
-        )
-    elif spec.end_of_turn not in text and "eos_token" not in text:
-        says = f"`{spec.chat_template}` never writes `{spec.end_of_turn}`: no model would learn to stop"
-        yield Objection("end_of_turn", says, "write it behind what an assistant says, inside of the marks")
 
 
 def _checked_corpus(spec: TokenizerSpec) -> Iterable[Objection]:

@@ -15,15 +15,31 @@ from zyc.traces import Trace
 _ACTS = (State.RUN, State.RESUME, State.MAYBE)
 
 
+def working(plan: Plan) -> tuple[Decision, ...]:
+    """The nodes that would run and that an accelerator makes quicker; a rehearsal on a processor needs none."""
+    if plan.settlement.twin and not plan.settlement.known.machine.gpus:
+        return ()
+    return tuple(each for each in plan.decisions.values() if each.estimate.work is not None and each.state in _ACTS)
+
+
 def columns(plan: Plan) -> tuple[Device, ...]:
-    """The devices that have a column: those of the site, where something of the plan is work for an accelerator."""
-    return offers.shown(plan.settlement.known.machine) if plan.working else ()
+    """The devices that have a column: those of the site and those that placements name, where there is work for them."""
+    machine, told = plan.settlement.known.machine, working(plan)
+    asked = (device for each in told for device in offers.wanted(machine, placement_of(plan, each)))
+    return tuple({device.name: device for device in (*offers.shown(machine), *asked)}.values()) if told else ()
 
 
-def offers_of(plan: Plan, decision: Decision) -> tuple[Offer, ...]:
+def placement_of(plan: Plan, decision: Decision) -> dict[str, object]:
+    """Where a node is to run."""
+    node = plan.graph.vertices[decision.name]
+    assert isinstance(node, Node)
+    return dict(node.shape.placement)
+
+
+def offers_of(plan: Plan, decision: Decision, devices: Sequence[Device]) -> tuple[Offer, ...]:
     """What a node would take on each of them."""
     machine = plan.settlement.known.machine
-    told = (offers.offer(decision.thought, device, machine) for device in offers.shown(machine))
+    told = (offers.offer(decision.thought, device, machine) for device in devices)
     return tuple(each for each in told if each is not None)
 
 
@@ -40,7 +56,9 @@ def cells(plan: Plan, group: Sequence[Decision], devices: Sequence[Device]) -> t
     """A row's words in each column: of several nodes the sum, of one that does not fit why."""
     told = []
     for at in range(len(devices)):
-        found = [(each, offers_of(plan, each)[at]) for each in group if each.thought.work is not None and each.state in _ACTS]
+        found = [
+            (each, offers_of(plan, each, devices)[at]) for each in group if each.thought.work is not None and each.state in _ACTS
+        ]
         misfit = next(((each, offer) for each, offer in found if not offer.fits), None)
         if misfit is not None or len(found) == 1:
             decision, offer = misfit or found[0]
@@ -54,8 +72,9 @@ def cells(plan: Plan, group: Sequence[Decision], devices: Sequence[Device]) -> t
 def sums(plan: Plan) -> list[tuple[Device, float, float, int]]:
     """Of each device with a column: the seconds of all that fits, their cost, and how many nodes do not fit."""
     told = []
-    for at, device in enumerate(columns(plan)):
-        found = [offers_of(plan, each)[at] for each in plan.working]
+    devices, them = columns(plan), working(plan)
+    for at, device in enumerate(devices):
+        found = [offers_of(plan, each, devices)[at] for each in them]
         fit = [each for each in found if each.fits]
         told.append((device, sum(each.seconds or 0.0 for each in fit), sum(each.cost for each in fit), len(found) - len(fit)))
     return told
@@ -76,7 +95,7 @@ def summed(plan: Plan) -> list[str]:
 def misfits(plan: Plan) -> list[tuple[Decision, Offer, tuple[Remedy, ...]]]:
     """The nodes that none of the devices holds that they are planned for, with what would help."""
     machine, told = plan.settlement.known.machine, []
-    for each in plan.working:
+    for each in working(plan):
         node = plan.graph.vertices[each.name]
         assert isinstance(node, Node)
         offer = offers.misfit(each.thought, machine, dict(node.shape.placement))
@@ -115,15 +134,20 @@ def beforehand(plan: Plan, decision: Decision) -> list[tuple[str, ...]]:
     """What is thought of a node, as `zyc show` lists it: here, and on each device."""
     thought = decision.thought
     rows: list[tuple[str, ...]] = []
-    if decision.estimate.seconds is not None:
-        seconds = decision.estimate.seconds
-        rows.append(("time", about(offers.middle(decision.estimate)), decision.cannot or seconds.because))
+    seconds = decision.estimate.seconds
+    if thought.work is not None and thought.work.says:
+        rows.append(("work", thought.work.says, ""))
+    if decision.cannot:
+        rows.append(("here", decision.cannot, ""))
+    elif seconds is not None:
+        learned = seconds.because if thought.work is None or seconds.because != thought.work.says else ""
+        rows.append(("here", about(offers.middle(decision.estimate)), learned))
     for name, value in (("memory", thought.memory), ("memory of a GPU", thought.gpu_memory), ("download", thought.download)):
         if value:
             rows.append((name, in_bytes(value), ""))
     if thought.result:
         rows.append(("result", thought.result, ""))
-    for offer in offers_of(plan, decision):
+    for offer in offers_of(plan, decision, columns(plan)):
         cost = f"≈ ${offer.cost:.2f}" if offer.cost >= 0.005 else ""
         rows.append((offer.device.says, cell(offer, thought.work.precision if thought.work else ""), cost))
     return rows

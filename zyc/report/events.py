@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from zyc import gates, kinds
 from zyc.gates import Verdict
 from zyc.graph import Graph, Node
+from zyc.measures import matches
 from zyc.quantity import about, in_bytes, in_time
 from zyc.report.console import Console, cells, clipped, safe
 from zyc.report.outlook import whole
@@ -24,6 +26,7 @@ COLOURS = {
 }
 NOT_STARTED = "not started"  # what a build that was stopped says of a node that it did not come to
 _TAIL = 12  # lines of the log of a step that failed
+_MEASURES = 3  # of a node that ended
 _FEW = 2  # nodes that one thing blocks have a line each,
 _NAMED = 6  # more share one, with so many names
 _STATED = ("step", "of", "loss", "tokens_per_second", "eta")  # facts that have a place of their own
@@ -52,7 +55,7 @@ class Words:
         """What became of a node; of one that failed, the end of its log."""
         console, ran = self.console, ending.fate in (Fate.RAN, Fate.RESUMED)
         took = in_time(ending.seconds) if ran or ending.seconds else ""
-        told = [f"{' '.join(name.split())} {value:.4g}" for name, value in sorted(ending.measures.items())[:3]]
+        told = [each for each, _ in zip(self._measures(ending), range(_MEASURES), strict=False)]
         told += [console.paint(each.text, "red") for each in ending.gates if each.verdict is Verdict.FAILS]
         if ending.fate is Fate.RAN and ending.node in self.expected:
             told.append(f"expected {about(self.expected[ending.node])}")
@@ -67,6 +70,17 @@ class Words:
             lines += [f"    {console.paint('|', 'red')} {clipped(line, console.width - 6)}" for line in said]
             lines.append(f"    {console.paint('log', 'dim')} {ending.log}")
         return lines
+
+    def _measures(self, ending: Ending) -> Iterator[str]:
+        """What a node measured, in the order in which its kind names it, each number in its unit."""
+        vertex = self.graph.vertices.get(ending.node)
+        known = dict(kinds.load(vertex.kind).measures) if isinstance(vertex, Node) else {}
+        place = {name: next((at for at, each in enumerate(known) if matches(name, each)), len(known)) for name in ending.measures}
+        for name in sorted(ending.measures, key=lambda name: (place[name], name)):
+            dimension = [*(each.dimension for each in known.values()), "number"][place[name]]
+            value = ending.measures[name]
+            shown = f"{value:.4g}" if dimension in ("number", "count") else gates.show(value, dimension)
+            yield f"{' '.join(name.split())} {shown}"
 
     def blocked(self, reason: str, nodes: list[str]) -> list[str]:
         """Those that one thing keeps from being built: a few by name, many in a line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zyc.catalogue.devices import Device
 from zyc.errors import Problem
 from zyc.offers import Offer
 from zyc.plan import Decision, Plan, State
@@ -17,8 +18,9 @@ def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, objec
     """The plan as JSON."""
     running = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
     known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
+    there = devices.columns(plan)
     return {
-        "nodes": [_decision_data(plan, each, read) for each in plan.decisions.values()],
+        "nodes": [_decision_data(plan, each, read, there) for each in plan.decisions.values()],
         "counts": {state.value: plan.count(state) for state in State},
         "seconds": {
             "low": sum(each.low for each in known),
@@ -49,7 +51,7 @@ def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, objec
     }
 
 
-def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, object]:
+def _decision_data(plan: Plan, decision: Decision, read: Read, there: Sequence[Device]) -> dict[str, object]:
     node, estimate = node_of(plan, decision), decision.estimate
     seconds = estimate.seconds
     return {
@@ -68,7 +70,7 @@ def _decision_data(plan: Plan, decision: Decision, read: Read) -> dict[str, obje
         "memory": estimate.memory,
         "result": estimate.result,
         "download": estimate.download,
-        "devices": [_offer_data(each) for each in devices.offers_of(plan, decision)],
+        "devices": [_offer_data(each) for each in devices.offers_of(plan, decision, there)],
         "gpu_memory": estimate.gpu_memory,
         "disk": estimate.disk,
         "accepted": plan.accepted(decision.name) or None,

@@ -61,6 +61,8 @@ def heading(console: Console, plan: Plan, title: str) -> str:
     built = plan.count(State.KEEP)
     state = "nothing built yet" if not built and not plan.history.last else f"{built:,} kept"
     twin = " · twin" if plan.settlement.twin else ""
+    waiting = any(each.estimate.download for each in plan.decisions.values() if each.state is not State.KEEP)
+    twin += " · offline" if plan.settlement.known.machine.offline and waiting else ""
     return f"{console.paint(safe(title), 'bold')}  {console.paint(f'{counted} · {state}{twin}', 'dim')}"
 
 
@@ -144,7 +146,10 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     ]
     if plan.fetches:
         words.append(f"{len(plan.fetches):,} from {safe(plan.history.remote_name)}, {in_bytes(weight(plan))} ↓")
-    known = [each.estimate.seconds for each in running if each.estimate.seconds is not None]
+    elsewhere = {
+        each.name for each in devices.working(plan) if each.cannot
+    }  # what takes so long that nobody would wait for it here
+    known = [each.estimate.seconds for each in running if each.estimate.seconds is not None and each.name not in elsewhere]
     if known:
         total = _side_by_side(plan, known)
         words.append(f"about {span_of_time(total)}")
@@ -154,8 +159,9 @@ def _footer(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         price = plan.settlement.known.machine.price * total.high / 3600
         if price >= 0.005:
             words.append(f"≈ {price:.2f} at {plan.settlement.known.machine.price:g} an hour")
-    if running and len(known) < len(running):
-        words.append(f"{len(running) - len(known):,} of unknown length" if known else "of unknown length")
+    unknown = sum(1 for each in running if each.name not in elsewhere) - len(known)
+    if unknown > 0:
+        words.append(f"{unknown:,} of unknown length" if known else "of unknown length")
     download = sum(each.estimate.download for each in running)
     if download:
         words.append(f"{in_bytes(download)} to download")
@@ -195,9 +201,14 @@ def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
         more = [(f"and {len(lacks) - _TOLD} more like that",)] if len(lacks) > _TOLD else []
         more += [("`zyc build --partial` builds the rest",)] if not _EVERYBODYS & {each.code for each in lacks} else []
         console.table([*((each.message,) for each in lacks[:_TOLD]), *more])
-    for device in devices.columns(plan) if plan.working else ():
+    for device in devices.columns(plan):
         if device.wheels:
             console.say(console.paint(f"{device.says}: {device.wheels}", "dim"))
+    stuck = [each.name for each in devices.working(plan) if each.cannot]
+    if stuck:
+        console.say(
+            f"next   zyc render {safe(stuck[0])} --as notebook   runs it on another machine; `zyc adopt` brings home what it made"
+        )
     if plan.settlement.unpinned():
         said = f"unpinned: {_unpinned(plan)} (`zyc lock` or the next build pins them)"
         console.say(console.paint(said, "yellow"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from zyc.catalogue.devices import Device
 from zyc.gates import Interval
 from zyc.graph import Node
 from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
@@ -60,8 +61,9 @@ def rows_of(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -
             group = like if many else (*like, node.family) if node.family else (each.name,)
             groups.setdefault(group, []).append(each)
     groups = dict(sorted(groups.items(), key=lambda group: order[group[1][0].name]))
+    columns = devices.columns(plan)
     for at, members in enumerate(groups.values()):
-        yield _row(plan, members, read if at < _EXPLAINED else lambda _: None)
+        yield _row(plan, members, read if at < _EXPLAINED else lambda _: None, columns)
 
 
 def node_of(plan: Plan, decision: Decision) -> Node:
@@ -88,9 +90,9 @@ def _root(plan: Plan, cause: Cause) -> str:
     return (vertex.family if isinstance(vertex, Node) else "") or cause.root.removesuffix("@*")
 
 
-def _row(plan: Plan, group: Sequence[Decision], read: Read) -> Row:
+def _row(plan: Plan, group: Sequence[Decision], read: Read, columns: Sequence[Device]) -> Row:
     first = group[0]
-    works, columns = first.estimate.work is not None, devices.columns(plan)
+    works = first.estimate.work is not None
     because = why_of(plan, first, read) + (f" ({first.cannot})" if first.cannot and not works else "")
     estimate = first.estimate
     result = estimate.result if len(group) == 1 else ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from zyc import folder
+from zyc import folder, kinds
 from zyc.errors import ZycError, problem
 from zyc.files import Disk, find
 from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
@@ -359,7 +359,9 @@ class Attempt:
         measures = folder.read_measures(self.world, self.home)
         began = self._card["began"]
         assert isinstance(began, int | float)
-        tree = self._tree or self.bench.store.publish(self.home / "out", told=self._announce)
+        tree = self._tree or self.bench.store.publish(
+            self.home / "out", told=self._announce, links=kinds.load(self.task.node.kind).links
+        )
         trace = Trace(
             key=task.key,
             kind=node.kind,
@@ -369,12 +371,13 @@ class Attempt:
             fields=tuple(sorted({**recipe_fields(node, self.bench.known), **files_of(node, self.bench.known)}.items())),
             inputs=task.lineage,
             measures=measures,
-            environment={**machine_words(self.bench.host.name), "device": task.device},
+            environment=machine_words(self.bench.host.name),
             placement={name: str(value) for name, value in node.shape.placement},
             seconds=report.seconds,
             peak_memory=report.peak_memory,
             started=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
             predicted=task.predicted,
+            device=task.device if task.predicted else "",
         )
         self.bench.traces.write(trace)
         for name in ("state", "in", CARD):  # only now: a kill before this moment must find them again

@@ -28,6 +28,9 @@ EPOCHS = {{ epochs }}
 STEPS = {{ spec.train.steps }}
 TESTS = {{ spec.train.tests }}
 PRECISION = {{ spec.train.precision }}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of SFTConfig, passed on as they are
+{% endif %}
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -41,6 +44,9 @@ encoder = chats.Encoder.of(base, tokenizer, context=CONTEXT, loss_on={{ spec.los
 train, told = chats.encoded(chats.read("in/data", "train"), encoder)
 held_out = chats.read("in/data", "test")
 test = chats.encoded(held_out, encoder)[0] if held_out else None
+{% if not spec.packing %}
+placed = placed.for_rows(chats.longest(train))
+{% endif %}
 
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(
@@ -132,7 +138,7 @@ trainer = SFTTrainer(
         report_to=placed.trackers,
         disable_tqdm=True,
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),

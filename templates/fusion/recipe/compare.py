@@ -12,10 +12,8 @@ import telling
 import torch
 from likeness import distance, probes, views
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
-{% if quantized %}
-from transformers import BitsAndBytesConfig
-{% endif %}
+from transformers import AutoModelForCausalLM, AutoTokenizer{% if quantized %}, BitsAndBytesConfig{% endif %}
+
 
 {% if large %}
 DTYPE = torch.bfloat16
@@ -34,7 +32,7 @@ def load(folder, **more):
 
 
 # The reference: the adapter on the base that has all of its bits.
-model = PeftModel.from_pretrained(load(base), "in/adapter").to(device).eval()
+model = PeftModel.from_pretrained(load(base), "in/against").to(device).eval()
 ids = probes(model, tokenizer)
 reference = views(model, ids)
 del model
@@ -48,7 +46,7 @@ told = distance(reference, fused)
 four = BitsAndBytesConfig(
     load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16
 )
-model = PeftModel.from_pretrained(load(base, quantization_config=four, device_map={"": device}), "in/adapter").eval()
+model = PeftModel.from_pretrained(load(base, quantization_config=four, device_map={"": device}), "in/against").eval()
 seen = distance(views(model, ids), fused)
 told |= {"nf4.kl": seen["kl"], "nf4.top1": seen["top1"]}
 {% endif %}

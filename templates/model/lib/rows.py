@@ -45,7 +45,7 @@ def add(home, tokens, *, code=False):
         Path(home, name).unlink()
     Path(home, folder.INDEX).unlink(missing_ok=True)
     model.save_pretrained(home)
-    tokenizer_files.save(tokenizer, home)
+    tokenizer_files.save(tokenizer, home, added=tokens)
 
 
 def fill(model, ids, known):

@@ -87,6 +87,9 @@ model.to(torch.float16)
 model.save_pretrained("out")
 tokenizer_files.copy("in/tokenizer", "out")
 {% else %}
+{% if spec.chat_template %}
+import chat_templates
+{% endif %}
 import folder
 {% if spec.hub %}
 import hub
@@ -100,11 +103,16 @@ CODE = {{ spec.trust_remote_code }}  # Python of the model's own
 # what is not in the hub cache yet
 home = hub.fetch({{ need }}, {{ commit }}, folder.patterns(code=CODE), whole=folder.is_whole, token={{ token }})
 {% else %}
+
 home = Path("in/path")
 {% endif %}
 
 # the weights: all of them, and whole
+{% if spec.hub %}
+folder.take(home, "out", code=CODE, share=True)  # nobody ever writes a file of the hub cache again
+{% else %}
 folder.take(home, "out", code=CODE)
+{% endif %}
 
 # the tokenizer, with a template for training beside the published one
 tokenizer_files.adopt(home, "out", code=CODE)
@@ -116,6 +124,18 @@ tokenizer_files.note("out", licence={{ spec.licence }})
 
 # further tokens: their rows begin as the mean of the others
 rows.add("out", {{ spec.add_tokens }}, code={{ spec.trust_remote_code }})
+{% endif %}
+{% if spec.chat_template %}
+
+# another chat template, and the token that ends an answer
+first = tokenizer_files.leads_of("out")
+{% if own %}
+marked = Path("recipe/own.jinja").read_text()
+{% else %}
+marked = chat_templates.marked({{ spec.chat_template }}, begins=first)
+{% endif %}
+tokens = {"controls": {{ controls }}, "end_of_turn": {{ end_of_turn }}}
+tokenizer_files.speak("out", marked, template={% if own %}"own"{% else %}{{ spec.chat_template }}{% endif %}, tokens=tokens)
 {% endif %}
 
 # what there is now

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["llama-cpp-python", "numpy", "torch", "transformers"]
+# dependencies = ["jinja2", "llama-cpp-python", "numpy", "torch", "transformers"]
 # ///
 """Holds a GGUF file against the model that it was made of: token ids, chats, BOS, the end of a turn, and chances."""
 
@@ -9,11 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import compare
 import llama_home
 import numpy as np
 import torch
-from compare import composes, golden_chats, leading, same_template, same_tokens, with_bindings, with_server, with_transformers
 from divergence import Distance
+from jinja2 import TemplateError
 from llama_server import serving
 from sayings import chats
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -52,7 +53,7 @@ with torch.inference_mode():
     for at, chat in enumerate(chats()):
         try:
             text = tokenizer.apply_chat_template(chat, tokenize=False) if has_template else chat[-1]["content"]
-        except Exception as error:  # a template may refuse a system's turn
+        except TemplateError as error:  # it may refuse a system's turn
             print(f"left out, the template refuses it: {error}")
             continue
         ids = tokenizer(text, add_special_tokens=not has_template)["input_ids"][:context]
@@ -75,18 +76,19 @@ kept.cleanup()
 
 # Whether both cut texts alike, and make the same prompt of a chat, in every engine that serves.
 tell(2, 4, "texts and chats")
-tokens = same_tokens(tokenizer, llama)
+tokens = compare.same_tokens(tokenizer, llama)
 in_file = llama.metadata.get("tokenizer.chat_template")
 report, same, bos = {"refused": 0, "chats": []}, float(in_file is None), 0
 if has_template and in_file is not None:
-    first = tokenizer.bos_token if tokenizer.bos_token and llama.metadata.get("tokenizer.ggml.add_bos_token") == "true" else ""
-    usual = with_transformers(tokenizer)
+    begins = llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(llama.model))
+    first = tokenizer.bos_token if begins else ""
+    usual = compare.with_transformers(tokenizer)
     with serving(server, gguf, "--ctx-size", "512", "--parallel", "1", "--threads", str(threads)) as ask:
-        engines = {"llama-cpp-python": with_bindings(llama), "llama-server": with_server(ask, first)}
-        tally, refused = same_template(usual, engines, golden_chats(tokenizer))
+        engines = {"llama-cpp-python": compare.with_bindings(llama), "llama-server": compare.with_server(ask, first)}
+        tally, refused = compare.same_template(usual, engines, compare.golden_chats(tokenizer))
         begun = [engine(chats()[0][:1]) for engine in (usual, *engines.values())]
     report, same = {"refused": refused, "chats": tally.examples}, tally.share
-    bos = max(leading(each.ids, tokenizer.bos_token_id) for each in begun)
+    bos = max(compare.leading(each.ids, tokenizer.bos_token_id) for each in begun)
 elif has_template:
     same = 0.0
 
@@ -109,7 +111,7 @@ measures = {
     "top1": distance.top1,
 }
 report |= {"texts": tokens.examples, "compared": {"texts": tokens.of, "positions": distance.positions}}
-report |= {"only_composed_accents": composes(tokenizer), **measures}
+report |= {"only_composed_accents": compare.composes(tokenizer), **measures}
 Path("out/parity.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 Path("measures.json").write_text(json.dumps(measures))
 for name, value in measures.items():

@@ -1,5 +1,6 @@
 """Which rows a step reads: a function of the step alone, whatever was read before and however many processes share it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -44,6 +45,24 @@ class Mix:
     def epochs(self, step):
         """How often the dataset that ran out first has been read."""
         return max(count / size for count, size in zip(counts(self.weights, self.rows, step), self.sizes, strict=True))
+
+
+class Ahead:
+    """The rows of each step, made while the step before it runs when there are threads for it."""
+
+    def __init__(self, make, steps, workers):
+        self.make, self.steps = make, steps
+        self.pool = ThreadPoolExecutor(workers) if workers else None
+        self.workers, self.waiting = workers, {}
+
+    def rows(self, step):
+        """Those of a step."""
+        if self.pool is None:
+            return self.make(step)
+        for at in range(step, min(step + self.workers + 1, self.steps)):
+            if at not in self.waiting:
+                self.waiting[at] = self.pool.submit(self.make, at)
+        return self.waiting.pop(step).result()
 
 
 def padded(rows, *, fill, to=None):

@@ -6,9 +6,13 @@
 
 import math
 import shutil
+import time
 from pathlib import Path
 
 import bases
+{% if eight %}
+import bitsandbytes
+{% endif %}
 import chats
 import failing
 import keeping
@@ -19,10 +23,8 @@ import telling
 import tokens
 import torch
 import torch.nn.functional as F
-{% if eight %}
-import bitsandbytes
-{% endif %}
-from mixing import Mix, padded
+import trackers
+from mixing import Ahead, Mix, padded
 from schedules import factor
 from transformers import AutoModelForCausalLM, set_seed
 
@@ -71,7 +73,6 @@ if place["activation_checkpointing"]:
 model.train()
 costs = peaks.operations(model, CONTEXT)
 plain, model = model, states.share(model, placed, sharding)
-model_of_steps = torch.compile(model) if compiled else model
 
 # How it learns: matrices shrink, vectors do not.
 matrices = [each for each in plain.parameters() if each.dim() >= 2]
@@ -85,6 +86,11 @@ optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=BETAS, fused=True)
 scaler = torch.amp.GradScaler(placed.device, enabled=dtype == torch.float16)
 
 
+def rows_of(step):
+    """What this process reads in a step."""
+    return [mix.row(*each) for each in mix.places(step)[placed.rank :: placed.world]]
+
+
 def pieces(rows, most):
     """Rows in pieces that go through the model at once, as tensors."""
     for at in range(0, len(rows), most):
@@ -95,8 +101,12 @@ def pieces(rows, most):
 def loss_of(ids, targets):
     """The sum of the losses of all tokens that are learned."""
     with torch.autocast(placed.device, dtype=dtype, enabled=dtype != torch.float32):
-        logits = model_of_steps(input_ids=ids).logits
+        logits = model(input_ids=ids).logits
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=chats.UNTRAINED, reduction="sum")
+
+
+if compiled:
+    loss_of = torch.compile(loss_of)  # the loss with the model: logits are never kept in single precision
 
 
 @torch.no_grad()
@@ -124,13 +134,15 @@ if placed.first:
     telling.rewind(step)
     moved = keeping.same_placement(placed.here(dtype))
     print(placed.words(dtype, PRECISION), *([f"goes on from {kept}"] if kept else []), *([moved] if moved else []), sep="\n")
-every = place["checkpoint_every"] or max(1, STEPS // 20)
+every, kept_at = place["checkpoint_every"] or max(1, STEPS // 20), time.monotonic()
+ahead = Ahead(rows_of, STEPS, place["workers"])
+watchers = trackers.opened(placed)
 asked, pace = failing.Asked(), telling.Pace(STEPS, step)
 asked.listen()
 
 with failing.told(lambda: keeping.newest(say=lambda _: None)):
     while step < STEPS:
-        rows = [mix.row(*place_) for place_ in mix.places(step)[placed.rank :: placed.world]]
+        rows = ahead.rows(step)
         learned = sum(int((targets != chats.UNTRAINED).sum()) for _, targets in rows)
         (learned,) = placing.summed(placed, learned)
         rate = LEARNING_RATE * factor(SCHEDULE, WARMUP, step, STEPS)
@@ -161,14 +173,17 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
             speed = round(pace.rate, 1)
             telling.event(step=step, of=STEPS, loss=value, tokens_per_second=speed, eta=round(pace.eta, 1))
             telling.note(step=step, loss=value, learning_rate=rate, grad_norm=float(norm), tokens_per_second=speed)
+            trackers.tell(watchers, step, loss=value, learning_rate=rate, tokens_per_second=speed)
             telling.line(step, STEPS, value, pace, max(1, STEPS // telling.LINES))
         if test and (step % max(1, -(-STEPS // TESTS)) == 0 or step == STEPS):
             nats, bits = tested()
             if placed.first:
                 telling.note(step=step, test_loss=nats, bits_per_byte=bits)
+                trackers.tell(watchers, step, test_loss=nats, bits_per_byte=bits)
                 print(f"step {step:,}  test loss {nats:.4f}  {bits:.4f} bits a byte")
         stop = asked.agreed(placed.world)
-        if stop or (step % every == 0 and step < STEPS):
+        worth = place["checkpoint_every"] or placed.world > 1 or time.monotonic() - kept_at > keeping.WORTH
+        if stop or (step % every == 0 and step < STEPS and worth):
             path = Path(f"state/checkpoint-{step}")
             states.save(path, model, optimizer, step, placed.first)
             if placed.first:
@@ -176,6 +191,7 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
                 keeping.progress(step, STEPS)
                 keeping.prune()
             placing.meet(placed)
+            kept_at = time.monotonic()
         pace.pause()
         if stop:
             raise failing.Interrupted
@@ -189,7 +205,7 @@ if placed.first:
     most = peaks.peak(placed.device, dtype)
     telling.measure(
         {
-            "train.loss": telling.last_loss(noted),
+            "train.loss": telling.last(noted),
             "test.loss": last.get("test_loss"),
             "test.bits_per_byte": last.get("bits_per_byte"),
             "trained_share": sum(each.share * weight for each, weight in zip(train, WEIGHTS, strict=True)),

@@ -40,7 +40,7 @@ def shares(sources, found, most=None):
 
 def write(path, sources, *, most=None, seed=0):
     """All lines into one file; how many bytes each source gave."""
-    drawn = random.Random(seed)  # noqa: S311
+    drawn = random.Random(seed)
     found = sizes(sources)
     given = []
     with path.open("w", encoding="utf-8", newline="\n") as out:

@@ -49,7 +49,9 @@ def _of_unigram(out, tokens):
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     read = spm.SentencePieceProcessor(model_file=str(out / "tokenizer.model"))
-    pieces = [(read.id_to_piece(at), read.get_score(at)) for at in range(read.get_piece_size())]
+    # controls and bytes are pieces of their own, but no text is ever cut into them: a text may hold their names
+    apart = [read.is_control(at) or read.is_unknown(at) or read.is_byte(at) for at in range(read.get_piece_size())]
+    pieces = [(read.id_to_piece(at), -1e6 if apart[at] else read.get_score(at)) for at in range(read.get_piece_size())]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=read.unk_id(), byte_fallback=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="never", split=False)
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["jinja2", "protobuf", "pyarrow", {% if spec.algorithm != "byte-bpe" %}"sentencepiece", {% endif %}"tokenizers", "transformers"]
+# dependencies = ["jinja2", "protobuf", "pyarrow", {% if sentencepiece %}"sentencepiece", {% endif %}"tokenizers", "transformers"]
 # ///
 """Learns a tokenizer from text, and shows that its readers agree."""
 

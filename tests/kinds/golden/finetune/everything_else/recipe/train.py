@@ -26,6 +26,7 @@ EPOCHS = None
 STEPS = 12
 TESTS = 2
 PRECISION = "fp16"
+ENGINE = {"neftune_noise_alpha": 5, "loss_type": "dft"}  # settings of SFTConfig, passed on as they are
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -99,7 +100,7 @@ trainer = SFTTrainer(
         use_cpu=placed.device == "cpu",
         report_to=placed.trackers,
         disable_tqdm=True,
-        **{"neftune_noise_alpha": 5, "loss_type": "dft"},
+        **ENGINE,
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),
     eval_dataset=test.select_columns(["input_ids", "labels"]) if test else None,

@@ -39,6 +39,7 @@ encoder = chats.Encoder.of(base, tokenizer, context=CONTEXT, loss_on="assistant"
 train, told = chats.encoded(chats.read("in/data", "train"), encoder)
 held_out = chats.read("in/data", "test")
 test = chats.encoded(held_out, encoder)[0] if held_out else None
+placed = placed.for_rows(chats.longest(train))
 
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(

@@ -18,6 +18,7 @@ from staging import Trap, read, stage
 LLAMA_CPP = "0.3.36"
 # What the file says of itself.
 METADATA = {"general.name": "llama"}
+LICENCE = None
 
 source = Path("in/source")
 try:
@@ -25,7 +26,7 @@ try:
     print(f"a {told.form} tokenizer" + (f" that splits text as {told.pre} does" if told.pre else ""))
     home = llama_home.source(LLAMA_CPP, print)
     with tempfile.TemporaryDirectory() as folder, Path("events.jsonl").open("a") as events:
-        staged = stage(source, Path(folder, "source"))
+        staged = stage(source, Path(folder, "source"), LICENCE)
         metadata = Path(folder, "metadata.json")
         metadata.write_text(json.dumps(METADATA))
         run(
@@ -38,6 +39,9 @@ except (Trap, llama_home.Unavailable) as error:
     sys.exit(f"error: {error}")
 
 made = GgufFile("out/model.gguf")
+lost = made.not_finite()
+if lost:
+    sys.exit(f"error: {len(lost)} tensors, the first is {lost[0]}, hold weights that are too large for 16 bits, or are no numbers")
 types = {each.type for each in made.tensors}
 print(f"{len(made.tensors)} tensors as {' and '.join(sorted(types))}, {made.bytes:,} bytes")
 Path("measures.json").write_text(json.dumps({"bytes": made.bytes}))

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, dequantize
 
+CHUNK = 1 << 24  # numbers that are looked at together
+INFINITE = 0x7C00  # the bits of an infinite 16-bit number, sign apart; those of what is no number are more
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -58,6 +61,18 @@ class GgufFile:
         for reader in self._readers:
             for each in reader.tensors:
                 yield each.name, dequantize(each.data, each.tensor_type).reshape(_shape(each.shape))
+
+    def not_finite(self) -> list[str]:
+        """The tensors of 16-bit numbers that hold one that is none, or has become infinite."""
+        found = []
+        for reader in self._readers:
+            for each in reader.tensors:
+                if each.tensor_type == GGMLQuantizationType.F16:
+                    bits = each.data.reshape(-1).view(np.uint16)
+                    parts = (bits[at : at + CHUNK] & 0x7FFF for at in range(0, len(bits), CHUNK))
+                    if any(int(part.max()) >= INFINITE for part in parts):
+                        found.append(each.name)
+        return found
 
     @property
     def bytes(self) -> int:

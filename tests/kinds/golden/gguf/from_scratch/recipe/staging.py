@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OURS = ("zyc.json", "training_template.jinja")  # not for the converter
-REWRITTEN = ("config.json", "tokenizer_config.json")
+REWRITTEN = ("config.json", "tokenizer_config.json", "README.md")
 # places where an older template could stand beside the published one
 TEMPLATES = ("chat_template.json", "additional_chat_templates")
 # pieces of other sentencepiece types are what the converter takes them for: unknown, control, unused or a byte
@@ -55,8 +55,8 @@ def read(source: Path) -> Told:
     )
 
 
-def stage(source: Path, folder: Path) -> Path:
-    """A folder of links to the model's files, with one chat template: the published one."""
+def stage(source: Path, folder: Path, licence: str | None = None) -> Path:
+    """A folder of links to the model's files, with one chat template, the published one, and a card that tells the licence."""
     folder.mkdir(parents=True)
     for path in sorted(source.iterdir()):
         if path.is_file() and path.name not in (*OURS, *REWRITTEN, *TEMPLATES):
@@ -69,7 +69,20 @@ def stage(source: Path, folder: Path) -> Path:
         settings["added_tokens_decoder"] = _added(source, settings.get("added_tokens_decoder", {}))
     (folder / "config.json").write_text(json.dumps(config, indent=2))
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2))
+    if licence is not None or (source / "README.md").is_file():
+        (folder / "README.md").write_text(_card(source / "README.md", licence))
     return folder
+
+
+def _card(path: Path, licence: str | None) -> str:
+    """The model's card: the only place where the converter looks for a licence."""
+    card = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if licence is None:
+        return card
+    _, found, rest = card.partition("---\n") if card.startswith("---\n") else ("", "", card)
+    front, _, text = rest.partition("\n---") if found else ("", "", rest)
+    kept = [line for line in front.splitlines() if not line.startswith("license:")]
+    return "\n".join(["---", *kept, f"license: {json.dumps(licence)}", "---", text.lstrip("\n")])
 
 
 def _rows(source: Path) -> None:

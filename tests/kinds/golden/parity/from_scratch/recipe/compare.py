@@ -84,10 +84,13 @@ def with_transformers(tokenizer: Any) -> Engine:
 
 def with_bindings(llama: Any) -> Engine:
     """What llama-cpp-python does with the template in the file: Python's Jinja, and no BOS of its own."""
+    import llama_cpp
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
+    words = llama_cpp.llama_model_get_vocab(llama.model)
+
     def name(at: int) -> str:
-        return llama._model.token_get_text(at) if at != -1 else ""  # noqa: SLF001  # as llama-cpp-python asks it itself
+        return llama_cpp.llama_vocab_get_text(words, at).decode() if at != -1 else ""
 
     template = llama.metadata["tokenizer.chat_template"]
     formatter = Jinja2ChatFormatter(template=template, eos_token=name(llama.token_eos()), bos_token=name(llama.token_bos()))
@@ -124,7 +127,7 @@ def same_template(wanted: Engine, engines: dict[str, Engine], chats: Sequence[Ch
         for name, engine in engines.items():
             try:
                 here = engine(chat)
-            except Exception as error:  # noqa: BLE001  # what one engine cannot render, however, is not alike
+            except (TemplateError, ValueError, OSError) as error:  # what one engine cannot render is not alike
                 tally.add(name, chat, told.text, f"{type(error).__name__}: {error}")
                 continue
             tally.add(f"{name}, text", chat, told.text, here.text)

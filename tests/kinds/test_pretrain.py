@@ -1,0 +1,229 @@
+"""The kind `pretrain`: what its script looks like, what it refuses, and real runs at toy size."""
+
+import hashlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trainee
+from test_finetune import cut_short
+
+from zyc import kinds
+from zyc.kind import Case
+from zyc.types import Dataset
+
+MODEL = trainee.facts(context=4096)
+TEXT = Dataset(format="text", rows=300, test=0.1)
+CHATS = Dataset(format="messages", rows=220, test=0.1, turns="single")
+ON_CPU = {"gpus": "0", "checkpoint_every": "4"}
+SMALL = {"model": "m", "data": "d", "steps": "12", "context": "32", "batch_tokens": "256", "learning_rate": "3e-3", "tests": "2"}
+
+
+def files_of(told, *data, **more):
+    """Script and placement of one."""
+    inputs = {"model": MODEL, **{f"data.{at}.node": each for at, each in enumerate(data)}}
+    files = trainee.rendered("pretrain", told, inputs, **more).files()
+    return {path: text for path, text in files.items() if path.startswith(("recipe/", "placement/"))}
+
+
+def test_mix(golden):
+    """Two datasets with their shares, so many tokens, and all of its recipe."""
+    told = {"model": "m", "data": {"corpus": "80%", "code": "20%"}, "tokens": "300M", "schedule": "wsd", "warmup": "2%"}
+    golden(files_of(told, TEXT, TEXT))
+
+
+def test_answers(golden):
+    """Chats, each a row of its own, and only what the assistant says: what a twin's base is made by."""
+    files = files_of({**SMALL, "packing": "false", "loss_on": "assistant", "optimizer": "adamw-8bit", "precision": "fp16"}, CHATS)
+    golden({path: text for path, text in files.items() if path in ("recipe/pretrain.py", "placement/settings.json")})
+
+
+def test_twin(golden):
+    """A rehearsal sees less, in shorter rows, and learns faster."""
+    files = files_of({"model": "m", "data": "d", "tokens": "300M", "placement": {"gpus": "8"}}, TEXT, twin=True)
+    golden({path: text for path, text in files.items() if path in ("recipe/pretrain.py", "placement/settings.json")})
+
+
+@pytest.mark.parametrize(
+    ("field", "told", "data", "words"),
+    [
+        ("data.0.node", {}, Dataset(format="preference"), "dpo"),
+        ("tokens", {"steps": None}, TEXT, "300M"),
+        ("steps", {"tokens": "1M"}, TEXT, "keep one"),
+        ("batch_tokens", {"batch_tokens": "1000"}, TEXT, "`batch_tokens: 992`"),
+        ("batch_tokens", {"placement": {"gpus": "3"}}, TEXT, "`6` can be"),
+        ("loss_on", {"loss_on": "assistant"}, TEXT, "`loss_on: all`"),
+        ("context", {"context": "8192", "batch_tokens": "8192"}, TEXT, "`context: 4096`"),
+    ],
+)
+def test_what_cannot_be_is_told_by_its_field(field, told, data, words):
+    """Model, data and batch are held against each other at plan time, and each objection has a next step."""
+    kind = kinds.load("pretrain")
+    spec = {name: value for name, value in {**SMALL, **told}.items() if value is not None}
+    case = Case(kind.Spec.model_validate(trainee.plain(spec)), {"model": MODEL, "data.0.node": data})
+    found = {each.field: f"{each.says}; {each.help}" for each in kind.check(case)}
+    assert list(found) == [field]
+    assert words in found[field]
+
+
+# --- which rows a step reads ---
+
+
+@pytest.fixture
+def mixing(monkeypatch):
+    """The module of the recipe that says it."""
+    (root,) = kinds.templates_of("pretrain")
+    monkeypatch.syspath_prepend(str(root / "pretrain" / "lib"))
+    sys.modules.pop("mixing", None)
+    import mixing
+
+    return mixing
+
+
+class Rows:
+    """A dataset of so many rows."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def windows(self, _context):
+        """How many there are."""
+        return self.count
+
+
+def test_every_step_keeps_the_shares_and_every_epoch_every_row(mixing):
+    """Shares hold to within a row at each step, each dataset is read whole before it is read again, in another order."""
+    mix = mixing.Mix([Rows(70), Rows(50)], [0.8, 0.2], rows=16, context=8, seed=7, packed=True)
+    read = [place for step in range(40) for place in mix.places(step)]
+    assert len(read) == 640
+    for step in range(1, 40):
+        assert abs(sum(source == 1 for source, _ in read[: 16 * step]) - 0.2 * 16 * step) <= 1
+    first = [[at for source, at in read if source == 0][70 * epoch : 70 * epoch + 70] for epoch in (0, 1)]
+    seen = [sum(at == each for source, each in read if source == 0) for at in range(70)]
+    assert max(seen) - min(seen) <= 1
+    assert first[0] != first[1]
+    assert mix.epochs(40) == pytest.approx(512 / 70)
+    assert mix.places(17) == mix.places(17)
+
+
+# --- real runs ---
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A tiny model, texts and chats."""
+    home = tmp_path_factory.mktemp("inputs")
+    trainee.make_model(home / "model")
+    trainee.make_dataset(home / "chats", trainee.chats(120), trainee.chats(20, seed=2))
+    texts = [{"text": " ".join(each["content"] for each in row["messages"])} for row in trainee.chats(150)]
+    trainee.make_dataset(home / "text", texts[:130], texts[130:])
+    return home
+
+
+@pytest.fixture
+def step(inputs, tmp_path):
+    """A step folder that is ready to run."""
+
+    def made(told, *data, name="step"):
+        facts = {"text": TEXT, "chats": CHATS}
+        given = {"model": MODEL, **{f"data.{at}.node": facts[each] for at, each in enumerate(data)}}
+        files = trainee.rendered("pretrain", {**SMALL, "placement": ON_CPU, **told}, given)
+        places = {"model": inputs / "model", **{f"data/{at}": inputs / each for at, each in enumerate(data)}}
+        return trainee.write_step(tmp_path / name, files, places)
+
+    return made
+
+
+def bytes_of(home):
+    """What a run gave."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((home / "out").iterdir())}
+
+
+def done(home, **more):
+    """Run it to its good end."""
+    code, log = trainee.run(home, **more)
+    assert code == 0, log[-4000:]
+    return log
+
+
+@pytest.mark.slow
+def test_a_mix_of_text_and_chats_is_learned(step, inputs):
+    """The loss falls, bits a byte are those of the text as people wrote it, and all of the tokenizer comes along."""
+    home = step(
+        {"data": {"one": "75%", "two": "25%"}, "placement": {**ON_CPU, "workers": "1", "micro_batch": "2"}}, "text", "chats"
+    )
+    done(home)
+    measured = trainee.measures(home)
+    history = [json.loads(line) for line in (home / "history.jsonl").read_text().splitlines()]
+    losses = [each["loss"] for each in history if "loss" in each]
+    assert losses[-1] < losses[0]
+    assert measured["tokens"] == 12 * 256
+    assert 0 < measured["test.bits_per_byte"] < measured["test.loss"] / math.log(2)
+    assert measured["trained_share"] == 1
+    assert 0 < measured["mfu"] < 1
+    assert set(bytes_of(home)) == {path.name for path in (inputs / "model").iterdir()}
+
+
+@pytest.mark.slow
+def test_only_answers_are_learned_where_that_is_asked(step):
+    """Chats as rows of their own: the trained share is that of the answers, and the loss on them falls to nearly nothing."""
+    home = step({"packing": "false", "loss_on": "assistant", "steps": "60", "tests": "1", "context": "64", "batch_tokens": "512"}, "chats")
+    done(home)
+    measured = trainee.measures(home)
+    assert 0.02 < measured["trained_share"] < 0.1
+    assert measured["train.loss"] < 2
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_ends_in_the_same_bytes(step):
+    """Killed with -9 and asked to stop: the weights are those of a run in one go."""
+    whole, cut = step({}, "text", name="whole"), step({}, "text", name="cut")
+    done(whole)
+    assert cut_short(cut, 6, signal.SIGKILL) == 4
+    assert cut_short(cut, 7, signal.SIGTERM) >= 7
+    assert "goes on from state/checkpoint-" in done(cut)
+    assert bytes_of(cut) == bytes_of(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp2"])
+def test_two_processes_share_the_batch(step, sharding):
+    """Two processes over gloo, each with all of the model or a part of it, end where one does but for rounding."""
+    import torch
+    from safetensors.torch import load_file
+
+    one = step({"precision": "fp32"}, "text", name="one")
+    done(one)
+    two = step(
+        {"precision": "fp32", "placement": {"nodes": "2", "sharding": sharding, "checkpoint_every": "4"}}, "text", name="two"
+    )
+    environ = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20000 + (os.getpid() + len(sharding)) % 20000)}
+    pair = [
+        subprocess.Popen(
+            ["bash", "run.sh"], cwd=two, env=trainee.environ(**environ, NODE_RANK=rank), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )
+        for rank in ("0", "1")
+    ]  # fmt: skip
+    told = [each.communicate(timeout=300)[0] for each in pair]
+    assert [each.returncode for each in pair] == [0, 0], told[0][-3000:] + told[1][-3000:]
+    left, right = (load_file(home / "out/model.safetensors") for home in (one, two))
+    assert left.keys() == right.keys()
+    for name, tensor in left.items():
+        assert torch.allclose(tensor, right[name], atol=1e-4), name
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_stops_the_run(step):
+    """The step is named, and the last good checkpoint is kept."""
+    home = step({"learning_rate": "1e30", "schedule": "constant", "clip": "0"}, "text")
+    code, log = trainee.run(home)
+    assert code == 1
+    assert "error: the loss or gradient is" in log
+    assert "at step" in log
+    assert not (Path(home) / "out/model.safetensors").exists()
