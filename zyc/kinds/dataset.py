@@ -131,7 +131,9 @@ class DatasetKind(Kind[DatasetSpec]):
 def _without(spec: DatasetSpec) -> frozenset[str]:
     """The modules of sources that it does not have."""
     told = {"grammar.py": spec.generate is None, "writing.py": spec.written is None}
-    told |= dict.fromkeys(("published.py", "hub.py"), not spec.hub) | dict.fromkeys(("tokens.py", "chats.py"), spec.tokenizer is None)
+    told |= dict.fromkeys(("published.py", "hub.py"), not spec.hub) | dict.fromkeys(
+        ("tokens.py", "chats.py"), spec.tokenizer is None
+    )
     return frozenset(name for name, gone in told.items() if gone)
 
 
