@@ -222,9 +222,7 @@ def read_profile(files: Files, name: str) -> tuple[str, bytes]:
     return path, source.text
 
 
-def find(
-    files: Files, path: str, *, text: bool, data: bool = False, lines: bool = False, head: bool = False
-) -> Found | Missing:
+def find(files: Files, path: str, *, text: bool, data: bool = False, lines: bool = False, head: bool = False) -> Found | Missing:
     """A file, folder or glob of the user's."""
     found = _find(files, path, text=text)
     if isinstance(found, Missing):

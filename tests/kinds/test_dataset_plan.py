@@ -60,9 +60,7 @@ def test_facts_follow_from_sources(desk):
     assert (told.format, told.test, told.turns) == ("messages", 0.0, "single")
     assert facts(desk, "from: data/docs").format == "text"
     assert facts(desk, "from: data/three.csv, map: {question: question, answer: answer}").format == "questions"
-    assert (
-        facts(desk, "from: {my-a: 75%, my-b: 25%}", **{"my-a": "from: data/five.jsonl", "my-b": "from: data/docs"}).rows == 7
-    )
+    assert facts(desk, "from: {my-a: 75%, my-b: 25%}", **{"my-a": "from: data/five.jsonl", "my-b": "from: data/docs"}).rows == 7
 
 
 def test_the_first_row_tells_the_form(desk):
