@@ -123,9 +123,9 @@ class Disk:
         return known
 
     def head(self, path: str, most: int) -> bytes:
-        """The first bytes of a file; none when data is not read."""
+        """The first bytes of a file: to look at them is not to read it."""
         self._file(path)
-        return self.world.piece(self.root / path, start=0, most=most) if self._reads else b""
+        return self.world.piece(self.root / path, start=0, most=most)
 
     def runs(self, path: str) -> bool:
         """Whether the file may be run as a program."""
