@@ -87,6 +87,9 @@ def adapter_objections(base: Model, lora: Lora, method: str, field: str = "metho
             yield Objection(
                 f"lora.targets.{at}", "trl trains no adapter on `lm_head`", "`modules_to_save: lm_head` trains it whole"
             )
+        elif target == "embed_tokens" and base.tied:
+            says = "the embedding is the output of this base too, and an adapter would change one of the two"
+            yield Objection(f"lora.targets.{at}", says, "`modules_to_save: embed_tokens` trains both as one")
         elif target in WORDS:
             if len(lora.targets) > 1:
                 yield Objection(f"lora.targets.{at}", f"`{target}` stands for several layers by itself", "write it alone")
