@@ -164,9 +164,10 @@ def bring():
     for each in told["inputs"]:
         if each["how"] == "made here":
             trees[each["place"]] = made_here(each)
+            remember(trees=trees)
         link(Path("in", each["place"]), Path("files", each["place"]) if each["how"] == "file" else place_of(tree_of(each)))
         print(f"in/{each['place']}  {each['how']}")
-    remember(trees=trees, began=time.time(), stamps=stamps(told))
+    remember(began=time.time(), stamps=stamps(told))
 
 
 def check_variables(variables):
@@ -395,7 +396,7 @@ def add_text(tar, name, text):
 
 def account(told, seen):
     """What was made of what, where, and how long it took."""
-    known = {f"in/{place}": tree for place, tree in seen["trees"].items()}
+    known = {f"in/{place}": tree for place, tree in seen.get("trees", {}).items()}
     manifest = [[label, digest or known[label]] for label, digest in told["manifest"]]
     key = hashlib.sha256("".join(f"{label}\t{digest}\n" for label, digest in manifest).encode()).hexdigest()
     measures = Path("measures.json")
