@@ -264,7 +264,6 @@ WORDING: dict[str, Says] = {
         "`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"
     ),
     "key-refused": Says("`{key}` of {tool}: {why}", "{help}"),
-    "key-missing": Says("`{key}`: {why}", "{help}"),
     "spec-there": Says("`{path}` is there already", "`--force` replaces it; `-o` or `--name` writes another one"),
     # --- store and machine ---
     "disk-full": Says("no space left for `{path}`: {reason}", "free some space and build again: nothing half-written is kept"),

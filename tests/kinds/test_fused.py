@@ -109,6 +109,8 @@ def test_it_is_what_peft_makes_of_it(base, tmp_path, way):
     with torch.no_grad():
         wanted, found = model.eval()(input_ids=ids).logits, fused(input_ids=ids).logits
     assert torch.allclose(wanted, found, atol=0.05)
+    if way == "embedding":  # which is the output of this base too: peft's merge changes both, training changed one
+        return
     merged, told = model.merge_and_unload().state_dict(), fused.state_dict()
     for name in told:
         assert torch.equal(told[name].to(torch.bfloat16), merged[name].to(torch.bfloat16)) or torch.allclose(

@@ -22,6 +22,7 @@ class Asked:
     name: str = "imported"  # of the node and the spec
     gpus: int | None = None  # that it was meant for
     steps: int = 0  # that it runs, where the file leaves that to the rows
+    template: str = ""  # of chats, for a model that has none or another one
     beside: Callable[[str], bytes | None] = lambda _: None  # a file of theirs, by its path from the source's folder
     placed: Callable[[str], str] = str  # a path of theirs as one from the project's root
     taken: frozenset[str] = frozenset()  # names that nodes of the project have already
@@ -116,11 +117,8 @@ class Work:
     def settle(self, leaf: Leaf) -> None:
         """A key that its rule gives a field of the main node."""
         assert leaf.rule is not None
-        node = self.draft.main
-        if node is None:
-            self.given.drop(leaf.path, f"`{leaf.rule.field}`, of a node that cannot be written")
-        else:
-            self.move(node, self.fitting(node, leaf.rule.field), leaf.path, leaf.rule.read, leaf.rule.why)
+        assert self.draft.main is not None
+        self.move(self.draft.main, self.fitting(self.draft.main, leaf.rule.field), leaf.path, leaf.rule.read, leaf.rule.why)
 
     @staticmethod
     def fitting(node: Node, path: str) -> str:

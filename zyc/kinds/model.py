@@ -74,6 +74,7 @@ class ModelKind(Kind[ModelSpec]):
     }
     shares = ("chat_templates.py", "hub.py", "tokenizer_files.py")
     proof = "integrity"
+    links = True  # weights of the user's own hub cache
 
     def shorthand(self, value: str) -> Mapping[str, str]:
         """`base: mistralai/Mistral-7B-v0.3` is a model of the hub."""

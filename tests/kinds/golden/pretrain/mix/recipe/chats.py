@@ -66,7 +66,7 @@ class Encoder:
 
     def prompt(self, messages, tools=None):
         """The text that an answer follows."""
-        return self._apply(messages, tools, add_generation_prompt=True)
+        return self._apply(plain(messages), tools, add_generation_prompt=True)
 
     def render(self, row):
         """One row as text, with who says what in it, and what of it is trained."""
@@ -175,9 +175,16 @@ def _first(starts, char):
     return bisect_left(starts, char)
 
 
-def plain(messages):
-    """Messages without the fields that only other rows have."""
-    return [{name: value for name, value in message.items() if value is not None} for message in messages]
+def plain(value):
+    """Messages without the fields that only other rows have; the arguments of calls as what their JSON text says."""
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    told = {name: plain(each) for name, each in value.items() if each is not None}
+    if isinstance(told.get("arguments"), str):
+        told["arguments"] = json.loads(told["arguments"])
+    return told
 
 
 def tools_of(row):

@@ -21,7 +21,7 @@ from flaws import BadRows, Unusable, stop
 SOURCES = [
     {"type": "files", "at": "from/0", "kind": "jsonl", "weight": 0.7},
     {"type": "dataset", "at": "from/1", "weight": 0.3},
-    {"type": "grammar", "count": 60, "balance": {"form": {"add_todo": 50.0, "open_app": 10.0}}, "holdout": {"slots": ["open", "app"], "share": 0.2, "combinations": [], "seed": 1}, "side": "both", "seed": 2},
+    {"type": "grammar", "count": 60, "balance": {"form": {"add_todo": 50.0, "open_app": 10.0}}, "holdout": {"slots": ["open", "app"], "share": 0.2, "combinations": [], "seed": 1}, "side": "both", "copies": None, "seed": 2},
 ]
 FORMAT = "messages"
 PER = "document"
