@@ -325,9 +325,8 @@ def show(child, log):
                 log.write(chunk)
                 sys.stdout.write(("\r\033[K" if bar else "") + chunk.decode("utf-8", "replace"))
                 bar = ""
-            else:
-                bar = told_bar()
-                sys.stdout.write(f"\r\033[K{bar}" if bar else "")
+            elif bar != (bar := told_bar()):
+                sys.stdout.write(f"\r\033[K{bar}")
             sys.stdout.flush()
 
 
