@@ -135,10 +135,9 @@ class Alignment(Kind[AlignmentSpec]):
         }
         if way.drawn:
             rollout = spec.rollout or Rollout()
-            few = {"generations": min(rollout.generations, 4), "max_tokens": min(rollout.max_tokens, TWIN_LONGEST)}
+            few = {"generations": 4 if rollout.generations >= 4 else 2, "max_tokens": min(rollout.max_tokens, TWIN_LONGEST)}
             update["rollout"] = rollout.model_copy(update=few)
-        if spec.group is not None:
-            update["group"] = min(spec.group, 8)
+        update["group"] = None  # as many rows as are a batch
         return spec.model_copy(update=update)
 
     def facts(self, case: Case[AlignmentSpec]) -> Artifact:
