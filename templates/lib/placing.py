@@ -30,6 +30,12 @@ class Placed:
         """Whether this process writes what there is to write."""
         return self.rank == 0
 
+    def fitting(self, longest):
+        """The same, with pieces for rows that are no longer than so many tokens, unless the spec says how large they are."""
+        given = self.settings.get("micro_batch")
+        micro, accumulation = pieces(self.batch, longest, world=self.world, device=self.device, micro_batch=given)
+        return replace(self, micro_batch=micro, accumulation=accumulation)
+
     @property
     def trackers(self):
         """Those that the spec names, as transformers knows them."""

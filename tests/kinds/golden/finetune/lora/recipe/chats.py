@@ -248,7 +248,8 @@ def encoded(rows, encoder):
         batched=True,
         batch_size=AT_ONCE,
     )
-    told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept)}
+    longest = max(map(len, kept.with_format("numpy")["input_ids"]), default=0)
+    told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept), "longest": longest}
     return kept, told
 
 
