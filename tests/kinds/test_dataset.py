@@ -286,7 +286,7 @@ def test_a_leak_is_no_proof(workshop):
     jsonl(workshop, "data/chats.jsonl", [chat(f"question {at // 2}?", "yes", group=str(at)) for at in range(40)])
     workshop.spec("datasets: {my-chats: {from: data/chats.jsonl, split: {test: 30%, group: group}}}")
     endings = workshop.build()
-    assert [gate.gate.measure for gate in endings["my-chats.proof"].gates if gate.bad] == ["leaks"]
+    assert [gate.gate.measure for gate in endings["my-chats.proof"].gates if gate.bad] == ["leaks"], (endings, log(workshop))
     assert "a held-out row says the same" in log(workshop)
     workshop.spec("datasets: {my-chats: {from: data/chats.jsonl, clean: [drop: duplicates], split: {test: 30%, group: group}}}")
     build(workshop)

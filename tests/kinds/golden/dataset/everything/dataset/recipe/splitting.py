@@ -13,8 +13,8 @@ def number(*parts):
 def chosen(groups, strata, targets, seed):
     """The rows to take so that each stratum has nearly its target, groups whole: a mask.
 
-    Groups come in an order that only the seed decides; one is taken when that brings the strata nearer to their targets, or leaves
-    them as near and brings the sum nearer.
+    Groups come in an order that only the seed decides; one is taken when that brings the strata nearer to their targets, or
+    leaves them as near and brings the sum nearer.
     """
     names, members = np.unique(groups, return_inverse=True)
     mixed = (names ^ np.uint64(number("order", seed))) * np.uint64(0x9E3779B97F4A7C15)
