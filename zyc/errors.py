@@ -196,7 +196,7 @@ WORDING: dict[str, Says] = {
     ),
     "cannot-here": Says(
         "`{node}` cannot run on this machine: {lacks}",
-        "run it elsewhere, correct its `placement`, or build the rest with `--partial`",
+        "run it elsewhere (`zyc render {node} --as notebook`), correct its `placement`, or build the rest with `--partial`",
     ),
     "no-device-here": Says("`{node}` cannot run on this machine: {lacks}", "{remedies}; `--partial` builds the rest"),
     "plan-moved": Says("`{node}` {what}", "look again: `zyc plan --out FILE`, then `zyc build --plan FILE`"),

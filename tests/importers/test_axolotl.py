@@ -181,6 +181,17 @@ def test_texts_are_learned_whole():
     assert axolotl("train_on_inputs: true")["finetunes.run.loss_on"] == "all"
 
 
+def test_a_slice_of_a_split_is_a_number_of_rows_or_refused():
+    """So many rows are a cap; a share of them cannot be said."""
+    cut, whole = "{{path: a/b, type: alpaca, split: '{}'}}", ["datasets", "- path", "type"]
+    seen = axolotl(f"datasets: [{cut.format('train[:500]')}]", without=whole)
+    assert seen["datasets.b"]["cap"] == "500"
+    assert "datasets.b.part" not in seen
+    assert axolotl(f"datasets: [{cut.format('test[:500]')}]", without=whole)["datasets.b.part"] == "test"
+    for part in ("train[:10%]", "train[5:]", "train+test"):
+        assert "datasets[0].split" in axolotl(f"datasets: [{cut.format(part)}]", without=whole).refused
+
+
 @pytest.mark.parametrize(
     ("entry", "key", "why"),
     [

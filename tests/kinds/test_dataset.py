@@ -229,15 +229,26 @@ datasets:
 
 
 FORMS = {
-    "sharegpt": ({"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, "messages", 3),
+    "sharegpt": (
+        {"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+        "messages",
+        3,
+    ),
     "alpaca": ({"instruction": "do", "input": "this", "output": "done", "system": "s"}, "messages", 3),
     "preference": ({"prompt": "q", "chosen": "good", "rejected": "bad"}, "preference", None),
-    "preference of chats": ({"chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}], "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}]}, "preference", None),
+    "preference of chats": (
+        {
+            "chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}],
+            "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}],
+        },
+        "preference",
+        None,
+    ),
     "unpaired": ({"prompt": "q", "completion": "a", "label": "true"}, "unpaired", None),
     "prompt-completion": ({"prompt": "q", "completion": "a"}, "prompt-completion", None),
     "questions": ({"question": "q", "answer": "a", "options": ["a", "b"]}, "questions", None),
     "text": ({"text": "t"}, "text", None),
-}  # fmt: skip
+}
 
 
 def test_every_form_is_told_by_its_columns(workshop):
@@ -406,3 +417,17 @@ def test_everything(workshop, golden):
     front = workshop.front()
     for name in ("my-chats", "my-chats.proof"):
         golden(front, name, under=f"{front.graph.vertices[name].kind}/")
+
+
+def test_the_grammar_of_the_docs_writes_what_they_say(workshop):
+    """What docs/data.md shows can be typed as it stands."""
+    page = (Path(__file__).parents[2] / "docs/data.md").read_text()
+    blocks = [part.partition("```")[0] for part in page.split("```yaml\n")[1:]]
+    workshop.write("data/talk.grammar.yml", next(each for each in blocks if "grammar: 1" in each))
+    workshop.spec(next(each for each in blocks if "talk-exam" in each))
+    build(workshop)
+    rows = [*rows_of(workshop, "talk"), *rows_of(workshop, "talk", "test")]
+    assert Counter((row["speaker"], row["kind"]) for row in rows) == {
+        ("plain", "answer"): 4, ("plain", "remind"): 4, ("grand", "answer"): 2, ("grand", "remind"): 2,
+    }  # fmt: skip
+    assert len(rows_of(workshop, "talk-exam")) == 4

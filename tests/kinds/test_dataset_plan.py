@@ -39,7 +39,7 @@ def facts(desk, fields, **more):
 
 
 def test_rows_are_counted_where_they_are_lines(desk):
-    """Lines of JSON that hold something, rows of a table without its header, documents, paragraphs that only reading can count."""
+    """Lines that hold something, rows of a table without its header, documents; paragraphs only reading can count."""
     assert facts(desk, "from: data/five.jsonl").rows == 5
     assert facts(desk, "from: data/three.csv").rows == 3
     assert facts(desk, 'from: "data/docs/*.md"').rows == 2
@@ -60,9 +60,22 @@ def test_facts_follow_from_sources(desk):
     assert (told.format, told.test, told.turns) == ("messages", 0.0, "single")
     assert facts(desk, "from: data/docs").format == "text"
     assert facts(desk, "from: data/three.csv, map: {question: question, answer: answer}").format == "questions"
-    assert (
-        facts(desk, "from: {my-a: 75%, my-b: 25%}", **{"my-a": "from: data/five.jsonl", "my-b": "from: data/three.csv"}).rows == 7
-    )
+    assert facts(desk, "from: {my-a: 75%, my-b: 25%}", **{"my-a": "from: data/five.jsonl", "my-b": "from: data/docs"}).rows == 7
+
+
+def test_the_first_row_tells_the_form(desk):
+    """A plan looks at how a file begins: what a row is, and which columns it has."""
+    desk.write("data/pairs.jsonl", '\ufeff{"instruction": "do", "output": "done", "topic": "x"}\n')
+    desk.write("data/list.json", '[\n {"prompt": "a", "chosen": "b", "rejected": "c"}]')
+    desk.write("data/table.tsv", "enonce\treponse\na\tb\n")
+    assert facts(desk, "from: data/pairs.jsonl").format == "messages"
+    assert facts(desk, "from: data/list.json").format == "preference"
+    assert facts(desk, "from: data/table.tsv").format is None
+    assert facts(desk, "from: data/table.tsv, map: {question: enonce, answer: reponse}").format == "questions"
+    assert facts(desk, "from: [data/pairs.jsonl, data/list.json]").format is None
+    desk.spec("datasets: {my-data: {from: data/pairs.jsonl, split: {test: 10%, group: topik}}}")
+    (problem,) = desk.problems()
+    assert problem[2]["says"] == "the first row of `data/pairs.jsonl` has no column `topik`"
 
 
 def test_a_gate_on_rows_is_answered_by_counting(desk):
@@ -134,9 +147,8 @@ def test_what_cannot_be_is_told_before_anything_runs(desk, case):
     """Each of these is one sentence, with a next step."""
     fields, says = CANNOT[case]
     desk.write("data/words.xyz", "?")
-    desk.spec(
-        f"datasets:\n  my-text: {{from: data/docs}}\n  my-asked: {{from: data/three.csv, format: questions}}\n  my-data: {{{fields}}}\n"
-    )
+    others = "  my-text: {from: data/docs}\n  my-asked: {from: data/three.csv, format: questions}\n"
+    desk.spec(f"datasets:\n{others}  my-data: {{{fields}}}\n")
     told = [(code, facts["says"]) for _, code, facts in desk.problems()]
     assert ("objection", says) in told
     assert len(told) == 1

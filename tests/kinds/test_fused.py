@@ -75,7 +75,7 @@ def make_adapter(base, home, **settings):
     with torch.no_grad():
         for name, each in model.named_parameters():
             if "modules_to_save" in name:
-                each += 0.01 * torch.randn_like(each)
+                each.add_(torch.randn_like(each), alpha=0.01)
     model.save_pretrained(home)
     (home / "README.md").unlink(missing_ok=True)
     return model

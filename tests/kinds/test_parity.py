@@ -186,6 +186,28 @@ def test_an_end_of_turn_that_ends_nothing_is_seen(gguf, changed, tmp_path):
     assert broken(prove(gguf, changed, tmp_path / "proof")) == {"ends"}
 
 
+@pytest.mark.parametrize("shards", [False, True])
+@pytest.mark.slow
+def test_layer_by_layer_is_the_whole_model(model, changed, shards):
+    """One layer in memory at a time gives the logits of the whole model, text by text; shards are read as one file is."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    layerwise = module("shared/layerwise.py")
+    whole = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
+    if shards:
+        (changed / "model.safetensors").unlink()
+        AutoModelForCausalLM.from_pretrained(model).save_pretrained(changed, max_shard_size="60KB")
+        assert (changed / "model.safetensors.index.json").exists()
+    texts = [[5, 6, 7, 8], [9, 10, 11, 12, 13, 14, 15], [3]]
+    for text, found in zip(texts, layerwise.logits(changed, texts), strict=True):
+        with torch.inference_mode():
+            wanted = whole(torch.tensor([text])).logits[0]
+        assert torch.allclose(found, wanted, atol=1e-5)
+    streamed = layerwise._model(changed)
+    assert {each.device.type for each in streamed.get_decoder().layers.parameters()} == {"meta"}
+
+
 # --- the server ---
 
 

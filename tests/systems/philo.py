@@ -14,7 +14,7 @@ EXAM = """zyc: 1
 steps:
   asked:
     inputs: {models: [mistral-7b.gguf, philo-lora.fused.gguf], exam: exam}
-    scripts: {ask.py: specs/data/examined.py}
+    scripts: {ask.py: specs/data/examined.py, llama_home.py: specs/data/llama_home.py}
     run: python recipe/ask.py
     twin: [model1 >= 75%, model0 < 30%]
 """
@@ -25,6 +25,7 @@ def write(folder, *, model=MISTRAL, system=True):
     specs = folder / "specs"
     shutil.copytree(ROOT / "specs" / "data", specs / "data")
     shutil.copyfile(HOME / "examined.py", specs / "data" / "examined.py")
+    shutil.copyfile(ROOT / "templates" / "lib" / "llama_home.py", specs / "data" / "llama_home.py")
     (specs / "philo-free.yml").write_text((ROOT / "specs" / "philo-free.yml").read_text().replace(MISTRAL, model))
     (specs / "exam.yml").write_text(EXAM)
     if not system:

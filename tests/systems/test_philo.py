@@ -1,4 +1,4 @@
-"""philo from grammar to GGUF as a twin, with the real engines: it learns, every hop is proven, and an untrained twin does not pass."""
+"""philo from grammar to GGUF as a twin, with the real engines: it learns, each hop is proven, an untrained twin does not pass."""
 
 import json
 

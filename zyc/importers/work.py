@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -13,6 +14,8 @@ from zyc.importers.values import Plain, Wrong
 from zyc.source import Value
 
 T = TypeVar("T")
+_CUT = re.compile(r"(\w+)\[:(\d+)\]")
+_SLICE = re.compile(r"[\[\]+%]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,16 @@ class Work:
         self.put(node, "hub", name, key)
         if subset:
             self.put(node, "subset", subset, keys[0] or key)
+        by = keys[1] or key
+        cut = _CUT.fullmatch(part)
+        if cut is not None:
+            part = cut[1]
+            self.put(node, "cap", Plain(cut[2]), by, why="as many rows, chosen by a seed and not the first ones")
+        elif _SLICE.search(part):
+            self.given.refuse(by, "only a part of the rows would be read", "say how many: `train[:5000]`")
         if part and part != "train":
-            self.put(node, "part", part, keys[1] or key)
-        elif part and keys[1]:
+            self.put(node, "part", part, by)
+        elif part and keys[1] and cut is None:
             self.given.becomes(keys[1], self.named(node, "part"), "the one that is taken anyway")
 
     def put_files(self, node: Node, paths: list[str], key: str, *keys: str) -> None:

@@ -41,7 +41,7 @@ class GgufKind(Kind[GgufSpec]):
     coerces = (Model, Gguf)
     suffix = "gguf"
     proof = "parity"
-    harness = ("llama_home.py",)
+    harness = ("llama_home.py", "telling.py")
     shares = ("gguf_file.py",)
 
     def proves(self, spec: GgufSpec) -> Mapping[str, Any]:

@@ -167,7 +167,12 @@ class ModelKind(Kind[ModelSpec]):
         chat = CHATS.get(spec.chat_template)
         controls = list(chat.specials()) if chat is not None else []
         ends = chat.end_of_turn if chat is not None else spec.end_of_turn
-        values |= {"own": chat is None, "controls": controls, "end_of_turn": ends}
+        values |= {
+            "own": chat is None,
+            "template": "own" if chat is None else spec.chat_template,
+            "controls": controls,
+            "end_of_turn": ends,
+        }
         return Recipe(values=values, files={} if chat is not None else {"own.jinja": _own_text(case)})
 
 

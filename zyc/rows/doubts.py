@@ -33,6 +33,7 @@ def doubts(case: Case[DatasetSpec]) -> Iterator[Objection]:
     yield from _weights(spec)
     yield from _endings(case)
     yield from _forms(case)
+    yield from _columns(case)
     if spec.generate is not None:
         yield from _generated(case, spec.generate)
     yield from _written(case)
@@ -72,6 +73,20 @@ def _forms(case: Case[DatasetSpec]) -> Iterator[Objection]:
             yield Objection(
                 field, f"it holds {form}, and another source {known[0][1]}", "a dataset has one form: make two of them"
             )
+
+
+def _columns(case: Case[DatasetSpec]) -> Iterator[Objection]:
+    """Columns that the first row has not."""
+    split = case.spec.split
+    for each in case.spec.source:
+        columns = knowing.first(case, each) if each.path is not None else None
+        if columns is None or split is None:
+            continue
+        for field, names in (("split.stratify", split.stratify), ("split.group", split.group)):
+            for name in names:
+                if name not in columns:
+                    says = f"the first row of `{knowing.names(case, each)[0]}` has no column `{name}`"
+                    yield Objection(field, says, guess(name, sorted(columns), listed="it has"))
 
 
 def _written(case: Case[DatasetSpec]) -> Iterator[Objection]:

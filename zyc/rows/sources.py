@@ -16,6 +16,7 @@ TYPES = {
     ".txt": "txt", ".text": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".pdf": "pdf",
 }  # fmt: skip
 DOCUMENTS = ("txt", "md", "html", "pdf")
+HEADED = ("jsonl", "json", "csv", "tsv")  # the first row tells what all are like
 _BOUND = re.compile(r"\s*(\S+)\s*(>=|>)\s*(-?[0-9.]+)\s*")
 
 

@@ -135,7 +135,7 @@ marked = Path("recipe/own.jinja").read_text()
 marked = chat_templates.marked({{ spec.chat_template }}, begins=first)
 {% endif %}
 tokens = {"controls": {{ controls }}, "end_of_turn": {{ end_of_turn }}}
-tokenizer_files.speak("out", marked, template={% if own %}"own"{% else %}{{ spec.chat_template }}{% endif %}, tokens=tokens)
+tokenizer_files.speak("out", marked, template={{ template }}, tokens=tokens)
 {% endif %}
 
 # what there is now

@@ -137,6 +137,7 @@ trainer = Trainer(
         EarlyStoppingCallback(2, 0.0),
     ],
 )
+bases.train_in(computes, trainer.model)
 
 # Before the first step: what would be learned?
 seen = verdicts.check(trainer.get_train_dataloader(), train, told, encoder)
@@ -147,9 +148,10 @@ trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
     told = watch.measured()
-    as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
-    told |= moving.preferences(trainer.model, as_it_was, test or train, 0.3, tokenizer.pad_token_id)
+    if not placed.sharded:
+        as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
+        told |= moving.preferences(trainer.model, as_it_was, test or train, 0.3, tokenizer.pad_token_id)
     answers.write(asked)
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype="bf16")
     telling.measure(seen, told)
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -119,8 +119,9 @@ trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
     told = watch.measured()
-    as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
-    told |= moving.preferences(trainer.model, as_it_was, test or train, 0.1, tokenizer.pad_token_id)
+    if not placed.sharded:
+        as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
+        told |= moving.preferences(trainer.model, as_it_was, test or train, 0.1, tokenizer.pad_token_id)
     answers.write(asked)
     bases.publish_model("tmp/made", base, dtype="bf16")
     telling.measure(seen, told)

@@ -132,9 +132,10 @@ trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
     told = watch.measured()
-    as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
-    told |= moving.preferences(trainer.model, as_it_was, test or train, 0.1, tokenizer.pad_token_id)
+    if not placed.sharded:
+        as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
+        told |= moving.preferences(trainer.model, as_it_was, test or train, 0.1, tokenizer.pad_token_id)
     answers.write(asked)
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype="fp32")
     telling.measure(seen, told)
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -114,6 +114,7 @@ trainer = Trainer(
         watch,
     ],
 )
+bases.train_in(torch.float32, trainer.model)
 
 # Before the first step: what would be learned?
 seen = verdicts.check(trainer.get_train_dataloader(), train, told, encoder)
@@ -123,7 +124,8 @@ watching.run(trainer, watch, placed, "bf16")
 trainer.save_model("tmp/made")
 if placed.first:
     told = watch.measured()
-    told |= moving.scores(trainer.model, pairs.for_reward(test or train), tokenizer.pad_token_id)
+    if not placed.sharded:
+        told |= moving.scores(trainer.model, pairs.for_reward(test or train), tokenizer.pad_token_id)
     scorers.publish("tmp/made", base, adapter=True, dtype="bf16", pad=tokenizer.pad_token_id)
     telling.measure(seen, told)
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -143,6 +143,7 @@ trainer = Trainer(
         watch,
     ],
 )
+bases.train_in(computes, trainer.model)
 
 # Before the first step: what would be learned?
 seen = drawing.check(told, train, encoder)
@@ -153,11 +154,12 @@ trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
     told = watch.measured()
-    as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
-    said = moving.answered(trainer.model, tokenizer, test[: moving.MOST]["rendered"], LONGEST)
-    told |= drawing.measured(tokenizer, said, test, rewards, WEIGHTS, before)
-    told["kl"] = moving.distance(moving.told(trainer.model, as_it_was, said, tokenizer.pad_token_id))
+    if not placed.sharded:
+        as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
+        said = moving.answered(trainer.model, tokenizer, test[: moving.MOST]["rendered"], LONGEST)
+        told |= drawing.measured(tokenizer, said, test, rewards, WEIGHTS, before)
+        told["kl"] = moving.distance(moving.told(trainer.model, as_it_was, said, tokenizer.pad_token_id))
     answers.write(asked)
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype="bf16")
     telling.measure(seen, told)
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import examples
 
-turns = []
 turns = examples.of_dataset("in/few_shot", most=2)
 
 prompt = {
