@@ -235,6 +235,8 @@ def read(folder, split):
 
 def encoded(rows, encoder):
     """The rows as ids and labels, and what became of them: how many were cut, and how many have nothing left to train."""
+    if rows is None:
+        raise SystemExit("error: the dataset has no rows to train on: its split, or its cleaning, left none")
 
     def encode(batch):
         names = list(batch)

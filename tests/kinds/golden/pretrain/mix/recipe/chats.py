@@ -235,6 +235,8 @@ def read(folder, split):
 
 def encoded(rows, encoder):
     """The rows as ids and labels, and what became of them: how many were cut, and how many have nothing left to train."""
+    if rows is None:
+        raise SystemExit("error: the dataset has no rows to train on: its split, or its cleaning, left none")
 
     def encode(batch):
         names = list(batch)
@@ -248,5 +250,11 @@ def encoded(rows, encoder):
         batched=True,
         batch_size=AT_ONCE,
     )
-    told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept)}
+    longest = max(map(len, kept.with_format("numpy")["input_ids"]), default=0)
+    told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept), "longest": longest}
     return kept, told
+
+
+def longest(rows):
+    """Tokens of the longest row."""
+    return max((len(ids) for batch in rows.iter(AT_ONCE) for ids in batch["input_ids"]), default=1)
