@@ -37,7 +37,7 @@ def machine_without_zyc(home):
         if "zyc" not in path.name and not (target / path.name).exists():
             (target / path.name).symlink_to(path)
     python = str(Path(home) / "bin" / "python")
-    assert subprocess.run([python, "-c", "import zyc"], capture_output=True, check=False).returncode == 1
+    assert subprocess.run([python, "-I", "-c", "import zyc"], capture_output=True, check=False).returncode == 1
     return python
 
 
