@@ -70,6 +70,7 @@ class Found:
     text: str | None = None
     data: object = None  # what its YAML holds: mappings, lists and scalars that keep their text
     lines: int | None = None  # that are not empty, of all files
+    head: str = ""  # how the first file begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class FileNeed:
     text: bool = False  # its content, which is then for the recipe to hold: it stands in no `in/`
     data: bool = False  # what is in it, as YAML; together with `text`
     lines: bool = False  # how many lines it has
+    head: bool = False  # how it begins
     optional: bool = False  # one that is not there is no problem
 
 
@@ -233,6 +235,7 @@ class Kind(Generic[S]):
     # of a coercion: its fields that get what its source takes, in the first of these fields that the source has
     follows: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     proof: ClassVar[str] = ""  # the kind that measures whether this one kept its promise
+    links: ClassVar[bool] = False  # its files may be hard links into a cache whose files are never written again
     quiet: ClassVar[bool] = False  # too small to be listed in a plan
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:

@@ -126,16 +126,18 @@ class Store:
         found = [_MEMBER.fullmatch(link) for link in links]
         return tuple(each[2] for each in found if each is not None) if all(found) else ()
 
-    def publish(self, folder: AnyPath, *, expected: str = "", told: Callable[[Tree], None] = lambda _: None) -> Tree:
+    def publish(
+        self, folder: AnyPath, *, expected: str = "", told: Callable[[Tree], None] = lambda _: None, links: bool = False
+    ) -> Tree:
         """Make a folder a tree of the store, in place: the folder is gone from where it was; `told` hears what it will be.
 
         When this returns, the tree outlives a power cut; when it does not, the tree is absent or whole. One that is
-        not the expected one is refused.
+        not the expected one is refused. With `links` a file may share its bytes with one elsewhere that nobody ever writes.
         """
         top = Path(folder)
         with plainly(top):
             entries = _look(self.world, top)
-            if refused := [*_refused(entries), *_shared(entries)]:
+            if refused := [*_refused(entries), *(() if links else _shared(entries))]:
                 raise ZycError(refused)
             tree = _tree(entries, self.world.each(self._sealer(top), entries))
             if expected and tree.digest != expected:

@@ -92,6 +92,23 @@ datasets:
     assert not {row["origin"] for row in train} & {row["origin"] for row in test}
 
 
+def test_an_exam_and_what_is_trained_on_share_a_grammar(workshop):
+    """Two datasets of one grammar and one hold-out never ask about the same combination; an exam has no copies."""
+    grammar(workshop, "philo")
+    asked = "grammar: data/philo.grammar.yml, holdout: {slots: [cause, effect], share: 20%}, balance: {philosopher: even}"
+    workshop.spec(f"""
+datasets:
+  my-exam: {{generate: {{{asked}, count: 60, side: test, copies: 0, seed: 5}}}}
+  my-chats: {{generate: {{{asked}, count: 240, side: train, seed: 7}}, clean: [decontaminate: my-exam], gates: [rows = 240]}}
+""")
+    build(workshop)
+    exam, chats = rows_of(workshop, "my-exam"), rows_of(workshop, "my-chats")
+    pairs = [{tuple(row["messages"][2]["content"].split(" : ")[1].split()[1::2]) for row in side} for side in (exam, chats)]
+    assert not pairs[0] & pairs[1]
+    assert Counter(row["philosopher"] for row in exam) == {"spinoza": 20, "bergson": 20, "kant": 20}
+    assert len({row["origin"] for row in exam}) == 60
+
+
 def test_a_grammar_writes_calls(workshop):
     """A call is well-formed whatever its arguments hold, braces are braces, and numbers are counted."""
     grammar(workshop, "calls")
@@ -212,15 +229,26 @@ datasets:
 
 
 FORMS = {
-    "sharegpt": ({"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, "messages", 3),
+    "sharegpt": (
+        {"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+        "messages",
+        3,
+    ),
     "alpaca": ({"instruction": "do", "input": "this", "output": "done", "system": "s"}, "messages", 3),
     "preference": ({"prompt": "q", "chosen": "good", "rejected": "bad"}, "preference", None),
-    "preference of chats": ({"chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}], "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}]}, "preference", None),
+    "preference of chats": (
+        {
+            "chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}],
+            "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}],
+        },
+        "preference",
+        None,
+    ),
     "unpaired": ({"prompt": "q", "completion": "a", "label": "true"}, "unpaired", None),
     "prompt-completion": ({"prompt": "q", "completion": "a"}, "prompt-completion", None),
     "questions": ({"question": "q", "answer": "a", "options": ["a", "b"]}, "questions", None),
     "text": ({"text": "t"}, "text", None),
-}  # fmt: skip
+}
 
 
 def test_every_form_is_told_by_its_columns(workshop):
@@ -258,7 +286,7 @@ def test_a_leak_is_no_proof(workshop):
     jsonl(workshop, "data/chats.jsonl", [chat(f"question {at // 2}?", "yes", group=str(at)) for at in range(40)])
     workshop.spec("datasets: {my-chats: {from: data/chats.jsonl, split: {test: 30%, group: group}}}")
     endings = workshop.build()
-    assert [gate.gate.measure for gate in endings["my-chats.proof"].gates if gate.bad] == ["leaks"]
+    assert [gate.gate.measure for gate in endings["my-chats.proof"].gates if gate.bad] == ["leaks"], (endings, log(workshop))
     assert "a held-out row says the same" in log(workshop)
     workshop.spec("datasets: {my-chats: {from: data/chats.jsonl, clean: [drop: duplicates], split: {test: 30%, group: group}}}")
     build(workshop)
@@ -379,7 +407,6 @@ datasets:
 """
 
 
-
 def test_everything(workshop, golden):
     """Every value of a spec is a literal in one script, with the modules that do the work beside it."""
     grammar(workshop, "calls")
@@ -390,3 +417,17 @@ def test_everything(workshop, golden):
     front = workshop.front()
     for name in ("my-chats", "my-chats.proof"):
         golden(front, name, under=f"{front.graph.vertices[name].kind}/")
+
+
+def test_the_grammar_of_the_docs_writes_what_they_say(workshop):
+    """What docs/data.md shows can be typed as it stands."""
+    page = (Path(__file__).parents[2] / "docs/data.md").read_text()
+    blocks = [part.partition("```")[0] for part in page.split("```yaml\n")[1:]]
+    workshop.write("data/talk.grammar.yml", next(each for each in blocks if "grammar: 1" in each))
+    workshop.spec(next(each for each in blocks if "talk-exam" in each))
+    build(workshop)
+    rows = [*rows_of(workshop, "talk"), *rows_of(workshop, "talk", "test")]
+    assert Counter((row["speaker"], row["kind"]) for row in rows) == {
+        ("plain", "answer"): 4, ("plain", "remind"): 4, ("grand", "answer"): 2, ("grand", "remind"): 2,
+    }  # fmt: skip
+    assert len(rows_of(workshop, "talk-exam")) == 4

@@ -58,6 +58,8 @@ def furnish(workshop):
     for at, name in enumerate(("model", "other")):
         home = hubs.folder(workshop.root / "data" / name, num_hidden_layers=2 + at)
         hubs.hub(workshop.root / "hub", f"me/{name}", home, commits={"main": f"{at}1" * 20, "v1": f"{at}2" * 20})
+    for name in ("some/texts", "other/texts"):
+        hubs.hub(workshop.root / "hub", name, kind="dataset")
 
 
 @pytest.fixture

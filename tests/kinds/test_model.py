@@ -513,6 +513,8 @@ def test_a_repository_in_the_cache_is_built_offline(place, tokenizer, tmp_path):
     endings = place.build()
     assert {name: each.fate.value for name, each in endings.items()} == {"my-model": "ran", "my-model.proof": "ran"}
     weights = place.tree("my-model") / "model.safetensors"
+    assert weights.samefile(cache / "snapshots" / hubs.COMMITS["main"] / "model.safetensors")  # no byte is copied
+    assert not (place.tree("my-model") / "config.json").samefile(cache / "snapshots" / hubs.COMMITS["main"] / "config.json")
     assert weights.read_bytes() == (first.out / "model.safetensors").read_bytes()
     assert f'"hub:me/model@main": "{hubs.COMMITS["main"]}"' in (place.root / "zyc.lock").read_text()
     (cache / "refs/main").write_text("9" * 40)  # the branch moves; the pin does not

@@ -228,9 +228,7 @@ def test_the_same_text_gives_the_same_pieces(tmp_path):
             home = tmp_path / str(at)
             home.mkdir()
             told.corpus.write(home / "corpus.txt", sources, most=1500, seed=seed)
-            told.pieces.sentencepiece(
-                home / "corpus.txt", home, algorithm="bpe", vocab=400, coverage=0.9995, digits=True, seed=seed, tokens=tokens
-            )
+            told.pieces.sentencepiece(home / "corpus.txt", home, model_type="bpe", vocab_size=400, seed=seed, tokens=tokens)
             made.append(((home / "corpus.txt").read_bytes(), (home / "tokenizer.model").read_bytes()))
     assert made[0][0] == made[1][0] != made[2][0]
     # the trainer writes down where its text was; all else is the same

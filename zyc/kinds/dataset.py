@@ -11,7 +11,7 @@ from zyc.kind import Case, Estimate, FileNeed, Kind, Measure, Need, Objection, R
 from zyc.rows import knowing
 from zyc.rows.doubts import doubts
 from zyc.rows.operations import Operation
-from zyc.rows.sources import Generate, Source, rows_are_lines, type_of
+from zyc.rows.sources import HEADED, Generate, Source, rows_are_lines, type_of
 from zyc.rows.spec import DatasetSpec
 from zyc.types import Dataset
 
@@ -49,10 +49,11 @@ class DatasetKind(Kind[DatasetSpec]):
         return {"from": value}
 
     def needs(self, spec: DatasetSpec) -> Iterable[Need]:
-        """Lines are counted where a line is a row; a grammar is read."""
+        """Lines are counted where a line is a row, and the first row is looked at; a grammar is read."""
         for at, each in enumerate(spec.source):
-            if each.path is not None and rows_are_lines(each.path.path, spec.per):
-                yield FileNeed(each.path.path, f"from.{at}.path", lines=True)
+            if each.path is not None:
+                lines, head = rows_are_lines(each.path.path, spec.per), type_of(each.path.path) in HEADED
+                yield FileNeed(each.path.path, f"from.{at}.path", lines=lines, head=head)
         if spec.generate is not None:
             yield FileNeed(spec.generate.grammar.path, "generate.grammar", text=True, data=True)
         if (need := knowing.hub_need(spec)) is not None:
@@ -187,6 +188,7 @@ def _asked(generate: Generate) -> dict[str, object]:
             "seed": holdout.seed,
         },
         "side": generate.side,
+        "copies": generate.copies,
         "seed": generate.seed,
     }
 

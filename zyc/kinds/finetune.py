@@ -17,6 +17,7 @@ from zyc.training import (
     OPTIMIZERS,
     TWIN_BATCH,
     TWIN_BETAS,
+    TWIN_PLACE,
     TWIN_RATE,
     TWIN_STEPS,
     TWIN_WARMUP,
@@ -96,12 +97,11 @@ class Finetune(Kind[FinetuneSpec]):
         """What a tiny model needs to learn in half a minute; method, rank, targets, loss and packing stay."""
         small: dict[str, Any] = {"learning_rate": TWIN_RATE, "batch": TWIN_BATCH, "steps": TWIN_STEPS, "epochs": None}
         small |= {"betas": TWIN_BETAS, "schedule": "cosine", "warmup": TWIN_WARMUP, "precision": "bf16", "optimizer": "adamw"}
-        place = {"gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa"}
         return spec.model_copy(
             update={
                 "context": min(spec.context, 512),
                 "train": spec.train.model_copy(update=small),
-                "placement": spec.placement.model_copy(update=place),
+                "placement": spec.placement.model_copy(update=TWIN_PLACE),
             }
         )
 

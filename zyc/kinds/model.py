@@ -74,6 +74,7 @@ class ModelKind(Kind[ModelSpec]):
     }
     shares = ("chat_templates.py", "hub.py", "tokenizer_files.py")
     proof = "integrity"
+    links = True  # weights of the user's own hub cache
 
     def shorthand(self, value: str) -> Mapping[str, str]:
         """`base: mistralai/Mistral-7B-v0.3` is a model of the hub."""
@@ -166,7 +167,12 @@ class ModelKind(Kind[ModelSpec]):
         chat = CHATS.get(spec.chat_template)
         controls = list(chat.specials()) if chat is not None else []
         ends = chat.end_of_turn if chat is not None else spec.end_of_turn
-        values |= {"own": chat is None, "controls": controls, "end_of_turn": ends}
+        values |= {
+            "own": chat is None,
+            "template": "own" if chat is None else spec.chat_template,
+            "controls": controls,
+            "end_of_turn": ends,
+        }
         return Recipe(values=values, files={} if chat is not None else {"own.jinja": _own_text(case)})
 
 

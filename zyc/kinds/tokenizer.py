@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from zyc import fields
 from zyc.chats import CHATS, Chat, is_file, unended, unknown
-from zyc.gates import Interval
+from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Fields, FileNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Dataset, Tokenizer
 
@@ -125,6 +125,11 @@ class TokenizerKind(Kind[TokenizerSpec]):
     def place(self, path: str) -> str:
         """`corpus.0.node` and `corpus.0.file` stand at `in/corpus/0`."""
         return path.rsplit(".", 1)[0].replace(".", "/")
+
+    def bounds(self, spec: TokenizerSpec, *, twin: bool = False) -> tuple[Gate, ...]:
+        """Two readers that differ are two tokenizers; `unigram` alone may take the name of a token in a text for the token."""
+        gate = parse(f"parity >= {0.98 if spec.algorithm == 'unigram' else 1}")
+        return (gate,) if gate is not None else ()
 
     def twin(self, spec: TokenizerSpec) -> TokenizerSpec:
         """A small vocabulary is learnt from little text."""

@@ -16,6 +16,7 @@ TYPES = {
     ".txt": "txt", ".text": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".pdf": "pdf",
 }  # fmt: skip
 DOCUMENTS = ("txt", "md", "html", "pdf")
+HEADED = ("jsonl", "json", "csv", "tsv")  # the first row tells what all are like
 _BOUND = re.compile(r"\s*(\S+)\s*(>=|>)\s*(-?[0-9.]+)\s*")
 
 
@@ -92,6 +93,8 @@ class Generate(Fields):
     """Combinations that only the held-out side has: `{slots: [cause, effect], share: 10%}`."""
     side: Literal["both", "train", "test"] = "both"
     """Write both sides, or only what is held out (`test`) or is not (`train`): for an exam beside what is trained on."""
+    copies: fields.Integer | None = Field(None, ge=0)
+    """How many copies each item has, in place of what the grammar says: `0` for an exam."""
     seed: fields.Integer = 0
     """Which items are written."""
 

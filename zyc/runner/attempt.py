@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from zyc import folder
+from zyc import folder, kinds
 from zyc.errors import ZycError, problem
 from zyc.files import Disk, find
 from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
@@ -359,7 +359,9 @@ class Attempt:
         measures = folder.read_measures(self.world, self.home)
         began = self._card["began"]
         assert isinstance(began, int | float)
-        tree = self._tree or self.bench.store.publish(self.home / "out", told=self._announce)
+        tree = self._tree or self.bench.store.publish(
+            self.home / "out", told=self._announce, links=kinds.load(self.task.node.kind).links
+        )
         trace = Trace(
             key=task.key,
             kind=node.kind,

@@ -14,7 +14,7 @@ def tensors(home):
     found = {}
     for path in sorted(Path(home).glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118  (no mapping)
+            for name in sorted(file.keys()):
                 tensor = file.get_tensor(name)
                 finite = not tensor.is_floating_point() or bool(torch.isfinite(tensor.to(torch.float32)).all())
                 found[name] = {"shape": list(tensor.shape), "finite": finite, "file": path.name}

@@ -45,8 +45,8 @@ def is_whole(home):
     return "model.safetensors" in names
 
 
-def take(source, out, *, code=False):
-    """Copy weights and configuration, once they are shown to be whole."""
+def take(source, out, *, code=False, share=False):
+    """Copy weights and configuration, once they are shown to be whole; with `share` no byte of the weights is copied."""
     source, out = Path(source), Path(out)
     shards = weights_of(source)
     for name in shards:
@@ -55,7 +55,7 @@ def take(source, out, *, code=False):
     if code:
         names += sorted(each.name for each in source.glob("*.py"))
     for name in names:
-        place(source / name, out / name)
+        place(source / name, out / name, share=share and name in shards)
 
 
 def weights_of(source):
@@ -92,8 +92,18 @@ def header(path):
     return told
 
 
-def place(source, target):
-    """A file of our own with the same bytes: a disk that can shares them until one of the two is written."""
+def place(source, target, *, share=False):
+    """A file with the same bytes: with `share` the same file under another name, where the disk can do that.
+
+    Otherwise a file of our own; a disk that can lets both have the bytes until one of the two is written.
+    """
+    if share:
+        try:
+            os.link(source.resolve(), target)
+        except OSError:  # another disk, or one without links
+            pass
+        else:
+            return
     with source.open("rb") as read, target.open("wb") as written:
         left = os.fstat(read.fileno()).st_size
         try:

@@ -103,11 +103,16 @@ CODE = {{ spec.trust_remote_code }}  # Python of the model's own
 # what is not in the hub cache yet
 home = hub.fetch({{ need }}, {{ commit }}, folder.patterns(code=CODE), whole=folder.is_whole, token={{ token }})
 {% else %}
+
 home = Path("in/path")
 {% endif %}
 
 # the weights: all of them, and whole
+{% if spec.hub %}
+folder.take(home, "out", code=CODE, share=True)  # nobody ever writes a file of the hub cache again
+{% else %}
 folder.take(home, "out", code=CODE)
+{% endif %}
 
 # the tokenizer, with a template for training beside the published one
 tokenizer_files.adopt(home, "out", code=CODE)
@@ -130,7 +135,7 @@ marked = Path("recipe/own.jinja").read_text()
 marked = chat_templates.marked({{ spec.chat_template }}, begins=first)
 {% endif %}
 tokens = {"controls": {{ controls }}, "end_of_turn": {{ end_of_turn }}}
-tokenizer_files.speak("out", marked, template={% if own %}"own"{% else %}{{ spec.chat_template }}{% endif %}, tokens=tokens)
+tokenizer_files.speak("out", marked, template={{ template }}, tokens=tokens)
 {% endif %}
 
 # what there is now

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import examples
 
-turns = {{ turns }}
 {% if spec.few_shot.node %}
 turns = examples.of_dataset("in/few_shot", most={{ spec.few_shot.most }})
+{% else %}
+turns = {{ turns }}
 {% endif %}
 
 prompt = {

@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 
 import agreement
+{% if not own %}
 import chat_templates
+{% endif %}
 import corpus
 import pieces
 import tokenizer_files
@@ -43,12 +45,12 @@ pieces.of_bytes(text, home, pre={{ pre }}, vocab={{ spec.vocab }}, tokens=TOKENS
 pieces.sentencepiece(
     text,
     home,
-    algorithm={{ spec.algorithm }},
-    vocab={{ spec.vocab }},
-    coverage={{ spec.coverage }},
-    digits={{ spec.digits }},
-    seed={{ spec.seed }},
     tokens=TOKENS,
+    seed={{ spec.seed }},
+    model_type={{ spec.algorithm }},
+    vocab_size={{ spec.vocab }},
+    character_coverage={{ spec.coverage }},
+    split_digits={{ spec.digits }},
 )
 {% endif %}
 pieces.configure(home, form=FORM, tokens=TOKENS)

@@ -18,7 +18,7 @@ CODE = True  # Python of the model's own
 home = hub.fetch("me/model", "1111111111111111111111111111111111111111", folder.patterns(code=CODE), whole=folder.is_whole, token="LETTER_TOKEN")
 
 # the weights: all of them, and whole
-folder.take(home, "out", code=CODE)
+folder.take(home, "out", code=CODE, share=True)  # nobody ever writes a file of the hub cache again
 
 # the tokenizer, with a template for training beside the published one
 tokenizer_files.adopt(home, "out", code=CODE)

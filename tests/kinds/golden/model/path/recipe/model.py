@@ -16,6 +16,7 @@ import rows
 import tokenizer_files
 
 CODE = False  # Python of the model's own
+
 home = Path("in/path")
 
 # the weights: all of them, and whole

@@ -8,7 +8,7 @@ LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 
 
-def sentencepiece(corpus, out, *, algorithm, vocab, coverage, digits, seed, tokens):  # noqa: PLR0913
+def sentencepiece(corpus, out, *, tokens, seed, **settings):
     """Train with sentencepiece; what is set here is what makes transformers and llama.cpp agree."""
     import sentencepiece as spm
 
@@ -16,12 +16,8 @@ def sentencepiece(corpus, out, *, algorithm, vocab, coverage, digits, seed, toke
     spm.SentencePieceTrainer.train(
         input=str(corpus),
         model_prefix=str(out / "tokenizer"),
-        model_type=algorithm,
-        vocab_size=vocab,
         hard_vocab_limit=False,
         byte_fallback=True,
-        character_coverage=coverage,
-        split_digits=digits,
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,
         add_dummy_prefix=False,
@@ -37,9 +33,10 @@ def sentencepiece(corpus, out, *, algorithm, vocab, coverage, digits, seed, toke
         eos_piece=tokens["eos"],
         pad_piece="<pad>",
         control_symbols=tokens["controls"],
+        **settings,
     )
     (out / "tokenizer.vocab").unlink()  # the same pieces for people
-    if algorithm == "unigram":  # transformers has no class that reads these as they are
+    if settings["model_type"] == "unigram":  # transformers has no class that reads these as they are
         _of_unigram(out, tokens)
 
 

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 import agreement
-import chat_templates
 import corpus
 import pieces
 import tokenizer_files

@@ -40,12 +40,12 @@ if not sum(given):
 pieces.sentencepiece(
     text,
     home,
-    algorithm="bpe",
-    vocab=10000,
-    coverage=0.9995,
-    digits=True,
-    seed=3,
     tokens=TOKENS,
+    seed=3,
+    model_type="bpe",
+    vocab_size=10000,
+    character_coverage=0.9995,
+    split_digits=True,
 )
 pieces.configure(home, form=FORM, tokens=TOKENS)
 

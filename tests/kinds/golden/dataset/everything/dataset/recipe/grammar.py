@@ -37,6 +37,8 @@ class Grammar:
         self.slots, self.forms, self.columns = told["slots"], told["forms"], told["columns"]
         self.distinct, self.copies, self.tools = told["distinct"], told["copies"], told["tools"]
         self.asked = asked
+        if self.copies and asked["copies"] is not None:
+            self.copies = {**self.copies, "each": asked["copies"]} if asked["copies"] else None
         self.held = self._held_out() if asked["holdout"] else frozenset()
 
     def records(self):
