@@ -1,6 +1,6 @@
 """What a rendered conversion to GGUF takes against llama.cpp's bare converter, on the same model, written anew each time.
 
-The rendered one also looks for traps first, and at every number last: a second before it starts, whatever the size, and then little.
+The rendered one also looks for traps first, and at every number last: about a second, whatever the size, and then little.
 Both read the model from memory and write to the disk.
 """
 
