@@ -11,9 +11,10 @@
 {% endif %}
 
 import shutil
-from pathlib import Path
 
+{% if method != "reward" %}
 import answers
+{% endif %}
 {% if drawn %}
 import asking
 {% endif %}

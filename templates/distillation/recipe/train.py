@@ -9,7 +9,6 @@
 {% endif %}
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
