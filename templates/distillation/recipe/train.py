@@ -28,13 +28,7 @@ import writing
 from peft import LoraConfig
 {% endif %}
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-{% if quantized %}
-from transformers import BitsAndBytesConfig
-{% endif %}
-{% if spec.train.early_stop %}
-from transformers import EarlyStoppingCallback
-{% endif %}
+from transformers import AutoModelForCausalLM{% if quantized %}, BitsAndBytesConfig{% endif %}{% if spec.train.early_stop %}, EarlyStoppingCallback{% endif %}, set_seed
 {% if responses %}
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
@@ -59,6 +53,9 @@ STEPS = {{ spec.train.steps }}
 TESTS = {{ spec.train.tests }}
 LONGEST = {{ answers.max_tokens }}  # tokens of an answer
 ARGUMENTS = {{ spec.arguments }}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of trl, passed on as they are
+{% endif %}
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -220,7 +217,7 @@ trainer = Trainer(
         report_to=placed.trackers,
         disable_tqdm=True,
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
 {% if crossing %}

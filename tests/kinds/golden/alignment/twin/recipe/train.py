@@ -21,8 +21,7 @@ import watching
 from peft import LoraConfig
 from schedules import schedule
 from transformers import AutoModelForCausalLM as Loader
-from transformers import BitsAndBytesConfig
-from transformers import set_seed
+from transformers import BitsAndBytesConfig, set_seed
 from trl import GRPOConfig as Config
 from trl import GRPOTrainer
 

@@ -18,9 +18,7 @@ import watching
 import writing
 from peft import LoraConfig
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-from transformers import BitsAndBytesConfig
-from transformers import EarlyStoppingCallback
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, EarlyStoppingCallback, set_seed
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
 
@@ -35,6 +33,7 @@ STEPS = None
 TESTS = 4
 LONGEST = 64  # tokens of an answer
 ARGUMENTS = {}
+ENGINE = {"neftune_noise_alpha": 5}  # settings of trl, passed on as they are
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -116,7 +115,7 @@ trainer = Trainer(
         use_cpu=placed.device == "cpu",
         report_to=placed.trackers,
         disable_tqdm=True,
-        **{"neftune_noise_alpha": 5},
+        **ENGINE,
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),
     eval_dataset=test.select_columns(["input_ids", "labels"]) if test else None,
