@@ -274,10 +274,16 @@ def test_every_form_is_told_by_its_columns(workshop):
 
 def test_languages_are_measured(workshop):
     """Rows of other languages go, and the rest is counted by language."""
-    texts = ["La liberté est un long chemin.", "Freedom is a long way to go.", "La raison gouverne le monde.", "Die Freiheit ist weit."]
+    texts = [
+        "La liberté est un long chemin.",
+        "Freedom is a long way to go.",
+        "La raison gouverne le monde.",
+        "Die Freiheit ist weit.",
+    ]
     jsonl(workshop, "data/texts.jsonl", [{"text": text} for text in texts])
-    clean = "clean: [language: {keep: [fr, en], among: [fr, en, de]}], gates: [language.fr = 2, language.en = 1, dropped.language = 1]"
-    workshop.spec(f"datasets: {{my-texts: {{from: data/texts.jsonl, {clean}}}}}")
+    clean = "clean: [language: {keep: [fr, en], among: [fr, en, de]}]"
+    gates = "gates: [language.fr = 2, language.en = 1, dropped.language = 1]"
+    workshop.spec(f"datasets: {{my-texts: {{from: data/texts.jsonl, {clean}, {gates}}}}}")
     build(workshop)
 
 
