@@ -182,7 +182,8 @@ def one(name: str, step: Path, scratch: Path, kind: str, fields: dict[str, Any],
     for place, target in places.items():
         (folder / "in" / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / "in" / place).symlink_to((scratch / target).absolute())
-    environ = {**os.environ, "TMPDIR": str(scratch)}
+    own = Path(sys.executable).parent  # scripts call `python`
+    environ = {**os.environ, "TMPDIR": str(scratch), "PATH": f"{own}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", "run.sh"], cwd=folder, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stdout[-1500:], done.stderr[-2500:], sep="\n")

@@ -148,3 +148,12 @@ def test_a_run_that_noted_nothing_has_no_report(tmp_path):
     """There is no empty page."""
     assert run(tmp_path).returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_of_empty_lines_takes_no_room():
+    """What a poor model says in blanks is shown as nothing, and long texts lose their middle."""
+    rows = [{"prompt": "p", "wanted": "w", "before": " \n\n\n ", "after": "a\n\n \n\n\nb"}]
+    page = training_report.page(noted(4), rows, {})
+    assert "<span class=none>nothing</span>" in page
+    assert ">a\n\nb</td>" in page
+    assert len(training_report.shortened("x" * 10_000)) < 600

@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 from desk import Desk
 
-from zyc import arch, catalogue
+from zyc import arch, catalogue, kinds
 from zyc.arch import answering, gguf, training
 from zyc.catalogue import devices
 from zyc.doctor import findings_of_card
+from zyc.kind import Case
+from zyc.types import Adapter, values_of
 
 MISTRAL = catalogue.model("mistralai/Mistral-7B-Instruct-v0.3")
 SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
@@ -97,6 +99,8 @@ def test_the_table_has_a_column_for_each_device(philo):
     assert "no GPU" in lines["philo-lora"]
     assert "min fp16" in lines["philo-lora"]
     assert "≈ $" in said.out
+    assert "offline" in said.lines[0]
+    assert "next   zyc render philo-lora --as notebook" in said.out
     assert "A100 40" not in philo.zyc("plan", "specs/philo-free.yml", COLUMNS="80").lines[2]  # devices give way first
 
 
@@ -212,6 +216,53 @@ def test_a_research_licence_refuses_commerce(tmp_path):
         )
         said = desk.zyc("plan")
         assert (size, said.code) == (size, code), said.text
+
+
+# --- what cannot be, told before anything is spent ---
+
+
+@pytest.mark.parametrize(
+    ("change", "says", "help_"),
+    [
+        ("context=65536", "the base sees 32,768 tokens, not 65,536", "`context: 32768`"),
+        ("lora.targets=[q_porj]", "a mistral has no layer `q_porj`", "did you mean `q_proj`?"),
+        ("lora.rank=4096", "a rank of 4096 is more than the smallest layer has (1024)", "`rank: 256` is plenty"),
+        ("base=schemes", "takes a model", ""),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_next_step(philo, change, says, help_):
+    """Contexts, targets, ranks and types are held against facts."""
+    said = philo.zyc("plan", "--set", f"philo-lora.{change}")
+    assert said.code == 2
+    assert says in said.text, said.text
+    assert help_ in said.text
+
+
+def test_data_of_the_wrong_type_is_refused(tmp_path):
+    """Preferences are for alignments, and the message says so."""
+    desk = Desk(tmp_path, environ={"HF_HUB_OFFLINE": "1"})
+    desk.write("specs/data/likes.jsonl", '{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    desk.spec(
+        "models: {base: Qwen/Qwen2.5-0.5B-Instruct}\n"
+        "datasets: {likes: {from: specs/data/likes.jsonl, format: preference}}\n"
+        "finetunes: {tuned: {base: base, data: likes}}\n"
+    )
+    said = desk.zyc("plan")
+    assert said.code == 2
+    assert "the dataset holds preference; a finetune takes" in said.text
+    assert "`method: dpo`" in said.text
+
+
+def test_an_adapter_is_fused_into_its_own_base_only():
+    """A base of another shape is refused by the fact that differs."""
+    fused = kinds.load("fused")
+    adapter = Adapter(base=values_of(MISTRAL), method="lora", rank=8, parameters=1, dtype="fp32")
+    other = catalogue.model("meta-llama/Llama-3.2-3B")
+    spec = fused.Spec.model_construct(source=None, base=None, gates=(), twin=(), tags=(), about="")
+    wrong = list(fused.check(Case(spec, {"source": adapter, "base": other})))
+    assert [each.field for each in wrong] == ["base"]
+    assert "the adapter was trained on a base whose family is mistral; this one's is llama" in wrong[0].says
+    assert list(fused.check(Case(spec, {"source": adapter, "base": MISTRAL}))) == []
 
 
 # --- Qwen 14B on an A10G ---

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from zyc import arch, fields
+from zyc.errors import nearest
 from zyc.kind import Fields, Objection
 from zyc.types import Adapter, Model, values_of
 
@@ -86,12 +87,17 @@ def adapter_objections(base: Model, lora: Lora, method: str, field: str = "metho
             yield Objection(
                 f"lora.targets.{at}", "trl trains no adapter on `lm_head`", "`modules_to_save: lm_head` trains it whole"
             )
+        elif target == "embed_tokens" and base.tied:
+            says = "the embedding is the output of this base too, and an adapter would change one of the two"
+            yield Objection(f"lora.targets.{at}", says, "`modules_to_save: embed_tokens` trains both as one")
         elif target in WORDS:
             if len(lora.targets) > 1:
                 yield Objection(f"lora.targets.{at}", f"`{target}` stands for several layers by itself", "write it alone")
         elif known and target not in (*known, "embed_tokens"):
             says = f"a {base.family} has no layer `{target}` that an adapter could change"
-            yield Objection(f"lora.targets.{at}", says, f"it has {', '.join(sorted(known))}")
+            close = nearest(target, known)
+            it_has = f"it has {', '.join(sorted(known))}"
+            yield Objection(f"lora.targets.{at}", says, f"did you mean `{close}`? {it_has}" if close else it_has)
     least = min((min(each.into, each.out) for each in arch.targeted(base, _meant(lora.targets))), default=lora.rank)
     if lora.rank > least:
         says = f"a rank of {lora.rank} is more than the smallest layer has ({least})"

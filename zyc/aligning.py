@@ -106,6 +106,29 @@ LOSSES = WithJsonSchema(
 )
 
 
+def read_rewards(value: object) -> object:
+    """`judge`, `[judge, specs/data/reward.py]`, `{judge: 0.5, specs/data/reward.py: 1}`, or a list of mappings."""
+    if isinstance(value, dict) and not {"node", "file"} & {*value}:
+        value = fields.read_named("weight")(value)
+    rows = [each if isinstance(each, dict | Reward) else {"node": each} for each in _listed(value)]
+    return [_at_its_place(row) if isinstance(row, dict) else row for row in rows]
+
+
+def _at_its_place(row: dict[str, object]) -> dict[str, object]:
+    name = row.get("node")
+    if isinstance(name, str) and name.endswith(".py"):
+        return {**{key: each for key, each in row.items() if key != "node"}, "file": name}
+    return row
+
+
+REWARDS = WithJsonSchema(
+    {
+        "description": "Scorers by name and Python files by path; a mapping gives each its weight.",
+        "anyOf": [{"type": "string"}, {"type": "array"}, {"type": "object"}],
+    }
+)
+
+
 class Reward(Fields):
     """What an answer is worth: a scorer's number, or a function of yours."""
 

@@ -196,7 +196,7 @@ WORDING: dict[str, Says] = {
     ),
     "cannot-here": Says(
         "`{node}` cannot run on this machine: {lacks}",
-        "run it elsewhere, correct its `placement`, or build the rest with `--partial`",
+        "run it elsewhere (`zyc render {node} --as notebook`), correct its `placement`, or build the rest with `--partial`",
     ),
     "no-device-here": Says("`{node}` cannot run on this machine: {lacks}", "{remedies}; `--partial` builds the rest"),
     "plan-moved": Says("`{node}` {what}", "look again: `zyc plan --out FILE`, then `zyc build --plan FILE`"),
@@ -228,7 +228,7 @@ WORDING: dict[str, Says] = {
         "`{node}` cannot be carried away before {inputs} built: its key and its inputs are not known", "`zyc build {names}`"
     ),
     "face-unpinned": Says("`{node}` fetches what has no pin in zyc.lock yet", "`zyc lock`, then render it again"),
-    "face-one-node": Says("`--as {face}` is the face of one node; `{text}` names {count}", "name one of them: {hint}"),
+    "face-one-node": Says("`--as {face}` is the face of one node, and the call means {count}", "{hint}"),
     "face-copies": Says(
         "`--as {face}` and `--copy` say different things", "leave `--copy` out: what has to be carried is packed"
     ),
@@ -264,7 +264,6 @@ WORDING: dict[str, Says] = {
         "`{file}` looks like a file of no tool that zyc reads", "say which one it is: `--from` with one of {tools}"
     ),
     "key-refused": Says("`{key}` of {tool}: {why}", "{help}"),
-    "key-missing": Says("`{key}`: {why}", "{help}"),
     "spec-there": Says("`{path}` is there already", "`--force` replaces it; `-o` or `--name` writes another one"),
     # --- store and machine ---
     "disk-full": Says("no space left for `{path}`: {reason}", "free some space and build again: nothing half-written is kept"),

@@ -22,6 +22,7 @@ from zyc.source.reading import Reading
 from zyc.world import Stat, World
 
 TEXT_LIMIT = 8_000_000
+HEAD_BYTES = 64_000  # of a file, for whoever wants to know what it holds
 T = TypeVar("T")
 
 _RACY = 100_000_000  # ns: a file that changed this shortly before it was read may change again and look the same
@@ -47,6 +48,9 @@ class Files(Protocol):
 
     def lines(self, path: str) -> int | None:
         """How many lines of a file hold something; None when that is not known."""
+
+    def head(self, path: str, most: int) -> bytes:
+        """The first bytes of a file."""
 
     def runs(self, path: str) -> bool:
         """Whether the file may be run as a program."""
@@ -117,6 +121,11 @@ class Disk:
             if still and max(seen.mtime_ns, seen.ctime_ns) + _granularity(seen) < began * 1e9:
                 self._kept.keep(what, question, known)
         return known
+
+    def head(self, path: str, most: int) -> bytes:
+        """The first bytes of a file: to look at them is not to read it."""
+        self._file(path)
+        return self.world.piece(self.root / path, start=0, most=most)
 
     def runs(self, path: str) -> bool:
         """Whether the file may be run as a program."""
@@ -213,7 +222,7 @@ def read_profile(files: Files, name: str) -> tuple[str, bytes]:
     return path, source.text
 
 
-def find(files: Files, path: str, *, text: bool, data: bool = False, lines: bool = False) -> Found | Missing:
+def find(files: Files, path: str, *, text: bool, data: bool = False, lines: bool = False, head: bool = False) -> Found | Missing:
     """A file, folder or glob of the user's."""
     found = _find(files, path, text=text)
     if isinstance(found, Missing):
@@ -230,6 +239,9 @@ def find(files: Files, path: str, *, text: bool, data: bool = False, lines: bool
         counts = [files.lines(name) for name in names]
         known = [each for each in counts if each is not None]
         found = replace(found, lines=sum(known) if len(known) == len(counts) else None)
+    if head:
+        first = next((name for name, _ in found.files), path)
+        found = replace(found, head=files.head(first, HEAD_BYTES).decode("utf-8", "ignore"))
     return found
 
 

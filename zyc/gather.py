@@ -43,11 +43,12 @@ def gather(  # noqa: PLR0913  (what a plan needs comes from many places)
     texts = {need.path for need in needs if isinstance(need, FileNeed) and need.text}
     data = {need.path for need in needs if isinstance(need, FileNeed) and need.data}
     lines = {need.path for need in needs if isinstance(need, FileNeed) and need.lines}
+    heads = {need.path for need in needs if isinstance(need, FileNeed) and need.head}
     found: dict[str, Found] = {}
     missing: dict[str, Missing] = {}
     wanted_at_all = {need.path for need in needs if isinstance(need, FileNeed) and not need.optional}
     for path in dict.fromkeys(need.path for need in needs if isinstance(need, FileNeed)):
-        told = find(files, path, text=path in texts, data=path in data, lines=path in lines)
+        told = find(files, path, text=path in texts, data=path in data, lines=path in lines, head=path in heads)
         if isinstance(told, Found):
             found[path] = told
         elif path in wanted_at_all or told.code != "missing-input":

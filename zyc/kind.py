@@ -70,6 +70,7 @@ class Found:
     text: str | None = None
     data: object = None  # what its YAML holds: mappings, lists and scalars that keep their text
     lines: int | None = None  # that are not empty, of all files
+    head: str = ""  # how the first file begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class FileNeed:
     text: bool = False  # its content, which is then for the recipe to hold: it stands in no `in/`
     data: bool = False  # what is in it, as YAML; together with `text`
     lines: bool = False  # how many lines it has
+    head: bool = False  # how it begins
     optional: bool = False  # one that is not there is no problem
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from zyc.world import AnyPath, World
 
 _PIECE = 1 << 20
 _LONGEST_HEADER = 1 << 24  # bytes: a name that is longer is none
+_LONGEST_PATH, _LONGEST_NAME = 4_000, 255
 _MOST_MEMBERS = 1_000_000
 _BLOCK = 512
 
@@ -161,15 +163,9 @@ class Parcel:
     def _look(self, size: int, allowed: frozenset[str]) -> None:
         places: dict[str, str] = {}
         for each in self.members:
-            parts = each.name.split("/")
-            if each.name.startswith("/") or {"", ".", ".."} & {*parts} or "\0" in each.name:
-                self._refuse(f"`{each.name}` leads out of it")
-            if parts[0] not in allowed:
-                self._refuse(f"no step makes `{each.name}`")
+            self._look_at(each, allowed)
             if each.name in places and not places[each.name] == each.kind == "folder":
                 self._refuse(f"it holds `{each.name}` twice")
-            if each.kind == "link" and (parts[0] != "out" or not stays_inside(each.name.removeprefix("out/"), each.target)):
-                self._refuse(f"the link `{each.name}` leads out of the result, to `{each.target}`")
             if each.start + each.size > size:
                 self._refuse(f"it ends within `{each.name}`: bring it here again")
             places[each.name] = each.kind
@@ -179,6 +175,19 @@ class Parcel:
                 above = above.rpartition("/")[0]
                 if places.get(above, "folder") != "folder":
                     self._refuse(f"`{name}` stands below `{above}`, which is no folder")
+
+    def _look_at(self, each: Member, allowed: frozenset[str]) -> None:
+        """One path by itself: where it stands, and where it leads."""
+        parts = each.name.split("/")
+        if each.name.startswith("/") or {"", ".", ".."} & {*parts} or "\0" in each.name:
+            self._refuse(f"`{each.name}` leads out of it")
+        if len(each.name) > _LONGEST_PATH or any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+            self._refuse(f"the name `{each.name[:60]}…` is too long")
+        if parts[0] not in allowed:
+            self._refuse(f"no step makes `{each.name}`")
+        inside = parts[0] == "out" and len(parts) > 1
+        if each.kind == "link" and not (inside and stays_inside(each.name.removeprefix("out/"), each.target)):
+            self._refuse(f"the link `{each.name}` leads out of the result, to `{each.target}`")
 
     def _refuse(self, reason: str) -> None:
         raise ZycError(problem("adopt-unreadable", file=self.shown, reason=reason))

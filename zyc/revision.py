@@ -89,6 +89,10 @@ class Revision:
             return self.disk.lines(path)
         return sum(map(bool, self.read(path).replace(b"\r", b"").split(b"\n")))
 
+    def head(self, path: str, most: int) -> bytes:
+        """The first bytes of a file."""
+        return self.read(path)[:most] if path in self._blobs else self.disk.head(path, most)
+
     def runs(self, path: str) -> bool:
         """Whether the file may be run as a program."""
         return path in self._programs if path in self._blobs else self.disk.runs(path)

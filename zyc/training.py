@@ -67,7 +67,7 @@ class TrainingPlacement(Placement):
     compile: fields.Flag = False
     """Compile the model first: faster on long runs with rows of one length."""
     checkpoint_every: fields.Integer | None = Field(None, ge=1)
-    """Steps from one checkpoint to the next; a twentieth of the run when not given."""
+    """Steps from one checkpoint to the next; when not given, twenty in a run, unless less than half a minute would be lost."""
     workers: fields.Integer = Field(0, ge=0, le=256)
     """Processes that prepare batches beside the one that trains."""
     trackers: Trackers = Trackers()
@@ -114,6 +114,13 @@ class Train(Fields):
     """How often the test loss is measured, the last time after the last step."""
     early_stop: EarlyStop | None = None
     """Stop before the last step when the test loss falls no further."""
+
+
+# what a twin changes of it: one process on the CPU, and nothing that only long runs need
+TWIN_PLACE: Mapping[str, object] = {
+    "gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa", "workers": 0,
+    "activation_checkpointing": False, "checkpoint_every": None, "trackers": Trackers(),
+}  # fmt: skip
 
 
 # --- settings that pass through to the engine ---

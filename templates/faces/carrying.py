@@ -164,9 +164,10 @@ def bring():
     for each in told["inputs"]:
         if each["how"] == "made here":
             trees[each["place"]] = made_here(each)
+            remember(trees=trees)
         link(Path("in", each["place"]), Path("files", each["place"]) if each["how"] == "file" else place_of(tree_of(each)))
         print(f"in/{each['place']}  {each['how']}")
-    remember(trees=trees, began=time.time(), stamps=stamps(told))
+    remember(began=time.time(), stamps=stamps(told))
 
 
 def check_variables(variables):
@@ -324,9 +325,8 @@ def show(child, log):
                 log.write(chunk)
                 sys.stdout.write(("\r\033[K" if bar else "") + chunk.decode("utf-8", "replace"))
                 bar = ""
-            else:
-                bar = told_bar()
-                sys.stdout.write(f"\r\033[K{bar}" if bar else "")
+            elif bar != (bar := told_bar()):
+                sys.stdout.write(f"\r\033[K{bar}")
             sys.stdout.flush()
 
 
@@ -395,7 +395,7 @@ def add_text(tar, name, text):
 
 def account(told, seen):
     """What was made of what, where, and how long it took."""
-    known = {f"in/{place}": tree for place, tree in seen["trees"].items()}
+    known = {f"in/{place}": tree for place, tree in seen.get("trees", {}).items()}
     manifest = [[label, digest or known[label]] for label, digest in told["manifest"]]
     key = hashlib.sha256("".join(f"{label}\t{digest}\n" for label, digest in manifest).encode()).hexdigest()
     measures = Path("measures.json")

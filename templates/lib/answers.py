@@ -13,7 +13,7 @@ def questions(rows, encoder):
     told = []
     for row in rows.select(range(min(MOST, len(rows)))) if rows is not None else ():
         if row.get("messages") is not None:
-            messages = [{name: value for name, value in each.items() if value is not None} for each in row["messages"]]
+            messages = row["messages"]
             last = max((at for at, each in enumerate(messages) if each["role"] == "assistant"), default=0)
             if last:
                 told.append((encoder.prompt(messages[:last]), messages[last].get("content") or ""))
@@ -38,7 +38,8 @@ def answered(model, tokenizer, asked):
 
     model_was_training, told = model.training, []
     model.eval()
-    with torch.no_grad():
+    half = next((each.dtype for each in model.parameters() if each.dtype in (torch.bfloat16, torch.float16)), None)
+    with torch.no_grad(), torch.autocast(model.device.type, dtype=half or torch.bfloat16, enabled=half is not None):
         for prompt, _ in asked:
             ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids.to(model.device)
             made = model.generate(

@@ -8,6 +8,7 @@ from pathlib import Path
 STATE = Path("state")
 MARK = "whole.json"  # written last: names every file of a checkpoint and its size
 KEPT = 2
+WORTH = 30.0  # seconds of work that a checkpoint is worth keeping for, when nobody says how often
 
 
 def step_of(path):

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-SHARDED = ("fsdp2", "zero2", "zero3")
 RANKED = ("NODE_RANK", "SLURM_NODEID")
 PACKAGES = {"wandb": "wandb", "mlflow": "mlflow", "tensorboard": "tensorboard", "trackio": "trackio"}
 
@@ -54,10 +53,10 @@ def command(script, settings, there, environ):
             )
         places += ["--node-rank", rank, "--master-addr", environ["MASTER_ADDR"]]
         places += ["--master-port", environ.get("MASTER_PORT", "29500")]
-    given["ZYC_SHARDING"] = sharding
-    if sharding not in SHARDED:
+    shared_by = Path("placement", f"{sharding}.yml")  # where accelerate is to share the model; else the script does so itself
+    if not shared_by.exists():
         return [sys.executable, "-m", "torch.distributed.run", *places, script], given
-    words = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", f"placement/{sharding}.yml"]
+    words = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(shared_by)]
     words += ["--num_processes", str(nodes * each), "--num_machines", str(nodes)]
     if nodes > 1:
         words += ["--machine_rank", places[5], "--main_process_ip", places[7], "--main_process_port", places[9]]

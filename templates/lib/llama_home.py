@@ -141,8 +141,8 @@ def build(version: str = VERSION, tell: Tell = print) -> Path:
     with _lock(f"build-{folder.name}", tell) as lock:
         if folder.is_dir():
             return folder
-        # a build that was cut short goes on where it was
-        work = home() / f".building-{folder.name}"
+        # one that was cut short goes on where it was, if it is made by the same program
+        work = home() / f".building-{folder.name}-{_maker()}"
         work.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         _compile(tree, work, lock, tell)
@@ -270,7 +270,7 @@ def _unpack(package: Path, folder: Path) -> None:
 def _compile(tree: Path, work: Path, lock: int, tell: Tell) -> None:
     """Configure and compile, saying how far it is; the whole output is kept until it has worked."""
     log = work / "build.log"
-    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+    generator = ["-G", "Ninja"] if _maker() == "ninja" else []
     tell(f"llama.cpp: building it once for this machine, about {max(1, round(SECONDS / _cores() / 60))} min")
     with log.open("w") as kept:
         _run(["cmake", *generator, "-S", str(tree), "-B", str(work), *OPTIONS], kept, lock, tell)
@@ -303,6 +303,10 @@ def _collect(made: Path, folder: Path) -> None:
     missing = [each for each in TOOLS if not (folder / each).is_file()]
     if missing:
         raise Unavailable(f"the build of llama.cpp made no {', '.join(missing)}", f"remove {made.parent} and try again")
+
+
+def _maker() -> str:
+    return "ninja" if shutil.which("ninja") else "make"
 
 
 def _cores() -> int:

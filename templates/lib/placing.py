@@ -3,7 +3,7 @@
 import json
 import os
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import telling
@@ -30,10 +30,27 @@ class Placed:
         """Whether this process writes what there is to write."""
         return self.rank == 0
 
+    def fitting(self, longest):
+        """The same, with pieces for rows that are no longer than so many tokens, unless the spec says how large they are."""
+        given = self.settings.get("micro_batch")
+        micro, accumulation = pieces(self.batch, longest, world=self.world, device=self.device, micro_batch=given)
+        return replace(self, micro_batch=micro, accumulation=accumulation)
+
     @property
     def trackers(self):
         """Those that the spec names, as transformers knows them."""
         return [name for name, told in sorted((self.settings.get("trackers") or {}).items()) if told and self.first] or "none"
+
+    @property
+    def sharded(self):
+        """Whether each process holds only a part of the model: then it answers only when every process asks."""
+        return self.world > 1 and self.settings.get("sharding") not in ("none", "ddp", None)
+
+    def for_rows(self, longest):
+        """The same batch, cut for rows that are at most so long."""
+        given = self.settings.get("micro_batch")
+        micro, accumulation = pieces(self.batch, longest, world=self.world, device=self.device, micro_batch=given)
+        return replace(self, micro_batch=micro, accumulation=accumulation)
 
     def computes(self, precision):
         """What it computes in: what the spec says, but for a CPU that would only imitate bf16, some fifty times slower."""

@@ -3,6 +3,7 @@
 import html
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -260,7 +261,8 @@ def row_of(each):
 
 
 def shortened(text, most=600):
-    """A text without its middle where it is long."""
+    """A text without its middle where it is long, and without lines in which there is nothing."""
+    text = re.sub(r"\s*\n\s*\n\s*", "\n\n", text.strip())
     return text if len(text) <= most else f"{text[: most // 3]} […] {text[-most // 2 :]}"
 
 

@@ -1,5 +1,6 @@
 """What stands beside transformers' Trainer: events, history, checkpoints that are whole, a stop on NaN or when asked."""
 
+import time
 from pathlib import Path
 
 import failing
@@ -29,6 +30,7 @@ class Watch(TrainerCallback):
         self.tokens = 0
         self.every = self.lines = 1
         self.stopping = False
+        self.kept_at = 0.0
         self.best = False  # whether the step with the lowest test loss is kept, not the last one
 
     # --- the run ---
@@ -40,6 +42,7 @@ class Watch(TrainerCallback):
         self.pace = telling.Pace(state.max_steps, state.global_step)
         self.every = self.checkpoint_every or max(1, -(-state.max_steps // CHECKPOINTS))
         self.every += -self.every % self.unit
+        self.kept_at = time.monotonic()
         self.lines = max(1, state.max_steps // telling.LINES)
 
     def on_step_end(self, args, state, control, **_):
@@ -48,7 +51,7 @@ class Watch(TrainerCallback):
         if (world == 1 or step % AGREE_EVERY == 0) and self.asked.agreed(world):
             self.stopping = True
             self.due = True
-        if step % self.every == 0 and step < state.max_steps:
+        if step % self.every == 0 and step < state.max_steps and (self.checkpoint_every or world > 1 or self.is_time()):
             self.due = True
         if self.due and step % self.unit == 0 and not (step >= state.max_steps and not self.stopping):
             control.should_save = True
@@ -65,9 +68,14 @@ class Watch(TrainerCallback):
             keeping.prune([state.best_model_checkpoint] if state.best_model_checkpoint else (), path.parent)
         self.barrier()
         self.pace.pause()
+        self.kept_at = time.monotonic()
         if self.stopping:
             raise failing.Interrupted
         return control
+
+    def is_time(self):
+        """Whether there is enough to lose, where nobody says how often to keep a checkpoint."""
+        return time.monotonic() - self.kept_at > keeping.WORTH
 
     def barrier(self):
         """Every process has written its part."""

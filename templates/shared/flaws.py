@@ -12,6 +12,7 @@ class Unusable(Exception):
 
     def __init__(self, place, says, step):
         super().__init__(f"{place}: {says}\n  {step}")
+        self.place, self.says, self.step = place, says, step
 
 
 class Bad(ValueError):

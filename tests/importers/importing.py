@@ -55,8 +55,8 @@ class Told:
         return {row.key: row.why for row in self.made.rows if row.fate is Fate.NOTHING}
 
 
-def told(text: str, tool: str = "", *, gpus: int | None = None, steps: int = 0, files: dict[str, str] | None = None) -> Told:
-    """Read a file; `files` are those beside it."""
+def told(text, tool="", *, gpus=None, steps=0, template="", files=None):
+    """Read a file; `files` are the texts of those beside it."""
     there = {name: inner.encode() for name, inner in (files or {}).items()}
-    asked = Asked("run", gpus, steps, there.get)
+    asked = Asked("run", gpus, steps, template, there.get)
     return Told(read(dedent(text).encode(), "run.yml", tool=tool, asked=asked))

@@ -4,7 +4,7 @@ import pytest
 from importers.importing import told
 
 LORA = """
-base_model: meta-llama/Llama-3.2-1B
+base_model: meta-llama/Llama-3.2-1B-Instruct
 datasets:
   - path: data/answers.jsonl
     type: alpaca
@@ -41,11 +41,11 @@ def test_a_usual_file_becomes_a_model_a_dataset_and_a_finetune():
     """Base, data, adapter, length, batch, pace and place are where a spec has them."""
     seen = axolotl()
     assert seen.refused == {}
-    assert seen["models.llama-3-2-1b.hub"] == "meta-llama/Llama-3.2-1B"
+    assert seen["models.llama-3-2-1b-instruct.hub"] == "meta-llama/Llama-3.2-1B-Instruct"
     assert seen["datasets.answers.format"] == "alpaca"
     assert seen["datasets.answers.split"] == {"test": "10%", "seed": "42"}
     run = seen["finetunes.run"]
-    assert (run["base"], run["data"], run["method"], run["context"]) == ("llama-3-2-1b", "answers", "lora", "2048")
+    assert (run["base"], run["data"], run["method"], run["context"]) == ("llama-3-2-1b-instruct", "answers", "lora", "2048")
     assert run["lora"] == {"rank": "16", "alpha": "32", "dropout": "0.05", "targets": ["q_proj", "v_proj"]}
     assert (run["packing"], run["loss_on"]) == ("true", "assistant")
     assert run["train"]["learning_rate"] == "2e-4"
@@ -179,6 +179,17 @@ def test_texts_are_learned_whole():
     seen = axolotl("datasets: [{path: b.jsonl, type: completion}]", without=["datasets", "- path", "type"])
     assert seen["finetunes.run.loss_on"] == "all"
     assert axolotl("train_on_inputs: true")["finetunes.run.loss_on"] == "all"
+
+
+def test_a_slice_of_a_split_is_a_number_of_rows_or_refused():
+    """So many rows are a cap; a share of them cannot be said."""
+    cut, whole = "{{path: a/b, type: alpaca, split: '{}'}}", ["datasets", "- path", "type"]
+    seen = axolotl(f"datasets: [{cut.format('train[:500]')}]", without=whole)
+    assert seen["datasets.b"]["cap"] == "500"
+    assert "datasets.b.part" not in seen
+    assert axolotl(f"datasets: [{cut.format('test[:500]')}]", without=whole)["datasets.b.part"] == "test"
+    for part in ("train[:10%]", "train[5:]", "train+test"):
+        assert "datasets[0].split" in axolotl(f"datasets: [{cut.format(part)}]", without=whole).refused
 
 
 @pytest.mark.parametrize(
@@ -388,10 +399,40 @@ def test_plugins_are_known_by_name():
     assert axolotl("plugins: [mine.OwnPlugin]").refused["plugins"] == "zyc knows nothing of `mine.OwnPlugin`"
 
 
+@pytest.mark.parametrize(("word", "ours"), [("llama3", "llama3"), ("qwen_25", "qwen"), ("phi_35", "phi3.5")])
+def test_a_template_that_zyc_knows_is_the_models(word, ours):
+    """A template by name is one of the model; the tokenizer's own needs no word."""
+    assert axolotl(f"chat_template: {word}")["models.llama-3-2-1b-instruct.chat_template"] == ours
+    assert "models.llama-3-2-1b-instruct.chat_template" not in axolotl("chat_template: tokenizer_default")
+
+
+def test_a_template_of_ones_own_is_a_file_with_an_end():
+    """A Jinja file needs the token that ends a turn; one that stands in the file is refused."""
+    more = "chat_template: jinja\nchat_template_jinja: own.jinja\neot_tokens: ['<|end|>']"
+    seen = axolotl(more, files={"own.jinja": "{{ messages }}"})
+    assert seen["models.llama-3-2-1b-instruct"]["chat_template"] == "own.jinja"
+    assert seen["models.llama-3-2-1b-instruct"]["end_of_turn"] == "<|end|>"
+    assert "chat_template_jinja" in axolotl(more).refused
+
+
+def test_a_public_model_without_a_template_is_asked_for_one():
+    """Chats cannot be written for a model whose makers have published no template; the help names one that fits."""
+    bare = "base_model: mistralai/Mistral-7B-v0.1"
+    row = axolotl(bare, without=["base_model"]).row("base_model")
+    assert (row.why, row.help) == ("it has no chat template, and the rows are chats", "say one: `--chat-template mistral`")
+    seen = axolotl(bare, without=["base_model"], template="mistral")
+    assert seen.refused == {}
+    assert seen["models.mistral-7b-v0-1.chat_template"] == "mistral"
+    texts = axolotl(
+        f"{bare}\ndatasets: [{{path: b.jsonl, type: completion}}]", without=["base_model", "datasets", "- path", "type"]
+    )
+    assert texts.refused == {}
+
+
 def test_tokens_are_added_to_the_model():
     """New tokens belong to the model; the tokenizer's own stay as they are."""
     seen = axolotl("tokens: ['<|a|>']\nspecial_tokens: {pad_token: '<pad>', additional_special_tokens: ['<|b|>']}")
-    assert seen["models.llama-3-2-1b.add_tokens"] == ["<|a|>", "<|b|>"]
+    assert seen["models.llama-3-2-1b-instruct.add_tokens"] == ["<|a|>", "<|b|>"]
     assert seen.without_effect["special_tokens.pad_token"] == "padding is masked"
 
 

@@ -8,7 +8,7 @@ from importers.importing import told
 from zyc.aligning import OWNED as NO_SETTINGS
 from zyc.aligning import WAYS
 from zyc.engines import OWNED, SETTINGS
-from zyc.importers import TOOLS, axolotl, llamafactory, reader_of
+from zyc.importers import TOOLS, axolotl_alignment, llamafactory, reader_of
 from zyc.importers.draft import has_field
 from zyc.importers.rules import Verdict
 
@@ -53,7 +53,7 @@ def test_a_rule_leads_to_a_field(tool):
             assert name not in OWNED, key
 
 
-@pytest.mark.parametrize("names", [axolotl._ENGINE, llamafactory._ENGINE], ids=["axolotl", "llamafactory"])
+@pytest.mark.parametrize("names", [axolotl_alignment.ENGINE, llamafactory.ENGINE], ids=["axolotl", "llamafactory"])
 def test_settings_of_a_method_are_settings_of_its_engine(names):
     """What an alignment passes through is a setting of that method's engine, and no field of zyc's."""
     for method, settings in names.items():

@@ -8,6 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from zyc.errors import ZycError
+
 pytestmark = pytest.mark.slow  # each builds for real
 
 
@@ -90,6 +92,23 @@ datasets:
     origins = Counter(row["origin"] for row in [*train, *test])
     assert {*origins.values()} == {4}
     assert not {row["origin"] for row in train} & {row["origin"] for row in test}
+
+
+def test_an_exam_and_what_is_trained_on_share_a_grammar(workshop):
+    """Two datasets of one grammar and one hold-out never ask about the same combination; an exam has no copies."""
+    grammar(workshop, "philo")
+    asked = "grammar: data/philo.grammar.yml, holdout: {slots: [cause, effect], share: 20%}, balance: {philosopher: even}"
+    workshop.spec(f"""
+datasets:
+  my-exam: {{generate: {{{asked}, count: 60, side: test, copies: 0, seed: 5}}}}
+  my-chats: {{generate: {{{asked}, count: 240, side: train, seed: 7}}, clean: [decontaminate: my-exam], gates: [rows = 240]}}
+""")
+    build(workshop)
+    exam, chats = rows_of(workshop, "my-exam"), rows_of(workshop, "my-chats")
+    pairs = [{tuple(row["messages"][2]["content"].split(" : ")[1].split()[1::2]) for row in side} for side in (exam, chats)]
+    assert not pairs[0] & pairs[1]
+    assert Counter(row["philosopher"] for row in exam) == {"spinoza": 20, "bergson": 20, "kant": 20}
+    assert len({row["origin"] for row in exam}) == 60
 
 
 def test_a_grammar_writes_calls(workshop):
@@ -212,15 +231,26 @@ datasets:
 
 
 FORMS = {
-    "sharegpt": ({"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, "messages", 3),
+    "sharegpt": (
+        {"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+        "messages",
+        3,
+    ),
     "alpaca": ({"instruction": "do", "input": "this", "output": "done", "system": "s"}, "messages", 3),
     "preference": ({"prompt": "q", "chosen": "good", "rejected": "bad"}, "preference", None),
-    "preference of chats": ({"chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}], "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}]}, "preference", None),
+    "preference of chats": (
+        {
+            "chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}],
+            "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}],
+        },
+        "preference",
+        None,
+    ),
     "unpaired": ({"prompt": "q", "completion": "a", "label": "true"}, "unpaired", None),
     "prompt-completion": ({"prompt": "q", "completion": "a"}, "prompt-completion", None),
     "questions": ({"question": "q", "answer": "a", "options": ["a", "b"]}, "questions", None),
     "text": ({"text": "t"}, "text", None),
-}  # fmt: skip
+}
 
 
 def test_every_form_is_told_by_its_columns(workshop):
@@ -242,6 +272,15 @@ def test_every_form_is_told_by_its_columns(workshop):
     assert rows_of(workshop, "my-form4")[0]["label"] is True
 
 
+def test_languages_are_measured(workshop):
+    """Rows of other languages go, and the rest is counted by language."""
+    texts = ["La liberté est un long chemin.", "Freedom is a long way to go.", "La raison gouverne le monde.", "Die Freiheit ist weit."]
+    jsonl(workshop, "data/texts.jsonl", [{"text": text} for text in texts])
+    clean = "clean: [language: {keep: [fr, en], among: [fr, en, de]}], gates: [language.fr = 2, language.en = 1, dropped.language = 1]"
+    workshop.spec(f"datasets: {{my-texts: {{from: data/texts.jsonl, {clean}}}}}")
+    build(workshop)
+
+
 def test_columns_get_the_names_that_map_gives_them(workshop):
     """A column under another name, one within another, and one that every row has."""
     workshop.write("data/exam.csv", "enonce,reponse\nun ?,1\ndeux ?,2\n")
@@ -258,7 +297,7 @@ def test_a_leak_is_no_proof(workshop):
     jsonl(workshop, "data/chats.jsonl", [chat(f"question {at // 2}?", "yes", group=str(at)) for at in range(40)])
     workshop.spec("datasets: {my-chats: {from: data/chats.jsonl, split: {test: 30%, group: group}}}")
     endings = workshop.build()
-    assert [gate.gate.measure for gate in endings["my-chats.proof"].gates if gate.bad] == ["leaks"]
+    assert [gate.gate.measure for gate in endings["my-chats.proof"].gates if gate.bad] == ["leaks"], (endings, log(workshop))
     assert "a held-out row says the same" in log(workshop)
     workshop.spec("datasets: {my-chats: {from: data/chats.jsonl, clean: [drop: duplicates], split: {test: 30%, group: group}}}")
     build(workshop)
@@ -336,6 +375,18 @@ def test_what_the_hub_does_not_have_is_told(workshop):
     assert "some/texts has no part `valid`\n  `part` can be train, test" in log(workshop)
 
 
+def test_a_hub_that_cannot_be_reached_is_told_before_anything_runs(workshop, tmp_path, monkeypatch):
+    """What is needed, and how it gets here by hand."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    workshop.spec("datasets: {my-texts: {hub: other/texts, revision: v1}}")
+    with pytest.raises(ZycError) as error:
+        workshop.build()
+    (told,) = error.value.problems
+    assert "`other/texts`" in told.message
+    assert "hf download other/texts --repo-type dataset --revision v1" in told.help
+
+
 def test_a_twin_has_a_stand_in_for_the_hub(workshop, monkeypatch):
     """A rehearsal is offline: files of the project stand for what the hub has."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -379,7 +430,6 @@ datasets:
 """
 
 
-
 def test_everything(workshop, golden):
     """Every value of a spec is a literal in one script, with the modules that do the work beside it."""
     grammar(workshop, "calls")
@@ -390,3 +440,17 @@ def test_everything(workshop, golden):
     front = workshop.front()
     for name in ("my-chats", "my-chats.proof"):
         golden(front, name, under=f"{front.graph.vertices[name].kind}/")
+
+
+def test_the_grammar_of_the_docs_writes_what_they_say(workshop):
+    """What docs/data.md shows can be typed as it stands."""
+    page = (Path(__file__).parents[2] / "docs/data.md").read_text()
+    blocks = [part.partition("```")[0] for part in page.split("```yaml\n")[1:]]
+    workshop.write("data/talk.grammar.yml", next(each for each in blocks if "grammar: 1" in each))
+    workshop.spec(next(each for each in blocks if "talk-exam" in each))
+    build(workshop)
+    rows = [*rows_of(workshop, "talk"), *rows_of(workshop, "talk", "test")]
+    assert Counter((row["speaker"], row["kind"]) for row in rows) == {
+        ("plain", "answer"): 4, ("plain", "remind"): 4, ("grand", "answer"): 2, ("grand", "remind"): 2,
+    }  # fmt: skip
+    assert len(rows_of(workshop, "talk-exam")) == 4

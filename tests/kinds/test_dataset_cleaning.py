@@ -57,7 +57,8 @@ def test_an_operation(recipe, name, setting, before, after):
 
 def test_mojibake(recipe):
     """Text that was read in a wrong encoding is read in the right one; quotes stay as they are written."""
-    assert done(recipe, "mojibake", True, "libertÃ© d’être “là”") == "liberté d’être “là”"
+    setting = True
+    assert done(recipe, "mojibake", setting, "libertÃ© d\u2019être “là”") == "liberté d\u2019être “là”"
 
 
 @pytest.mark.slow

@@ -126,6 +126,7 @@ def objections(told, base=LARGE, data=DATA):
         ),
         ("lora.targets.0", {"lora": {"targets": "q_prj"}}, {}, "q_proj"),
         ("lora.targets.0", {"lora": {"targets": "lm_head"}}, {}, "modules_to_save"),
+        ("lora.targets.0", {"lora": {"targets": "embed_tokens"}}, {}, "trains both as one"),
         ("lora.rank", {"lora": {"rank": "1024"}}, {}, "plenty"),
         ("lora.init", {"method": "qlora", "lora": {"init": "pissa"}}, {}, "method: lora"),
         ("train.batch", {"placement": {"gpus": "3"}}, {}, "`15` can be"),

@@ -172,7 +172,9 @@ def test_a_mix_of_text_and_chats_is_learned(step, inputs):
 @pytest.mark.slow
 def test_only_answers_are_learned_where_that_is_asked(step):
     """Chats as rows of their own: the trained share is that of the answers, and the loss on them falls to nearly nothing."""
-    home = step({"packing": "false", "loss_on": "assistant", "steps": "60", "tests": "1"}, "chats")
+    home = step(
+        {"packing": "false", "loss_on": "assistant", "steps": "60", "tests": "1", "context": "64", "batch_tokens": "512"}, "chats"
+    )
     done(home)
     measured = trainee.measures(home)
     assert 0.02 < measured["trained_share"] < 0.1

@@ -3,7 +3,9 @@
 import json
 import os
 import random
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 from zyc.types import Dataset, Model
@@ -107,7 +109,7 @@ def plain(value):
     return [plain(each) for each in value] if isinstance(value, list) else Plain(value)
 
 
-def rendered(stem, spec, inputs, *, twin=False):
+def rendered(stem, spec, inputs, *, twin=False, files=None):
     """The files of a step, without a project around it."""
     from zyc import gather, kinds
     from zyc.kind import Case
@@ -121,7 +123,7 @@ def rendered(stem, spec, inputs, *, twin=False):
     pins = {f"package:{name}": shipped(world)[name] for name in template.dependencies}
     made = kind.Spec.model_validate(plain(spec))
     made = kind.twin(made) if twin else made
-    case = Case(made, inputs, pins=pins, twin=twin)
+    case = Case(made, inputs, files=files or {}, pins=pins, twin=twin)
     assert list(kind.check(case)) == []
     return render(kind, case, template)
 
@@ -163,3 +165,50 @@ def run(home, **more):
 def measures(home):
     """What a step measured."""
     return json.loads((Path(home) / "measures.json").read_text())
+
+
+def cut_short(home, after, number):
+    """End a run once it is so far, and how far it then says it is."""
+    process = subprocess.Popen(
+        ["bash", "run.sh"],
+        cwd=home,
+        env=environ(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    events = Path(home) / "events.jsonl"
+    while process.poll() is None:
+        time.sleep(0.01)
+        lines = events.read_text().splitlines() if events.exists() else []
+        last = json.loads(lines[-1]) if lines else {}
+        if "loss" in last and last["step"] >= after:  # else it does something before it trains
+            os.killpg(process.pid, number)
+            break
+    assert process.wait() == (130 if number == signal.SIGTERM else -number)
+    return json.loads((Path(home) / "state/progress.json").read_text())["step"]
+
+
+def teach(home, answer="blue", steps=30):
+    """A tiny model that always gives the same answer, and ends."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    told = AutoTokenizer.from_pretrained(home)
+    rows = [each["messages"] for each in chats(64)]
+    texts = [told.apply_chat_template(row[:-1], tokenize=False, add_generation_prompt=True) for row in rows]
+    asked = told(texts, add_special_tokens=False)["input_ids"]
+    said = told(answer, add_special_tokens=False)["input_ids"] + [told.eos_token_id]
+    torch.set_num_threads(1)
+    model = AutoModelForCausalLM.from_pretrained(home)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    for step in range(steps):
+        part = asked[step % 8 :: 8]
+        width = max(map(len, part))
+        ids = torch.tensor([[told.pad_token_id] * (width - len(each)) + each + said for each in part])
+        mask = torch.tensor([[0] * (width - len(each)) + [1] * (len(each) + len(said)) for each in part])
+        labels = torch.tensor([[-100] * width + said for _ in part])
+        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(home)

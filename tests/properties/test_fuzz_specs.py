@@ -175,6 +175,10 @@ class Memory:
         """How many lines of a file hold something."""
         return sum(map(bool, self.read(path).replace(b"\r", b"").split(b"\n")))
 
+    def head(self, path: str, most: int) -> bytes:
+        """The first bytes of a file."""
+        return self.read(path)[:most]
+
     def runs(self, path):
         """Nothing here is a program."""
         return False

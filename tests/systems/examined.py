@@ -7,8 +7,10 @@
 import json
 from pathlib import Path
 
-from llama_cpp import Llama
+import llama_home
 from pyarrow import parquet
+
+Llama = llama_home.bindings().Llama
 
 chats = [row for path in sorted(Path("in/exam").glob("*/*.parquet")) for row in parquet.read_table(path).to_pylist()]
 measures, wrong = {"questions": len(chats)}, {}

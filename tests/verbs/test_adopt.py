@@ -11,6 +11,7 @@ from elsewhere import Elsewhere
 from faulty import Crash, Crashing, Refusing, refusal
 
 from zyc.adoption import Adoption, opened, read_account
+from zyc.away import Away
 from zyc.front import Call, open_front
 from zyc.parcel import Parcel
 from zyc.store import Store
@@ -49,7 +50,7 @@ def bring_home(desk, tmp_path, node="pairs", *words):
 def kept(desk):
     """Every file and link below artifacts, but for answers of earlier calls and locks."""
     top = desk.root / "artifacts"
-    apart = ("memo", "locks", "journal.sqlite")
+    apart = ("memo", "locks", "journal.sqlite", "tick")
     paths = [path for path in sorted(top.rglob("*")) if not {*path.relative_to(top).parts} & {*apart}]
     return {
         str(path.relative_to(top)): path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
@@ -252,9 +253,11 @@ WRONG = {
     "a path that leads out": (add("out/../../x"), "`out/../../x` leads out of it"),
     "an absolute path": (add("/out/x"), "leads out of it"),
     "a path of nothing": (add("out//x"), "leads out of it"),
+    "a name that is too long": (add(f"out/{'x' * 300}"), "is too long"),
+    "a path that is too long": (add("out/" + "x/" * 3_000 + "x"), "is too long"),
     "a link that leads out": (add("out/x", kind=tarfile.SYMTYPE, target="../../x"), "leads out of the result"),
     "an absolute link": (add("out/x", kind=tarfile.SYMTYPE, target="/etc/passwd"), "leads out of the result"),
-    "a link in place of the result": (add("out", kind=tarfile.SYMTYPE, target="recipe"), "it holds `out` twice"),
+    "a link in place of the result": (add("out", kind=tarfile.SYMTYPE, target="recipe"), "leads out of the result"),
     "a link beside the result": (add("report/x", kind=tarfile.SYMTYPE, target="y"), "leads out of the result"),
     "a hard link": (add("out/x", kind=tarfile.LNKTYPE, target="out/table.json"), "neither a file, a folder nor a link"),
     "a device": (add("out/x", kind=tarfile.CHRTYPE), "neither a file, a folder nor a link"),
@@ -397,3 +400,63 @@ def test_a_full_disk_at_any_effect_is_told(made):
         if not world.refused:
             break
     assert at > 10
+
+
+# --- what only a hub has ---
+
+HUB = """\
+steps:
+  grain: cat /proc/sys/kernel/random/uuid > out/grain.txt
+  flour: {inputs: {grain: grain}, run: tr a-f A-F < in/grain/grain.txt > out/flour.txt}
+  bran: {inputs: {grain: grain}, run: cut -c 1 in/grain/grain.txt > out/bran.txt}
+"""
+
+
+@pytest.fixture
+def hub(bare, monkeypatch):
+    """A desk with a node that is fetched wherever it is needed, as a model of a hub is."""
+    monkeypatch.setattr(Away, "_is_fetched", lambda _, source: source.name == "grain")
+    bare.spec(HUB)
+    return bare
+
+
+def test_what_was_fetched_there_is_known_from_then_on(hub, tmp_path):
+    """Its key gave that tree: what was made of it is kept, though its bytes are not here; nothing needs them yet."""
+    told = hub.zyc("render", "flour", "--as", "notebook", "--json").data
+    assert (told["key"], told["inputs"][0]["how"], told["parcel"]) == (None, "made here", None)
+    bring_home(hub, tmp_path, "flour")
+    said = hub.zyc("adopt", "flour.zyc.tar", "--json").data
+    assert [(each["node"], each["held"]) for each in said["adopted"]] == [("grain", False), ("flour", True)]
+    assert hub.states("flour") == {"grain": "keep", "flour": "keep"}
+    assert hub.zyc("build", "flour").code == 0
+    assert "it stands on `grain`, which was adopted" in hub.zyc("why", "flour").out
+    assert hub.zyc("verify").code == 0
+    assert hub.states()["grain"] == "run", "bran needs its bytes"
+
+
+def test_what_comes_out_otherwise_there_is_told(hub, tmp_path):
+    """A node that was built here must be fetched to the same tree there; it is not run with something else."""
+    hub.zyc("build", "grain")
+    hub.zyc("render", "flour", "--as", "notebook")
+    there = Elsewhere(tmp_path / "elsewhere")
+    there.bring(hub.root / "flour.ipynb")
+    done = there.run("flour.ipynb")
+    assert "in/grain came out as" in done.stderr
+    assert not list(there.root.glob("flour-*/out"))
+
+
+def test_what_was_fetched_here_meanwhile_must_be_the_same(hub, tmp_path):
+    """What was made of another tree than the one that is here is refused, and the input is named."""
+    bring_home(hub, tmp_path, "flour")
+    hub.zyc("build", "grain")
+    assert "  `grain` is another tree now" in refused(hub, "flour.zyc.tar")
+
+
+def test_what_cannot_be_fetched_there_is_told(hub, tmp_path):
+    """The cell ends with the words of whoever fetches."""
+    hub.edit("specs/mill.yml", "grain: cat", "grain: echo no hub here; exit 3; cat")
+    hub.zyc("render", "flour", "--as", "notebook")
+    there = Elsewhere(tmp_path / "elsewhere")
+    there.bring(hub.root / "flour.ipynb")
+    done = there.run("flour.ipynb")
+    assert ("no hub here" in done.stdout, "in/grain could not be fetched" in done.stderr) == (True, True)

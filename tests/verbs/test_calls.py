@@ -37,6 +37,7 @@ CALLS = {  # a call of each verb in the project of `zyc init`
     "verify": ["verify"],
     "gc": ["gc"],
     "init": ["init", "other"],
+    "import": ["import", "lora.yml"],
     "doctor": ["doctor"],
     "schema": ["schema"],
     "completion": ["completion", "bash"],
@@ -68,6 +69,8 @@ def test_each_verb_ends_with_nought_when_all_is_well(hello):
     for verb, words in CALLS.items():
         if verb == "adopt":
             came_home(hello)
+        if verb == "import":
+            hello.write("lora.yml", "base_model: a/b\ndatasets: [{path: rows.jsonl, type: alpaca}]\nlearning_rate: 1e-5\n")
         assert hello.zyc(*words).code == 0, words
 
 

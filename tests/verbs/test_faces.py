@@ -160,7 +160,7 @@ def test_what_cannot_leave_yet_is_told(letters):
     before = sorted(letters.root.rglob("*"))
     for words, code in {
         ("later",): "`later` cannot be carried away before `other` is built: its key and its inputs are not known",
-        ("words", "pairs"): "`--as notebook` is the face of one node; `words pairs` names 2 nodes",
+        ("words", "pairs"): "`--as notebook` is the face of one node, and the call means 2",
         ("pairs", "--copy"): "`--as notebook` and `--copy` say different things",
     }.items():
         said = letters.zyc("render", *words, "--as", "notebook")
@@ -237,6 +237,45 @@ def test_a_run_that_was_cut_short_goes_on(letters, tmp_path):
     assert there.job(folder).returncode == 1
     assert there.job(folder).returncode == 0
     assert (folder / "log.txt").read_text().splitlines() == ["from epoch 0", "switched off", "from epoch 2"]
+
+
+CLUSTER = {
+    "srun": 'while [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n',
+    "scontrol": 'echo "$*" >> "$LOG"\n[ "$1" = show ] && echo node-1\nexit 0\n',
+}
+
+
+def test_a_job_whose_time_is_over_is_queued_again(bare, tmp_path):
+    """Asked to stop, a step keeps a state and ends with 130: the job is queued again, and goes on from there."""
+    run = "if [ -e state/half ]; then echo $MASTER_ADDR > out/x; else touch state/half; exit 130; fi"
+    bare.spec(f"steps: {{post: {{run: '{run}', placement: {{resume: true}}}}}}")
+    assert bare.zyc("render", "post", "--as", "sbatch", "-o", "job/post").code == 0
+    for name, text in CLUSTER.items():
+        bare.write(f"bin/{name}", f"#!/bin/bash\n{text}")
+        (bare.root / "bin" / name).chmod(0o755)
+    there, folder = Elsewhere(tmp_path / "elsewhere"), bare.root / "job/post"
+    path = f"{bare.root / 'bin'}:{there.environ()['PATH']}"
+    slurm = {"PATH": path, "SLURM_JOB_ID": "17", "SLURM_JOB_NODELIST": "node-[1-2]", "SLURM_SUBMIT_DIR": str(folder)}
+    log = bare.root / "log"
+    assert there.job(folder, **slurm, LOG=str(log)).returncode == 0
+    assert log.read_text().splitlines() == ["show hostnames node-[1-2]", "requeue 17"]
+    assert not (bare.root / "job/post.zyc.tar").exists()
+    done = there.job(folder, **slurm, LOG=str(log))
+    assert done.returncode == 0, done.stderr
+    assert (folder / "out/x").read_text() == "node-1\n"
+    (adopted,) = bare.zyc("adopt", "job/post.zyc.tar", "--json").data["adopted"]
+    assert adopted["environment"]["host"] == "slurm"
+
+
+def test_a_bar_shows_how_far_a_run_is(tmp_path, monkeypatch):
+    """What a step says of itself is shown while it runs; what it does not say is not."""
+    carrying = runpy.run_path(str(CARRYING))
+    monkeypatch.chdir(tmp_path)
+    assert carrying["told_bar"]() == ""
+    (tmp_path / "events.jsonl").write_text('{"step": 1, "of": 4}\n{"step": 2, "of": 4, "loss": 0.5, "note": "x"}\n')
+    assert carrying["told_bar"]() == "████████████░░░░░░░░░░░░  step 2/4  loss 0.5"
+    (tmp_path / "events.jsonl").write_text('{"step": 2, "of"')
+    assert carrying["told_bar"]() == ""
 
 
 def test_variables_that_the_key_counts_must_be_the_same_there(bare, tmp_path):

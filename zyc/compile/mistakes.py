@@ -181,6 +181,7 @@ _MEANT: Mapping[str, str] = {
     "about": "description doc note summary title",
     "tags": "labels",
     "env": "environment",
+    "from": "source sources path input file",
     "inputs": "dependencies depends_on deps input needs",
     "base": "depends_on needs",
     "model": "depends_on needs",

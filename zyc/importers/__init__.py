@@ -53,7 +53,7 @@ def read(text: bytes, file: str, *, tool: str = "", asked: Asked | None = None) 
     given = Given(TOOLS[name], foreign, reader.TABLE)
     work = Work(given, Draft(taken=(asked or Asked()).taken), asked or Asked())
     reader.convert(work)
-    for leaf in given.rest():
+    for leaf in given.rest(lost=work.draft.main is None):
         work.settle(leaf)
     judge(work)
     rows = given.told()

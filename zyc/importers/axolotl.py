@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from zyc.importers import training, values
+from zyc.importers.axolotl_alignment import alignment
 from zyc.importers.axolotl_data import datasets
 from zyc.importers.axolotl_keys import KEYS
 from zyc.importers.draft import Node
@@ -15,46 +16,19 @@ from zyc.source import Value
 
 TABLE = KEYS
 MARKS = ("base_model", "micro_batch_size", "sequence_len", "datasets", "num_epochs", "adapter", "sample_packing")
-_ALIGNED = ("dpo", "ipo", "kto", "orpo", "grpo")
 _LAYER = re.compile(r"^(self_attn|mlp|attn)\.")  # of a layer of the usual shape, the last word says which
+_TEMPLATES = {  # theirs -> ours; others are the model's own
+    "chatml": "chatml",
+    "llama3": "llama3",
+    "mistral_v1": "mistral-v0.1",
+    "mistral_v2v3": "mistral",
+    "gemma": "gemma",
+    "gemma3": "gemma3",
+    "phi_3": "phi3",
+    "phi_35": "phi3.5",
+    "qwen_25": "qwen",
+}
 _INITS = {"true": "default", "gaussian": "gaussian", "orthogonal": "orthogonal", "pissa": "pissa", "olora": "olora"}
-_ROLLOUT = {
-    "trl.num_generations": "generations",
-    "trl.max_completion_length": "max_tokens",
-    "trl.temperature": "temperature",
-    "trl.top_p": "top_p",
-    "trl.top_k": "top_k",
-    "trl.num_iterations": "iterations",
-}
-# of each method, the keys that are settings of the engine under another name
-_ENGINE = {
-    "dpo": {
-        "dpo_label_smoothing": "label_smoothing",
-        "dpo_use_weighting": "use_weighting",
-        "precompute_ref_log_probs": "precompute_ref_log_probs",
-        "trl.sync_ref_model": "sync_ref_model",
-        "trl.ref_model_mixup_alpha": "ref_model_mixup_alpha",
-        "trl.ref_model_sync_steps": "ref_model_sync_steps",
-    },
-    "kto": {
-        "kto_desirable_weight": "desirable_weight",
-        "kto_undesirable_weight": "undesirable_weight",
-        "precompute_ref_log_probs": "precompute_ref_log_probs",
-    },
-    "reward": {"center_rewards_coefficient": "center_rewards_coefficient"},
-    "grpo": {
-        "trl.epsilon": "epsilon",
-        "trl.epsilon_high": "epsilon_high",
-        "trl.scale_rewards": "scale_rewards",
-        "trl.mask_truncated_completions": "mask_truncated_completions",
-        "trl.importance_sampling_level": "importance_sampling_level",
-        "trl.min_p": "min_p",
-        "trl.repetition_penalty": "repetition_penalty",
-        "trl.sync_ref_model": "sync_ref_model",
-        "trl.ref_model_mixup_alpha": "ref_model_mixup_alpha",
-        "trl.ref_model_sync_steps": "ref_model_sync_steps",
-    },
-}
 _PLUGINS = (
     "cut_cross_entropy",
     "liger",
@@ -78,11 +52,12 @@ def convert(work: Work) -> None:
         work.draft.main = None
         return
     _tokens(work, base)
-    _template(work)
+    _template(work, base)
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "base_model")
     _method(work, node)
-    _rl(work, node)
+    alignment(work, node)
     datasets(work, node)
+    training.speaking(work, base, "base_model")
     work.put(node, "context", given.integer("sequence_len", 512), "sequence_len")
     _placement(work, node)
     training.batch(work, node, "micro_batch_size", "gradient_accumulation_steps", context="sequence_len", whole="batch_size")
@@ -116,17 +91,22 @@ def _tokens(work: Work, base: Node) -> None:
         work.put(base, "add_tokens", added, "tokens", "special_tokens.additional_special_tokens")
 
 
-def _template(work: Work) -> None:
-    """The template of the model stays; one of the file's own is refused."""
+def _template(work: Work, base: Node) -> None:
+    """The template of the model, or another that the file names."""
     given = work.given
-    own = "put it into chat_template.jinja of a folder with the model, and name that with `path`"
-    if given.on("chat_template_jinja"):
-        for key in ("chat_template_jinja", "chat_template"):
-            given.refuse(key, "it is a template of your own", own)
-    elif given.text("chat_template").startswith("tokenizer_default"):
-        given.drop("chat_template", "the model's own template is used")
+    word = given.text("chat_template")
+    file = given.text("chat_template_jinja")
+    ends = (*given.words("eot_tokens"), *given.words("special_tokens.eos_token"))
+    if file and work.asked.beside(file) is not None and ends:
+        work.put(base, "chat_template", work.asked.placed(file), "chat_template_jinja", "chat_template")
+        work.put(base, "end_of_turn", ends[0], "eot_tokens" if "eot_tokens" in given else "special_tokens.eos_token")
+    elif file:
+        why = "a template of your own is a file of the project, and says what ends a turn"
+        given.refuse("chat_template_jinja", why, "put it into a file, and write `eot_tokens: [TOKEN]`")
+    elif word in _TEMPLATES and not work.asked.template:
+        work.put(base, "chat_template", _TEMPLATES[word], "chat_template")
     else:
-        given.drop("chat_template", "the model's own template is used; a model without one is refused before anything runs")
+        given.drop("chat_template", "the model's own template is used")
     for key in given.under("special_tokens"):
         if key not in given.rows:
             pad = key.endswith("pad_token")
@@ -362,62 +342,3 @@ def _plugins(work: Work) -> None:
     unknown = [each for each in given.words("plugins") if not any(f".{known}." in each for known in _PLUGINS)]
     if unknown:
         given.refuse("plugins", f"zyc knows nothing of `{unknown[0]}`", "remove it, or write what it does as a step")
-
-
-# --- preferences and rewards ---
-
-
-def _rl(work: Work, node: Node) -> None:
-    given = work.given
-    if node.section != "alignments":
-        return
-    by = "reward_model" if given.on("reward_model") else "rl"
-    word = "reward" if by == "reward_model" else given.text("rl")
-    ours = "dpo" if word == "ipo" else word
-    if ours != "reward" and word not in _ALIGNED:
-        given.refuse(by, f"zyc has no `{word}`", "choose `dpo`, `ipo`, `kto`, `orpo` or `grpo`", whole=True)
-        return
-    work.put(node, "method", ours, by)
-    for key in ("rl_beta", "dpo_beta", "trl.beta", *(("orpo_alpha",) if ours == "orpo" else ())):
-        work.move(node, "beta", key, values.number)
-    _losses(work, node, word)
-    for key, name in _ENGINE.get(ours, {}).items():
-        work.move(node, f"engine.{name}", key)
-    if ours == "grpo":
-        _drawn(work, node)
-    for key in ("rpo_alpha", "simpo_gamma", "cpo_alpha"):
-        if key in given:
-            given.refuse(
-                key, "zyc has no such loss", "for a part of the plain loss write `dpo_loss_type: [sigmoid, sft]` with weights"
-            )
-    given.drop("num_labels", "one number is predicted: the reward")
-
-
-def _losses(work: Work, node: Node, word: str) -> None:
-    """The losses of DPO, with their weights."""
-    given = work.given
-    names = given.words("dpo_loss_type") or (["ipo"] if word == "ipo" else [])
-    weights = [values.number(each) for each in weighed] if isinstance(weighed := given.value("dpo_loss_weights"), list) else []
-    if word in ("dpo", "ipo") and names:
-        told: object = dict(zip(names, weights, strict=False)) if len(weights) == len(names) else names
-        work.put(node, "loss", told, "dpo_loss_type", "dpo_loss_weights", *(("rl",) if word == "ipo" else ()))
-    elif "trl.loss_type" in given and word == "grpo":
-        work.move(node, "loss", "trl.loss_type", values.text)
-
-
-def _drawn(work: Work, node: Node) -> None:
-    """How answers are drawn, and what they are worth: functions of modules beside the configuration."""
-    given = work.given
-    for key, field in _ROLLOUT.items():
-        work.move(node, f"rollout.{field}", key)
-    names = given.words("trl.reward_funcs")
-    weights = given.words("trl.reward_weights") or ["1.0"] * len(names)
-    told = []
-    for name, weight in zip(names, weights, strict=False):
-        module, _, function = name.rpartition(".")
-        path = work.asked.placed(f"{module.replace('.', '/')}.py")
-        told.append({"file": path, "function": function, "weight": Plain(weight)})
-        if not module:
-            given.refuse("trl.reward_funcs", f"`{name}` names no module", "write it as a function in a file: `MODULE.FUNCTION`")
-    if told:
-        work.put(node, "rewards", told, "trl.reward_funcs", "trl.reward_weights")

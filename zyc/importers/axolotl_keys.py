@@ -90,7 +90,7 @@ _MODEL = (
         "padding to a multiple of 32 only makes the embedding larger: rows are added for `add_tokens`, and no others",
         "resize_token_embeddings_to_32x shrink_embeddings mean_resizing_embeddings",
     ),
-    nothing("the template ends each turn; before the first step it is checked that this end carries a label", "eot_tokens"),
+    together("the template ends each turn; before the first step it is checked that this end carries a label", "eot_tokens"),
     nothing(
         _LOADING,
         """

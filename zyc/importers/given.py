@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from zyc.errors import Span, nearest
 from zyc.importers import values
-from zyc.importers.rules import Rule, Table, Verdict
+from zyc.importers.rules import Rule, Table, Verdict, turned_off
 from zyc.importers.values import Wrong
 from zyc.source import Map, Scalar, Seq, Value, is_null, place
 from zyc.source.foreign import Foreign
@@ -210,27 +210,35 @@ class Given:
 
     # --- the keys that a table alone decides ---
 
-    def rest(self) -> Iterator[Leaf]:
-        """The keys that nobody has looked at: those with a field are for the caller, all others get their row here."""
+    def rest(self, *, lost: bool = False) -> Iterator[Leaf]:
+        """The keys that nobody has looked at: those with a field are for the caller, all others get their row here.
+
+        When there is nothing to write, what would become a field has no effect.
+        """
         for path, leaf in self.leaves.items():
             if path in self.rows:
                 continue
-            if leaf.rule is None and self._is_group(leaf.pattern) and values.is_off(leaf.value):
-                self.drop(path, f"empty: {self.tool} takes its default")
-            elif leaf.rule is None:
+            if leaf.rule is None and not (self._is_group(leaf.pattern) and values.is_off(leaf.value)):
                 self._unknown(leaf)
-            elif is_null(leaf.value):
+            elif leaf.rule is None or is_null(leaf.value):
                 self.drop(path, f"empty: {self.tool} takes its default")
+            elif lost and leaf.rule.verdict in (Verdict.FIELD, Verdict.TOGETHER):
+                self.drop(path, "there is no node that it could be a field of")
             elif leaf.rule.verdict is Verdict.FIELD:
                 yield leaf
-            elif leaf.rule.verdict is Verdict.REFUSED and not (values.is_off(leaf.value) or str(leaf.value) in leaf.rule.off):
-                self.refuse(path, leaf.rule.why, leaf.rule.do)
-            elif leaf.rule.verdict is Verdict.REFUSED:
-                self.drop(path, "off, as it always is here")
-            elif leaf.rule.verdict is Verdict.TOGETHER and values.is_off(leaf.value):
-                self.drop(path, "off, as it is here unless a spec says so")
             else:
-                self.drop(path, leaf.rule.why)
+                self._ruled(leaf, leaf.rule)
+
+    def _ruled(self, leaf: Leaf, rule: Rule) -> None:
+        """What a rule says of a key by itself."""
+        if rule.verdict is Verdict.REFUSED and not turned_off(rule, leaf.value):
+            self.refuse(leaf.path, rule.why, rule.do)
+        elif rule.verdict is Verdict.REFUSED:
+            self.drop(leaf.path, "off, as it always is here")
+        elif rule.verdict is Verdict.TOGETHER and values.is_off(leaf.value):
+            self.drop(leaf.path, "off, as it is here unless a spec says so")
+        else:
+            self.drop(leaf.path, rule.why)
 
     def _is_group(self, pattern: str) -> bool:
         return f"{pattern}." in self.table.groups or f"{pattern}[]." in self.table.groups

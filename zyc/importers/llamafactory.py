@@ -23,7 +23,7 @@ MARKS = (
 _STAGES = {"pt": "pretrains", "sft": "finetunes", "dpo": "alignments", "kto": "alignments", "rm": "alignments"}
 _LOSSES = {"sigmoid": "sigmoid", "hinge": "hinge", "ipo": "ipo"}
 # of each method, the keys that are settings of the engine under another name
-_ENGINE = {
+ENGINE = {
     "dpo": {"dpo_label_smoothing": "label_smoothing", "ld_alpha": "ld_alpha"},
     "kto": {"kto_chosen_weight": "desirable_weight", "kto_rejected_weight": "undesirable_weight"},
 }
@@ -55,10 +55,11 @@ def convert(work: Work) -> None:
     if added:
         work.put(base, "add_tokens", added, "add_tokens", "add_special_tokens")
     work.put(node, "model" if node.section == "pretrains" else "base", Plain(base.name), "model" if new else "model_name_or_path")
-    _template(work)
+    given.drop("template", "the model's own template is used")
     _stage(work, node, stage)
     _method(work, node)
     datasets(work, node)
+    training.speaking(work, base, "model" if new else "model_name_or_path")
     work.put(node, "context", given.integer("cutoff_len", 2048), "cutoff_len")
     _placement(work, node)
     _batch(work, node, new=new)
@@ -69,12 +70,6 @@ def convert(work: Work) -> None:
     if "data_seed" in given:
         given.drop("data_seed", "one seed decides the order, too")
     _trackers(work, node)
-
-
-def _template(work: Work) -> None:
-    word = work.given.text("template")
-    told = "the model's own template is used; a model without one is refused before anything runs"
-    work.given.drop("template", told if word not in ("", "default") else "the model's own template is used")
 
 
 def _stage(work: Work, node: Node, stage: str) -> None:
@@ -92,7 +87,7 @@ def _stage(work: Work, node: Node, stage: str) -> None:
     if method != "reward":
         work.put(node, "beta", given.read("pref_beta", values.number, Plain("0.1")), "pref_beta")
     _preference(work, node, loss if method == "dpo" else "")
-    for key, name in _ENGINE.get(method, {}).items():
+    for key, name in ENGINE.get(method, {}).items():
         work.move(node, f"engine.{name}", key, values.number)
 
 

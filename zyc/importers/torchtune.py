@@ -86,6 +86,7 @@ def convert(work: Work) -> None:
     _method(work, node, component.rpartition(".")[2])
     _loss(work, node, loss)
     _data(work, node)
+    training.speaking(work, base, "checkpointer.checkpoint_dir")
     _placement(work, node)
     training.batch(work, node, "batch_size", "gradient_accumulation_steps", context="tokenizer.max_seq_len")
     _length(work, node)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable
 
+from zyc import catalogue
 from zyc.importers import values
 from zyc.importers.draft import Node, as_name
 from zyc.importers.values import ON, Plain, percent
@@ -75,6 +76,32 @@ def model(work: Work, key: str, *, revision: str = "", trust: str = "") -> Node 
     elif trust:
         work.given.drop(trust, "off, as it is unless a model says so")
     return node
+
+
+_SUGGESTED = (  # of the models that have none of their own
+    (re.compile(r"llama-?3", re.IGNORECASE), "llama3"),
+    (re.compile(r"llama", re.IGNORECASE), "llama2"),
+    (re.compile(r"gemma-?3", re.IGNORECASE), "gemma3"),
+    (re.compile(r"gemma", re.IGNORECASE), "gemma"),
+    (re.compile(r"mistral", re.IGNORECASE), "mistral"),
+    (re.compile(r"qwen", re.IGNORECASE), "qwen"),
+)
+_CHATS = ("messages", "sharegpt", "alpaca")
+
+
+def speaking(work: Work, base: Node, key: str) -> None:
+    """The chat template of the call; a public model that has none cannot read chats without one."""
+    if work.asked.template:
+        work.put(base, "chat_template", work.asked.template, why="`--chat-template`")
+        return
+    name = base.fields.get("hub")
+    public = catalogue.model(str(name.value)) if name is not None else None
+    formats = {str(each.fields["format"].value) for each in work.draft.nodes if "format" in each.fields}
+    if public is None or public.template != "" or "chat_template" in base.fields or not formats & {*_CHATS}:
+        return
+    short = str(name.value).rpartition("/")[2] if name is not None else ""
+    ours = next((told for pattern, told in _SUGGESTED if pattern.search(short)), "chatml")
+    work.given.refuse(key, "it has no chat template, and the rows are chats", f"say one: `--chat-template {ours}`")
 
 
 def is_local(work: Work, name: str) -> bool:

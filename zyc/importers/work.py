@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -13,6 +14,8 @@ from zyc.importers.values import Plain, Wrong
 from zyc.source import Value
 
 T = TypeVar("T")
+_CUT = re.compile(r"(\w+)\[:(\d+)\]")
+_SLICE = re.compile(r"[\[\]+%]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Asked:
     name: str = "imported"  # of the node and the spec
     gpus: int | None = None  # that it was meant for
     steps: int = 0  # that it runs, where the file leaves that to the rows
+    template: str = ""  # of chats, for a model that has none or another one
     beside: Callable[[str], bytes | None] = lambda _: None  # a file of theirs, by its path from the source's folder
     placed: Callable[[str], str] = str  # a path of theirs as one from the project's root
     taken: frozenset[str] = frozenset()  # names that nodes of the project have already
@@ -79,9 +83,16 @@ class Work:
         self.put(node, "hub", name, key)
         if subset:
             self.put(node, "subset", subset, keys[0] or key)
+        by = keys[1] or key
+        cut = _CUT.fullmatch(part)
+        if cut is not None:
+            part = cut[1]
+            self.put(node, "cap", Plain(cut[2]), by, why="as many rows, chosen by a seed and not the first ones")
+        elif _SLICE.search(part):
+            self.given.refuse(by, "only a part of the rows would be read", "say how many: `train[:5000]`")
         if part and part != "train":
-            self.put(node, "part", part, keys[1] or key)
-        elif part and keys[1]:
+            self.put(node, "part", part, by)
+        elif part and keys[1] and cut is None:
             self.given.becomes(keys[1], self.named(node, "part"), "the one that is taken anyway")
 
     def put_files(self, node: Node, paths: list[str], key: str, *keys: str) -> None:
@@ -116,11 +127,8 @@ class Work:
     def settle(self, leaf: Leaf) -> None:
         """A key that its rule gives a field of the main node."""
         assert leaf.rule is not None
-        node = self.draft.main
-        if node is None:
-            self.given.drop(leaf.path, f"`{leaf.rule.field}`, of a node that cannot be written")
-        else:
-            self.move(node, self.fitting(node, leaf.rule.field), leaf.path, leaf.rule.read, leaf.rule.why)
+        assert self.draft.main is not None
+        self.move(self.draft.main, self.fitting(self.draft.main, leaf.rule.field), leaf.path, leaf.rule.read, leaf.rule.why)
 
     @staticmethod
     def fitting(node: Node, path: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from zyc import arch, estimates, fields
 from zyc.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
-from zyc.aligning import LOSSES, OWNED, WAYS, Loss, Reward, Rollout, Way, names_in, read_losses
+from zyc.aligning import LOSSES, OWNED, REWARDS, WAYS, Loss, Reward, Rollout, Way, names_in, read_losses, read_rewards
 from zyc.errors import nearest
 from zyc.estimates import Training
 from zyc.kind import Case, Estimate, FileNeed, Kind, Measure, Need, Objection, Recipe, Spec
@@ -66,8 +66,8 @@ class AlignmentSpec(Spec):
     """The adapter."""
     arguments: dict[fields.Text, fields.Text] = Field(default_factory=dict)
     """Values that the chat template takes, such as a `date_string`."""
-    rewards: Annotated[tuple[Reward, ...], BeforeValidator(fields.read_list)] = ()
-    """What answers are worth, for `grpo` and `rloo`: `[{node: judge}, {file: specs/data/reward.py, weight: 0.5}]`."""
+    rewards: Annotated[tuple[Reward, ...], BeforeValidator(read_rewards), REWARDS] = ()
+    """What answers are worth, for `grpo` and `rloo`: `{judge: 1, specs/data/reward.py: 0.5}`, or a list of them."""
     rollout: Rollout | None = None
     """How answers are drawn, for `grpo` and `rloo`."""
     train: AlignmentTrain = AlignmentTrain()
@@ -135,10 +135,9 @@ class Alignment(Kind[AlignmentSpec]):
         }
         if way.drawn:
             rollout = spec.rollout or Rollout()
-            few = {"generations": min(rollout.generations, 4), "max_tokens": min(rollout.max_tokens, TWIN_LONGEST)}
+            few = {"generations": 4 if rollout.generations >= 4 else 2, "max_tokens": min(rollout.max_tokens, TWIN_LONGEST)}
             update["rollout"] = rollout.model_copy(update=few)
-        if spec.group is not None:
-            update["group"] = min(spec.group, 8)
+        update["group"] = None  # as many rows as are a batch
         return spec.model_copy(update=update)
 
     def facts(self, case: Case[AlignmentSpec]) -> Artifact:
@@ -176,7 +175,13 @@ class Alignment(Kind[AlignmentSpec]):
 
     def estimate(self, case: Case[AlignmentSpec]) -> Estimate:
         """Bytes and arithmetic of the run; a plan shows which code of the user's it runs."""
-        told = estimates.estimated(_training(case))
+        training = _training(case)
+        told = estimates.estimated(training)
+        size = arch.weight_bytes(training.model, training.precision)
+        if WAYS[case.spec.method].drawn and told.work is not None and size is not None and training.steps is not None:
+            rollout = case.spec.rollout or Rollout()
+            drawings = training.steps / (rollout.steps * rollout.iterations)  # each token of one reads all weights once
+            told = told._replace(work=told.work._replace(moved=drawings * rollout.max_tokens * size))
         runs = [f"`{each.function}` of {each.file.path}" for each in case.spec.rewards if each.file is not None]
         return told._replace(result="; ".join([*([told.result] if told.result else []), *(f"runs {each}" for each in runs)]))
 
@@ -211,6 +216,7 @@ class Alignment(Kind[AlignmentSpec]):
             "drawn": way.drawn,
             "adapter": spec.adapter != "none",
             "quantized": spec.adapter == "qlora",
+            "kept": "bf16" if spec.adapter == "qlora" else "fp32",
             **values_for(base, spec.lora),
             "whole": whole,
             "epochs": 1 if spec.train.epochs is None and spec.train.steps is None else spec.train.epochs,

@@ -11,12 +11,13 @@ from zyc.kind import Case, Estimate, FileNeed, Kind, Measure, Need, Objection, R
 from zyc.rows import knowing
 from zyc.rows.doubts import doubts
 from zyc.rows.operations import Operation
-from zyc.rows.sources import Generate, Source, rows_are_lines, type_of
+from zyc.rows.sources import HEADED, Generate, Source, rows_are_lines, type_of
 from zyc.rows.spec import DatasetSpec
 from zyc.types import Dataset
 
 TWIN_ROWS = 2_000
 TWIN_WRITTEN = 16  # rows that a model writes in a twin: it is slow, and its twin writes nothing worth more
+TWIN_TOKENS = 24
 _SPEED = 4e6  # bytes a second and core
 
 
@@ -49,10 +50,11 @@ class DatasetKind(Kind[DatasetSpec]):
         return {"from": value}
 
     def needs(self, spec: DatasetSpec) -> Iterable[Need]:
-        """Lines are counted where a line is a row; a grammar is read."""
+        """Lines are counted where a line is a row, and the first row is looked at; a grammar is read."""
         for at, each in enumerate(spec.source):
-            if each.path is not None and rows_are_lines(each.path.path, spec.per):
-                yield FileNeed(each.path.path, f"from.{at}.path", lines=True)
+            if each.path is not None:
+                lines, head = rows_are_lines(each.path.path, spec.per), type_of(each.path.path) in HEADED
+                yield FileNeed(each.path.path, f"from.{at}.path", lines=lines, head=head)
         if spec.generate is not None:
             yield FileNeed(spec.generate.grammar.path, "generate.grammar", text=True, data=True)
         if (need := knowing.hub_need(spec)) is not None:
@@ -72,7 +74,10 @@ class DatasetKind(Kind[DatasetSpec]):
             gone = {"hub": "", "revision": "", "subset": "", "files": (), "token": None, "stand_in": ()}
             changes |= {"source": files, **gone}
         if spec.written is not None:
-            few = {"count": min(spec.written.count or TWIN_WRITTEN, TWIN_WRITTEN), "max_tokens": min(spec.written.max_tokens, 24)}
+            few: dict[str, object] = {"count": min(spec.written.count or TWIN_WRITTEN, TWIN_WRITTEN)}
+            few["max_tokens"] = min(spec.written.max_tokens, TWIN_TOKENS)
+            if spec.written.keep is not None:  # what a toy model writes is worth nothing: the judge says so, and it stays
+                few["keep"] = spec.written.keep.model_copy(update={"least": float("-inf")})
             changes["written"] = spec.written.model_copy(update=few)
         return spec.model_copy(update=changes)
 
@@ -131,7 +136,9 @@ class DatasetKind(Kind[DatasetSpec]):
 def _without(spec: DatasetSpec) -> frozenset[str]:
     """The modules of sources that it does not have."""
     told = {"grammar.py": spec.generate is None, "writing.py": spec.written is None}
-    told |= dict.fromkeys(("published.py", "hub.py"), not spec.hub) | dict.fromkeys(("tokens.py", "chats.py"), spec.tokenizer is None)
+    told |= dict.fromkeys(("published.py", "hub.py"), not spec.hub) | dict.fromkeys(
+        ("tokens.py", "chats.py"), spec.tokenizer is None
+    )
     return frozenset(name for name, gone in told.items() if gone)
 
 
@@ -185,6 +192,7 @@ def _asked(generate: Generate) -> dict[str, object]:
             "seed": holdout.seed,
         },
         "side": generate.side,
+        "copies": generate.copies,
         "seed": generate.seed,
     }
 

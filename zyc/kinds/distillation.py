@@ -34,6 +34,7 @@ from zyc.types import Adapter, Artifact, Dataset, Model
 ASKED = ("messages", "questions", "prompt-completion")
 RATES = {"full": 2e-5}  # of methods that do not train an adapter
 TWIN_STEPS, TWIN_LONGEST = 200, 24
+WRITTEN_AT_ONCE = 16  # prompts that a teacher answers together, as writing.py has it
 OWNED: Mapping[str, str] = {
     "lmbda": "on_policy", "temperature": "answers.temperature", "max_new_tokens": "answers.max_tokens",
     "max_completion_length": "answers.max_tokens", "use_uld_loss": "", "teacher_tokenizer_name_or_path": "",
@@ -207,6 +208,9 @@ class Distillation(Kind[DistillationSpec]):
         mean = sum(each or 0 for each in sizes) / len(sizes)
         largest = max(each or 0 for each in weights)
         work = told.work._replace(flops=told.work.flops + 2 * mean * tokens)
+        if case.spec.mode == "responses":  # each token of a batch of answers reads all weights once
+            batches = training.steps * training.batch / min(3, case.spec.train.epochs or 3) / WRITTEN_AT_ONCE
+            work = work._replace(moved=batches * case.spec.answers.max_tokens * max(each or 0 for each in weights))
         memory, gpu = told.memory or 0, told.gpu_memory or 0
         if case.spec.mode == "logits":  # both are there at once
             return told._replace(work=work, memory=memory + largest, gpu_memory=gpu + largest)
@@ -245,6 +249,7 @@ class Distillation(Kind[DistillationSpec]):
                 "beta": spec.beta if spec.beta is not None else 0.5,
                 "adapter": spec.method != "full",
                 "quantized": spec.method == "qlora",
+                "kept": "bf16" if spec.method == "qlora" else "fp32",
                 **values_for(_model(case, "student"), spec.lora),
                 "epochs": 3 if spec.train.epochs is None and spec.train.steps is None else spec.train.epochs,
                 "learning_rate": spec.train.learning_rate or RATES.get(spec.method, 2e-4),

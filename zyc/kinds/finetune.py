@@ -17,6 +17,7 @@ from zyc.training import (
     OPTIMIZERS,
     TWIN_BATCH,
     TWIN_BETAS,
+    TWIN_PLACE,
     TWIN_RATE,
     TWIN_STEPS,
     TWIN_WARMUP,
@@ -96,12 +97,11 @@ class Finetune(Kind[FinetuneSpec]):
         """What a tiny model needs to learn in half a minute; method, rank, targets, loss and packing stay."""
         small: dict[str, Any] = {"learning_rate": TWIN_RATE, "batch": TWIN_BATCH, "steps": TWIN_STEPS, "epochs": None}
         small |= {"betas": TWIN_BETAS, "schedule": "cosine", "warmup": TWIN_WARMUP, "precision": "bf16", "optimizer": "adamw"}
-        place = {"gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa"}
         return spec.model_copy(
             update={
                 "context": min(spec.context, 512),
                 "train": spec.train.model_copy(update=small),
-                "placement": spec.placement.model_copy(update=place),
+                "placement": spec.placement.model_copy(update=TWIN_PLACE),
             }
         )
 
@@ -179,7 +179,7 @@ class Finetune(Kind[FinetuneSpec]):
         return True
 
     def carries(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-        """Any micro_batch, and any number of gpus and nodes unless the parts of a sharded state would not fit them."""
+        """Any `micro_batch`, and any number of `gpus` and `nodes` unless the parts that its `sharding` left do not fit them."""
         return why_not_carried(old, new)
 
 

@@ -15,7 +15,7 @@ from zyc.types import Gguf, Model, values_of
 # by the `model_type` of their configurations: those that the pinned converter takes, see tests/kinds/test_gguf.py
 FAMILIES = (
     "bloom", "cohere", "cohere2", "deepseek_v2", "deepseek_v3", "exaone", "falcon", "gemma", "gemma2", "gemma3", "gemma3_text",
-    "glm", "glm4", "gpt2", "gpt_neox", "granite", "internlm2", "llama", "minicpm", "mistral", "mixtral", "mpt", "nemotron",
+    "glm", "glm4", "gpt2", "gpt_neox", "granite", "internlm2", "llama", "minicpm", "mistral", "mixtral", "nemotron",
     "olmo", "olmo2", "olmoe", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "smollm3", "stablelm", "starcoder2",
 )  # fmt: skip
 PIECES_ONLY = ("gemma", "gemma2")  # the converter reads a sentencepiece tokenizer for them, and no other
@@ -41,7 +41,7 @@ class GgufKind(Kind[GgufSpec]):
     coerces = (Model, Gguf)
     suffix = "gguf"
     proof = "parity"
-    harness = ("llama_home.py",)
+    harness = ("llama_home.py", "telling.py")
     shares = ("gguf_file.py",)
 
     def proves(self, spec: GgufSpec) -> Mapping[str, Any]:

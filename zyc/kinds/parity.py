@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from zyc import fields
+from zyc import arch, fields
 from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Kind, Measure, Recipe, Spec
 from zyc.types import Artifact, Gguf, Model, Numbers
 
 BOUNDS = ("same_tokens = 100%", "same_template = 100%", "bos <= 1", "ends = 1", "kl <= 0.001", "top1 >= 99%")
 POSITIONS = 4_000  # tokens that both expect the next one of
+TOKENS = 256  # of a chat, at most
+MEMORY = 600_000_000  # of the libraries
 SPEED = 3e10  # floating point operations a second of one core
 
 
@@ -42,8 +44,8 @@ class Parity(Kind[ParitySpec]):
         "kl_max": Measure("divergence where it is largest"),
         "top1": Measure("the share of positions where both expect the same token", "share"),
     }
-    harness = ("llama_home.py",)
-    shares = ("compare.py", "divergence.py", "llama_server.py", "sayings.py")
+    harness = ("llama_home.py", "telling.py")
+    shares = ("compare.py", "divergence.py", "layerwise.py", "llama_server.py", "sayings.py")
 
     def bounds(self, spec: ParitySpec, *, twin: bool = False) -> tuple[Gate, ...]:
         """Sixteen bits are nearly thirty-two: ids, texts and ends are the same, chances all but."""
@@ -51,14 +53,19 @@ class Parity(Kind[ParitySpec]):
         return tuple(each for each in bounds if each is not None)
 
     def estimate(self, case: Case[ParitySpec]) -> Estimate:
-        """The model once in 32 bits and once as the file has it, one after the other."""
-        subject = case.inputs["subject"]
+        """The model once in 32 bits, layer by layer, and then as the file has it."""
+        subject, model = case.inputs["subject"], case.inputs["against"]
         size = subject.bytes if isinstance(subject, Gguf) else None
-        if size is None:
+        shape = arch.shape(model) if isinstance(model, Model) else None
+        if size is None or shape is None or not isinstance(model, Model):
             return Estimate()
-        work = 2 * (size / 2) * 2 * POSITIONS / SPEED
-        return Estimate(Interval(6 + work / 4, 20 + 2 * work, "two passes over the chats"), memory=int(8e8 + 2.2 * size))
+        work = size * 2 * POSITIONS / SPEED
+        layer = sum(each.parameters for each in arch.linears(model))
+        wide = 4 * (arch.embedding_values(shape) + layer + POSITIONS * 3 * shape.mlp)
+        told = 4 * TOKENS * shape.vocabulary
+        seconds = Interval(6 + work / 4, 20 + 2 * work, "two passes over the chats")
+        return Estimate(seconds, memory=MEMORY + max(wide, size) + 3 * told)
 
     def recipe(self, case: Case[ParitySpec]) -> Recipe:
         """Which llama.cpp."""
-        return Recipe({"llama_cpp": case.pins.get("package:llama-cpp-python")})
+        return Recipe({"llama_cpp": case.pins.get("package:llama-cpp-python"), "tokens": TOKENS})

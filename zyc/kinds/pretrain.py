@@ -16,6 +16,7 @@ from zyc.training import (
     HARNESS,
     TWIN_BATCH,
     TWIN_BETAS,
+    TWIN_PLACE,
     TWIN_RATE,
     TWIN_STEPS,
     TWIN_WARMUP,
@@ -118,7 +119,6 @@ class Pretrain(Kind[PretrainSpec]):
         context = min(spec.context, TWIN_CONTEXT)
         rows, most = TWIN_PACKED if spec.packing else (TWIN_BATCH, TWIN_STEPS)
         steps = spec.steps if spec.steps is not None else most
-        place = {"gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa"}
         small: dict[str, Any] = {"tokens": None, "steps": min(steps, most), "context": context, "batch_tokens": rows * context}
         small |= {
             "learning_rate": TWIN_RATE,
@@ -128,7 +128,7 @@ class Pretrain(Kind[PretrainSpec]):
             "precision": "bf16",
         }
         return spec.model_copy(
-            update={**small, "optimizer": "adamw", "placement": spec.placement.model_copy(update=place)},
+            update={**small, "optimizer": "adamw", "placement": spec.placement.model_copy(update=TWIN_PLACE)},
         )
 
     def facts(self, case: Case[PretrainSpec]) -> Artifact:
@@ -213,7 +213,7 @@ class Pretrain(Kind[PretrainSpec]):
         return True
 
     def carries(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-        """A checkpoint holds the whole state, however many processes share it: any placement goes on."""
+        """A checkpoint holds the whole state, however many `gpus` and `nodes` share it: any placement goes on."""
         return why_not_carried({}, {})
 
 

@@ -61,6 +61,8 @@ def heading(console: Console, plan: Plan, title: str) -> str:
     built = plan.count(State.KEEP)
     state = "nothing built yet" if not built and not plan.history.last else f"{built:,} kept"
     twin = " · twin" if plan.settlement.twin else ""
+    waiting = any(each.estimate.download for each in plan.decisions.values() if each.state is not State.KEEP)
+    twin += " · offline" if plan.settlement.known.machine.offline and waiting else ""
     return f"{console.paint(safe(title), 'bold')}  {console.paint(f'{counted} · {state}{twin}', 'dim')}"
 
 
@@ -202,6 +204,11 @@ def _notes(console: Console, plan: Plan, lacks: Sequence[Problem]) -> None:
     for device in devices.columns(plan):
         if device.wheels:
             console.say(console.paint(f"{device.says}: {device.wheels}", "dim"))
+    stuck = [each.name for each in devices.working(plan) if each.cannot]
+    if stuck:
+        console.say(
+            f"next   zyc render {safe(stuck[0])} --as notebook   runs it on another machine; `zyc adopt` brings home what it made"
+        )
     if plan.settlement.unpinned():
         said = f"unpinned: {_unpinned(plan)} (`zyc lock` or the next build pins them)"
         console.say(console.paint(said, "yellow"))

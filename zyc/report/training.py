@@ -78,19 +78,21 @@ def _bytes(value: float) -> str:
 def index(entries: Sequence[Entry], *, twin: bool) -> str:
     """One page that lists the reports, with their numbers."""
     title = "Training reports" + (" of the twin: a rehearsal at toy size" if twin else "")
-    head = "".join(f"<th>{escape(each)}</th>" for each in ("", "node", "kind", *_SHOWN, "took"))
+    shown = [name for name in _SHOWN if any(name in each.trace.measures for each in entries)]
+    head = "".join(f"<th>{escape(each)}</th>" for each in ("", "node", "kind", *shown, "took"))
+    rows = "".join(_row(each, shown) for each in entries)
     return (
         f'{_HEAD}<html lang="en"><head><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
-        f"<table><tr>{head}</tr>{''.join(map(_row, entries))}</table></body></html>\n"
+        f"<table><tr>{head}</tr>{rows}</table></body></html>\n"
     )
 
 
-def _row(each: Entry) -> str:
+def _row(each: Entry, shown: Sequence[str]) -> str:
     link = escape(f"{each.place}/index.html")
     picture = f'<a href="{link}"><img alt="loss" src="{escape(each.place)}/loss.png"></a>' if each.drawn else ""
     cells = [picture, f'<a href="{link}">{escape(each.node)}</a>', escape(each.trace.kind)]
-    cells += [_number(each.trace.measures, name) for name in _SHOWN]
+    cells += [_number(each.trace.measures, name) for name in shown]
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in (*cells, in_time(each.trace.seconds)))}</tr>"
 
 

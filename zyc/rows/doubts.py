@@ -33,6 +33,7 @@ def doubts(case: Case[DatasetSpec]) -> Iterator[Objection]:
     yield from _weights(spec)
     yield from _endings(case)
     yield from _forms(case)
+    yield from _columns(case)
     if spec.generate is not None:
         yield from _generated(case, spec.generate)
     yield from _written(case)
@@ -72,6 +73,20 @@ def _forms(case: Case[DatasetSpec]) -> Iterator[Objection]:
             yield Objection(
                 field, f"it holds {form}, and another source {known[0][1]}", "a dataset has one form: make two of them"
             )
+
+
+def _columns(case: Case[DatasetSpec]) -> Iterator[Objection]:
+    """Columns that the first row has not."""
+    split = case.spec.split
+    for each in case.spec.source:
+        columns = knowing.first(case, each) if each.path is not None else None
+        if columns is None or split is None:
+            continue
+        for field, names in (("split.stratify", split.stratify), ("split.group", split.group)):
+            for name in names:
+                if name not in columns:
+                    says = f"the first row of `{knowing.names(case, each)[0]}` has no column `{name}`"
+                    yield Objection(field, says, guess(name, sorted(columns), listed="it has"))
 
 
 def _written(case: Case[DatasetSpec]) -> Iterator[Objection]:
@@ -175,15 +190,18 @@ def _combinations(grammar: Grammar, generate: Generate) -> Iterator[Objection]:
 
 def _copies(grammar: Grammar, generate: Generate) -> Iterator[Objection]:
     if grammar.copies is None:
+        if generate.copies:
+            says = "the grammar does not say what a copy writes in other words"
+            yield Objection("generate.copies", says, f"write `copies: {{each: {generate.copies}, vary: [SLOT]}}` in the grammar")
         return
-    family = 1 + grammar.copies["each"]
-    if generate.count % family:
-        near = max(family, generate.count // family * family)
-        says = f"an item and its {grammar.copies['each']} copies are {family}, and `count` is {generate.count:,}"
+    each = grammar.copies["each"] if generate.copies is None else generate.copies
+    if generate.count % (1 + each):
+        near = max(1 + each, generate.count // (1 + each) * (1 + each))
+        says = f"an item and its {each} copies are {1 + each}, and `count` is {generate.count:,}"
         yield Objection("generate.count", says, f"`count: {near}` is a multiple")
     fixed = {*generate.balance, *(generate.holdout.slots if generate.holdout else ())}
     both = next((slot for slot in grammar.copies["vary"] if slot in fixed), None)
-    if both is not None:
+    if both is not None and each:
         says = f"`{both}` is drawn again for each copy, so it can be neither balanced nor held out"
         yield Objection("generate", says, "take it out of `copies.vary` of the grammar")
 

@@ -99,8 +99,12 @@ def label_of(value: Any) -> str:
 
 def names_in(value: Any) -> list[str]:
     """The slots that texts name, however deep they stand."""
+    return [each[1] for each in _marks(value)]
+
+
+def _marks(value: Any) -> list[re.Match[str]]:
     found = (INSIDE.fullmatch(each[1]) for text in texts_in(value) for each in MARK.finditer(text) if each[1] is not None)
-    return [each[1] for each in found if each is not None]
+    return [each for each in found if each is not None]
 
 
 def texts_in(value: Any) -> list[str]:
@@ -375,21 +379,23 @@ def _circles(grammar: Grammar, top: Mapping[str, Any]) -> Iterator[Wrong]:
 
 def _parts(grammar: Grammar, top: Mapping[str, Any]) -> Iterator[Wrong]:
     """`{concept.the}` needs a part `the` in every value of `concept`."""
-    for form, told in grammar.forms.items():
-        for text in texts_in([told, grammar.columns]):
-            for found in MARK.finditer(text):
-                inside = INSIDE.fullmatch(found[1]) if found[1] is not None else None
-                if inside is None or inside[2] is None or inside[1] in OWN:
-                    continue
-                slot = grammar.slots[inside[1]]
-                slot = grammar.slots[slot["of"]] if "of" in slot else slot
-                values = [each for them in slot["values"].values() for each in them] if "by" in slot else slot["values"]
-                lacking = next((each for each in values if not isinstance(each, Mapping) or inside[2] not in each), None)
-                if lacking is not None:
-                    what = f"`{label_of(lacking)}`, a value of `{inside[1]}`"
-                    says = f"{what}, has no part `{inside[2]}`, which the form `{form}` names"
-                    yield Wrong(_key(top["slots"], inside[1]), says, f"write `{{id: {label_of(lacking)}, {inside[2]}: ...}}`")
-                    return
+    places = [(f"the form `{form}`", told) for form, told in grammar.forms.items()] + [("`columns`", grammar.columns)]
+    places += [(f"the slot `{slot}`", told.get("values", {})) for slot, told in grammar.slots.items()]
+    seen: set[tuple[str, str]] = set()
+    for where, value in places:
+        for inside in _marks(value):
+            slot, part = inside[1], inside[2]
+            if part is None or slot not in grammar.slots or (slot, part) in seen:
+                continue
+            seen.add((slot, part))
+            told = grammar.slots[slot]
+            told = grammar.slots[told["of"]] if "of" in told else told
+            values = [each for them in told["values"].values() for each in them] if "by" in told else told["values"]
+            lacking = next((each for each in values if not isinstance(each, Mapping) or part not in each), None)
+            if lacking is not None:
+                label = label_of(lacking)
+                says = f"`{label}`, a value of `{slot}`, has no part `{part}`, which {where} names"
+                yield Wrong(_key(top["slots"], slot), says, f"write `{{id: {label}, {part}: ...}}`")
 
 
 def _key(mapping: Mapping[str, Any], name: str) -> object:

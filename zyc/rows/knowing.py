@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from collections.abc import Container
+
 from zyc.kind import Case, Hub, HubNeed
 from zyc.rows.grammar import Grammar, Wrong, read
 from zyc.rows.sources import DOCUMENTS, Source, rows_are_lines, type_of
@@ -11,7 +15,8 @@ from zyc.types import Dataset
 BECOMES = {"sharegpt": "messages", "alpaca": "messages"}
 # the columns that tell a form, as the step looks for them
 COLUMNS = (
-    ("messages", ("messages",)), ("preference", ("chosen", "rejected")), ("unpaired", ("prompt", "completion", "label")),
+    ("messages", ("messages",)), ("sharegpt", ("conversations",)), ("alpaca", ("instruction", "output")),
+    ("preference", ("chosen", "rejected")), ("unpaired", ("prompt", "completion", "label")),
     ("prompt-completion", ("prompt", "completion")), ("questions", ("question", "answer")), ("text", ("text",)),
 )  # fmt: skip
 
@@ -21,7 +26,9 @@ def hub_need(spec: DatasetSpec) -> HubNeed | None:
     if not spec.hub:
         return None
     # which files make a part is for its card to say: that any are here is all that can be asked
-    return HubNeed(spec.hub, "hub", spec.revision or "main", ("README.md",), spec.files or ("*",), str(spec.token or ""), "dataset")
+    return HubNeed(
+        spec.hub, "hub", spec.revision or "main", ("README.md",), spec.files or ("*",), str(spec.token or ""), "dataset"
+    )
 
 
 def hub(case: Case[DatasetSpec]) -> Hub:
@@ -65,12 +72,10 @@ def form(case: Case[DatasetSpec]) -> str | None:
     spec = case.spec
     if spec.format != "auto":
         return BECOMES.get(spec.format, spec.format)
-    if spec.map:
-        return next((form for form, columns in COLUMNS if all(each in spec.map for each in columns)), None)
-    told: set[str | None] = {facts.format for facts in (*upstream(case).values(), *started(case))}
-    files = paths(case)
-    if files:
-        told.add("text" if {type_of(name) for name in files} <= {*DOCUMENTS} else None)
+    told: set[str | None] = {facts.format for facts in (*upstream(case).values(), *started(case))} if not spec.map else set()
+    told |= {_form_of_file(case, each) for each in spec.source if each.path is not None}
+    if spec.map and (upstream(case) or spec.written is not None):
+        told.add(_form_by(spec.map))
     if spec.generate is not None:
         told.add(_form_of(grammar_of(case)))
     if spec.hub:
@@ -80,8 +85,40 @@ def form(case: Case[DatasetSpec]) -> str | None:
 
 def _form_of(grammar: Grammar) -> str | None:
     told = next(iter(grammar.forms.values()))
-    columns = {*grammar.columns, *told["columns"], *(("messages",) if "messages" in told else ())}
-    return next((form for form, needed in COLUMNS if all(each in columns for each in needed)), None)
+    return _form_by({*grammar.columns, *told["columns"], *(("messages",) if "messages" in told else ())})
+
+
+def _form_of_file(case: Case[DatasetSpec], source: Source) -> str | None:
+    if {type_of(name) for name in names(case, source)} <= {*DOCUMENTS} and not case.spec.map:
+        return "text"
+    columns = first(case, source)
+    return None if columns is None else _form_by(columns)
+
+
+def _form_by(columns: Container[str]) -> str | None:
+    """The form that columns tell."""
+    form = next((form for form, needed in COLUMNS if all(each in columns for each in needed)), None)
+    return BECOMES.get(form, form) if form else None
+
+
+def first(case: Case[DatasetSpec], source: Source) -> set[str] | None:
+    """The columns of the first row of a file, as `map` names them; None where it cannot be told."""
+    assert source.path is not None
+    head, kind = case.files[source.path.path].head.removeprefix("\ufeff").lstrip(), type_of(source.path.path)
+    if kind in ("csv", "tsv"):
+        line = next(csv.reader([head.partition("\n")[0].rstrip("\r")], delimiter="\t" if kind == "tsv" else ","), [])
+        given = {each.strip() for each in line}
+    else:
+        try:
+            row, _ = json.JSONDecoder().raw_decode(head.removeprefix("[").lstrip())
+        except ValueError:
+            return None
+        # one object in a file may hold the rows
+        if not isinstance(row, dict) or (kind == "json" and any(isinstance(each, list) for each in row.values())):
+            return None
+        given = {str(name) for name in row}
+    taken = {change.column for change in case.spec.map.values()}
+    return (given - {each for each in taken if each}) | {*case.spec.map} if given else None
 
 
 def started(case: Case[DatasetSpec]) -> list[Dataset]:

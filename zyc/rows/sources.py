@@ -16,6 +16,7 @@ TYPES = {
     ".txt": "txt", ".text": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".pdf": "pdf",
 }  # fmt: skip
 DOCUMENTS = ("txt", "md", "html", "pdf")
+HEADED = ("jsonl", "json", "csv", "tsv")  # the first row tells what all are like
 _BOUND = re.compile(r"\s*(\S+)\s*(>=|>)\s*(-?[0-9.]+)\s*")
 
 
@@ -63,7 +64,9 @@ def read_balance(value: object) -> object:
     return {} if isinstance(value, str) and value == "even" else value
 
 
-Balance = Annotated[dict[fields.Text, Annotated[fields.Share, Field(gt=0)]], BeforeValidator(read_balance)]
+Balance = Annotated[
+    dict[fields.Text, Annotated[fields.Share, Field(gt=0)]], BeforeValidator(read_balance), fields.Shorter("string")
+]
 
 
 class Holdout(Fields):
@@ -92,6 +95,8 @@ class Generate(Fields):
     """Combinations that only the held-out side has: `{slots: [cause, effect], share: 10%}`."""
     side: Literal["both", "train", "test"] = "both"
     """Write both sides, or only what is held out (`test`) or is not (`train`): for an exam beside what is trained on."""
+    copies: fields.Integer | None = Field(None, ge=0)
+    """How many copies each item has, in place of what the grammar says: `0` for an exam."""
     seed: fields.Integer = 0
     """Which items are written."""
 
@@ -130,7 +135,7 @@ class Written(Fields):
     """Start from so many rows only, the first ones."""
     times: fields.Integer = Field(1, ge=1)
     """How many rows are written from each."""
-    keep: Annotated[Keep, BeforeValidator(read_keep)] | None = None
+    keep: Annotated[Keep, BeforeValidator(read_keep), fields.Shorter("string")] | None = None
     """Keep what a judge finds good enough: `judge >= 4`."""
     temperature: fields.Number = Field(0.8, ge=0)
     """How freely the model draws; 0 always takes the likeliest token."""

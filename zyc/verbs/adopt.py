@@ -43,7 +43,8 @@ def command(app: App, call: Call, *, file: str, dry_run: bool) -> int:
     else:
         for each in found:
             _tell(app.console, each)
-        app.console.print(f"{'would be' if dry_run else 'is'} kept as if built here: `zyc build` goes on from it")
+        would = "would be" if dry_run else "is"
+        app.console.print(f"`{found[-1].node}` {would} kept as if it were built here: `zyc build` goes on from it")
     app.close()
     return 0
 

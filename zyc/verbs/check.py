@@ -55,10 +55,11 @@ def command(app: App, call: Call, *, form: str) -> int:
     return os.EX_OK
 
 
+_OWN = ("objection", "licence-conditions")  # what is better known of these specs themselves
+
+
 def _warned(front: Front) -> str:
-    own = sum(
-        each.code in ("objection", "licence-conditions") for each in front.warnings
-    )  # what is better known of these specs themselves
+    own = sum(each.code in _OWN for each in front.warnings)
     count = len(front.warnings) - own
     told = f"; {own:,} warning{'' if own == 1 else 's'}" if own else ""
     return f"{told} here; {count:,} warning{'' if count == 1 else 's'} of other specs" if count else told

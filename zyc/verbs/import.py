@@ -31,6 +31,9 @@ from zyc.verbs import App
 @click.option(
     "--steps", type=click.IntRange(1, 10**9), metavar="N", help="How many steps it has, where the file leaves that to the rows."
 )
+@click.option(
+    "--chat-template", "template", default="", metavar="NAME", help="Of chats, for a model that has none: chatml, llama3, ..."
+)
 @click.option("--partial", is_flag=True, help="Write it without what is refused; that stands on top of it, as a comment.")
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -45,6 +48,7 @@ def command(  # noqa: PLR0913  (one for each option)
     name: str | None,
     gpus: int | None,
     steps: int | None,
+    template: str,
     partial: bool,
     force: bool,
     as_json: bool,
@@ -63,7 +67,9 @@ def command(  # noqa: PLR0913  (one for each option)
     where = "" if to_stdout else output or _below(app, wanted)
     if where and app.world.exists(Path(app.here, where)) and not force:
         raise ZycError(problem("spec-there", path=where))
-    asked = Asked(wanted, gpus, steps or 0, _beside(app, source.parent), _placed(app, source.parent), _names(app, skip=where))
+    asked = Asked(
+        wanted, gpus, steps or 0, template, _beside(app, source.parent), _placed(app, source.parent), _names(app, skip=where)
+    )
     try:
         made = read(text, file, tool=tool or "", asked=asked)
     except ZycError as error:
@@ -146,8 +152,6 @@ def _text_of(file: str, text: bytes) -> Callable[[str], str | None]:
 
 
 def _as_problem(row: Row, tool: str) -> Problem:
-    if not row.value and row.span.line == row.span.column == row.span.width == 1:
-        return problem("key-missing", row.span, key=row.key, tool=tool, why=row.why, help=row.help)
     return problem("key-refused", row.span, key=row.key, tool=tool, why=row.why, help=row.help)
 
 

@@ -101,8 +101,7 @@ def _the_node(front: Front, face: str) -> Node:
     vertices = front.plan.graph.vertices  # of a twin they are others than those of the specs
     names = [name for name in front.selection.names if isinstance(vertices.get(name), Node)]
     if len(names) != 1:
-        text, hint = " ".join(front.call.select) or "nothing", listing(sorted(names) or sorted(vertices), "one of")
-        raise ZycError(problem("face-one-node", face=face, text=text, count=f"{len(names)} nodes", hint=hint))
+        raise ZycError(problem("face-one-node", face=face, count=len(names), hint=listing(sorted(names), "name one of")))
     node = vertices[names[0]]
     assert isinstance(node, Node)
     return node

@@ -28,7 +28,7 @@ def command(app: App, call: Call) -> int:
 
     \b
     zyc report
-    zyc report page
+    zyc report --twin
     """
     front = app.open(call)
     app.acted = True

@@ -54,7 +54,7 @@ class Scored:
         if not (home / "scorer.json").exists():
             raise SystemExit(f"error: {home} holds no scorer: there is no scorer.json")
         self.tokenizer = bases.tokenizer(home)
-        self.model = AutoModelForSequenceClassification.from_pretrained(home).to(placed.device).eval()
+        self.model = bases.ready(AutoModelForSequenceClassification.from_pretrained(home), placed)
         self.limit = self.model.config.max_position_embeddings
         self.encoder = chats.Encoder.of(home, self.tokenizer, context=self.limit)
         self.__name__ = "scorer"

@@ -11,9 +11,10 @@
 {% endif %}
 
 import shutil
-from pathlib import Path
 
+{% if method != "reward" %}
 import answers
+{% endif %}
 {% if drawn %}
 import asking
 {% endif %}
@@ -48,22 +49,17 @@ import watching
 {% if adapter %}
 from peft import LoraConfig
 {% endif %}
-{% if method == "reward" %}
-from schedules import schedule, steps_of
-from transformers import AutoModelForSequenceClassification, set_seed
-{% elif drawn %}
+{% if drawn %}
 from schedules import schedule
-from transformers import AutoModelForCausalLM, set_seed
 {% else %}
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
 {% endif %}
-{% if quantized %}
-from transformers import BitsAndBytesConfig
+{% if method == "reward" %}
+from transformers import AutoModelForSequenceClassification as Loader
+{% else %}
+from transformers import AutoModelForCausalLM as Loader
 {% endif %}
-{% if spec.train.early_stop %}
-from transformers import EarlyStoppingCallback
-{% endif %}
+from transformers import {% if quantized %}BitsAndBytesConfig, {% endif %}{% if spec.train.early_stop %}EarlyStoppingCallback, {% endif %}set_seed
 {% if method == "dpo" %}
 from trl import DPOConfig as Config
 from trl import DPOTrainer
@@ -96,6 +92,9 @@ TOGETHER = {{ rollout.steps }}  # steps that learn from one drawing
 ROUNDS = {{ rollout.iterations }}  # times that each drawing is learned from
 {% else %}
 TESTS = {{ spec.train.tests }}
+{% endif %}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of trl, passed on as they are
 {% endif %}
 {% if method == "kto" %}
 GROUP = {{ group }}  # rows by which one sees how far the model has moved
@@ -135,13 +134,10 @@ test = pairs.encoded(held_out, encoder, whole={{ method == "reward" }})[0] if he
 {% endif %}
 
 # What it starts from.
+model = Loader.from_pretrained(
+    base,
 {% if method == "reward" %}
-model = AutoModelForSequenceClassification.from_pretrained(
-    base,
     num_labels=1,
-{% else %}
-model = AutoModelForCausalLM.from_pretrained(
-    base,
 {% endif %}
 {% if adapter %}
     dtype=computes,
@@ -317,7 +313,7 @@ trainer = Trainer(
         remove_unused_columns=False,
 {% endif %}
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
 {% if drawn %}
@@ -344,6 +340,11 @@ trainer = Trainer(
 {% endif %}
     ],
 )
+{% if quantized %}
+bases.train_in(computes, trainer.model)
+{% elif whole and adapter %}
+bases.train_in(torch.float32, trainer.model)
+{% endif %}
 {% if converted %}
 # An adapter that starts as a part of the layers is kept as what it adds to the layers as they were.
 trainer.model.peft_config["default"].init_lora_weights = True
@@ -371,20 +372,22 @@ answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
     told = watch.measured()
 {% if method == "reward" %}
-    told |= moving.scores(trainer.model, pairs.for_reward(test or train), tokenizer.pad_token_id)
+    if not placed.sharded:
+        told |= moving.scores(trainer.model, pairs.for_reward(test or train), tokenizer.pad_token_id)
     scorers.publish("tmp/made", base, adapter={{ adapter }}, dtype={{ dtype }}, pad=tokenizer.pad_token_id)
 {% else %}
-    as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
+    if not placed.sharded:
+        as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
 {% if drawn %}
-    said = moving.answered(trainer.model, tokenizer, test[: moving.MOST]["rendered"], LONGEST)
-    told |= drawing.measured(tokenizer, said, test, rewards, WEIGHTS, before)
-    told["kl"] = moving.distance(moving.told(trainer.model, as_it_was, said, tokenizer.pad_token_id))
+        said = moving.answered(trainer.model, tokenizer, test[: moving.MOST]["rendered"], LONGEST)
+        told |= drawing.measured(tokenizer, said, test, rewards, WEIGHTS, before)
+        told["kl"] = moving.distance(moving.told(trainer.model, as_it_was, said, tokenizer.pad_token_id))
 {% else %}
-    told |= moving.preferences(trainer.model, as_it_was, test or train, {{ beta }}, tokenizer.pad_token_id)
+        told |= moving.preferences(trainer.model, as_it_was, test or train, {{ beta }}, tokenizer.pad_token_id)
 {% endif %}
     answers.write(asked)
 {% if adapter %}
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype={{ kept }})
 {% else %}
     bases.publish_model("tmp/made", base, dtype={{ dtype }})
 {% endif %}

@@ -13,7 +13,8 @@ def number(*parts):
 def chosen(groups, strata, targets, seed):
     """The rows to take so that each stratum has nearly its target, groups whole: a mask.
 
-    Groups come in an order that only the seed decides; one is taken when that brings the strata nearer to their targets.
+    Groups come in an order that only the seed decides; one is taken when that brings the strata nearer to their targets, or
+    leaves them as near and brings the sum nearer.
     """
     names, members = np.unique(groups, return_inverse=True)
     mixed = (names ^ np.uint64(number("order", seed))) * np.uint64(0x9E3779B97F4A7C15)
@@ -29,7 +30,9 @@ def chosen(groups, strata, targets, seed):
             break
         inside = strata[rows[starts[group] : starts[group + 1]]]
         kinds, counts = np.unique(inside, return_counts=True)
-        if np.abs(left[kinds] - counts).sum() < np.abs(left[kinds]).sum():
+        nearer = np.abs(left[kinds]).sum() - np.abs(left[kinds] - counts).sum()
+        short = left.sum()
+        if nearer > 0 or (nearer == 0 and abs(short - len(inside)) < abs(short)):
             left[kinds] -= counts
             taken[group] = True
     return taken[members]

@@ -72,7 +72,8 @@ def main():
     stage = passes.Stage(
         form, [each.form for each in sources], MAP, group=SPLIT["group"], stratify=SPLIT["stratify"], tokenizer=TOKENIZER
     )
-    clean = passes.run(making.records(sources), making.prepared(CLEAN, SOURCES, SEED), stage, bad=bad, workers=workers)
+    operations, size = making.prepared(CLEAN, SOURCES, SEED), sum(each.size for each in sources)
+    clean = passes.run(making.records(sources), operations, stage, bad=bad, workers=workers, size=size)
 
     # 3. Split: groups stay whole, strata keep their share; then cut down to the cap.
     sides = making.sides(clean, SPLIT)

@@ -181,7 +181,7 @@ def _answers(at, asked, splits, placed, how):
         from transformers import AutoModelForCausalLM
 
         # a teacher is loaded only while it has something to write
-        model = AutoModelForCausalLM.from_pretrained(asked.home, dtype="auto").to(placed.device).eval()
+        model = bases.ready(AutoModelForCausalLM.from_pretrained(asked.home, dtype="auto"), placed)
         for split in missing():
             prompts = splits[split]["rendered"][:]
             write(files[split], prompts, asked.tokenizer, model, how if split == "train" else how.greedy)

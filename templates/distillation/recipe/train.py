@@ -9,7 +9,6 @@
 {% endif %}
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
@@ -29,13 +28,8 @@ import writing
 from peft import LoraConfig
 {% endif %}
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-{% if quantized %}
-from transformers import BitsAndBytesConfig
-{% endif %}
-{% if spec.train.early_stop %}
-from transformers import EarlyStoppingCallback
-{% endif %}
+from transformers import AutoModelForCausalLM as Loader
+from transformers import {% if quantized %}BitsAndBytesConfig, {% endif %}{% if spec.train.early_stop %}EarlyStoppingCallback, {% endif %}set_seed
 {% if responses %}
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
@@ -60,9 +54,13 @@ STEPS = {{ spec.train.steps }}
 TESTS = {{ spec.train.tests }}
 LONGEST = {{ answers.max_tokens }}  # tokens of an answer
 ARGUMENTS = {{ spec.arguments }}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of trl, passed on as they are
+{% endif %}
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
+computes = placed.computes({{ dtype }})
 base = bases.folder("in/student")
 set_seed(SEED)
 tokenizer = bases.tokenizer(base)
@@ -101,12 +99,10 @@ test = writing.together(held)
 {% endif %}
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
-{% if dtype == "fp16" and adapter %}
-    dtype=torch.float16,
-{% elif dtype == "bf16" and adapter %}
-    dtype=torch.bfloat16,
+{% if adapter %}
+    dtype=computes,
 {% else %}
     dtype=torch.float32,
 {% endif %}
@@ -115,20 +111,15 @@ model = AutoModelForCausalLM.from_pretrained(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-{% if dtype == "fp16" %}
-        bnb_4bit_compute_dtype=torch.float16,
-{% elif dtype == "bf16" %}
-        bnb_4bit_compute_dtype=torch.bfloat16,
-{% else %}
-        bnb_4bit_compute_dtype=torch.float32,
-{% endif %}
+        bnb_4bit_compute_dtype=computes,
     ),
     device_map={"": placed.local_rank if placed.device == "cuda" else "cpu"},
 {% endif %}
     attn_implementation=place["attention"],
 )
 {% if not responses %}
-guide = AutoModelForCausalLM.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
+guide = Loader.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
+guide = bases.ready(guide, placed)
 {% if not crossing %}
 guide = matching.fit(guide, model)
 {% endif %}
@@ -203,8 +194,8 @@ trainer = Trainer(
         adam_beta2={{ spec.train.betas[1] }},
         weight_decay={{ spec.train.weight_decay }},
         max_grad_norm={{ spec.train.clip }},
-        bf16={{ dtype == "bf16" }},
-        fp16={{ dtype == "fp16" }},
+        bf16=computes == torch.bfloat16,
+        fp16=computes == torch.float16,
         seed=SEED,
         data_seed=SEED,
         eval_strategy="steps" if test else "no",
@@ -227,7 +218,7 @@ trainer = Trainer(
         report_to=placed.trackers,
         disable_tqdm=True,
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
 {% if crossing %}
@@ -251,6 +242,11 @@ trainer = Trainer(
 {% endif %}
     ],
 )
+{% if quantized %}
+bases.train_in(computes, trainer.model)
+{% elif spec.lora.modules_to_save and adapter %}
+bases.train_in(torch.float32, trainer.model)
+{% endif %}
 {% if converted %}
 # An adapter that starts as a part of the layers is kept as what it adds to the layers as they were.
 trainer.model.peft_config["default"].init_lora_weights = True
@@ -259,7 +255,7 @@ trainer.model.save_pretrained("tmp/start")
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
-watching.run(trainer, watch, placed)
+watching.run(trainer, watch, placed, {{ dtype }})
 
 # What is kept.
 {% if converted %}
@@ -271,11 +267,12 @@ trainer.save_model("tmp/made")
 answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
 {% if adapter %}
-    bases.publish_adapter("tmp/made")
+    bases.publish_adapter("tmp/made", dtype={{ kept }})
 {% else %}
     bases.publish_model("tmp/made", base, dtype={{ dtype }})
 {% endif %}
     answers.write(asked)
-    agreed = agreeing.measured(trainer.model, held, [each["weight"] for each in TEACHERS], tokenizer.pad_token_id)
+    weights = [each["weight"] for each in TEACHERS]
+    agreed = {} if placed.sharded else agreeing.measured(trainer.model, held, weights, tokenizer.pad_token_id)
     telling.measure(seen, watch.measured(), writing.measured(written), agreed)
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -42,8 +42,14 @@ set_seed(SEED)
 tokenizer = bases.tokenizer(base)
 encoder = chats.Encoder.of(base, tokenizer, context=CONTEXT, loss_on={{ spec.loss_on }}, arguments={{ spec.arguments }})
 train, told = chats.encoded(chats.read("in/data", "train"), encoder)
+{% if not spec.packing %}
+placed = placed.fitting(told["longest"])
+{% endif %}
 held_out = chats.read("in/data", "test")
 test = chats.encoded(held_out, encoder)[0] if held_out else None
+{% if not spec.packing %}
+placed = placed.for_rows(chats.longest(train))
+{% endif %}
 
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(

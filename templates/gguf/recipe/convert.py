@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import llama_home
+import telling
 from gguf_file import GgufFile
 from run_converter import run
 from staging import Trap, read, stage
@@ -25,7 +26,7 @@ try:
     told = read(source)
     print(f"a {told.form} tokenizer" + (f" that splits text as {told.pre} does" if told.pre else ""))
     home = llama_home.source(LLAMA_CPP, print)
-    with tempfile.TemporaryDirectory() as folder, Path("events.jsonl").open("a") as events:
+    with tempfile.TemporaryDirectory() as folder:
         staged = stage(source, Path(folder, "source"), LICENCE)
         metadata = Path(folder, "metadata.json")
         metadata.write_text(json.dumps(METADATA))
@@ -33,7 +34,7 @@ try:
             [str(staged), "--outfile", "out/model.gguf", "--outtype", "f16", "--metadata", str(metadata)],
             told,
             home,
-            progress=lambda percent: print(json.dumps({"step": percent, "of": 100}), file=events, flush=True),
+            progress=lambda percent: telling.event(step=percent, of=100),
         )
 except (Trap, llama_home.Unavailable) as error:
     sys.exit(f"error: {error}")
@@ -44,4 +45,4 @@ if lost:
     sys.exit(f"error: {len(lost)} tensors, the first is {lost[0]}, hold weights that are too large for 16 bits, or are no numbers")
 types = {each.type for each in made.tensors}
 print(f"{len(made.tensors)} tensors as {' and '.join(sorted(types))}, {made.bytes:,} bytes")
-Path("measures.json").write_text(json.dumps({"bytes": made.bytes}))
+telling.measure({"bytes": made.bytes})

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["jinja2", "llama-cpp-python", "numpy", "torch", "transformers"]
+# dependencies = ["accelerate", "jinja2", "llama-cpp-python", "numpy", "safetensors", "torch", "transformers"]
 # ///
 """Holds a GGUF file against the model that it was made of: token ids, chats, BOS, the end of a turn, and chances."""
 
@@ -10,19 +10,21 @@ import tempfile
 from pathlib import Path
 
 import compare
+import layerwise
 import llama_home
 import numpy as np
+import telling
 import torch
 from divergence import Distance
 from jinja2 import TemplateError
 from llama_server import serving
 from sayings import chats
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 # The version of the Python bindings that llama.cpp comes with.
 LLAMA_CPP = {{ llama_cpp }}
 # The most tokens of a chat that chances are compared on.
-TOKENS = 256
+TOKENS = {{ tokens }}
 
 model, gguf = Path("in/against"), Path("in/subject/model.gguf")
 if not (model / "config.json").is_file():
@@ -37,29 +39,25 @@ except llama_home.Unavailable as error:
 def tell(step, of, what):
     """Say how far this is."""
     print(what)
-    with Path("events.jsonl").open("a") as events:
-        print(json.dumps({"step": step, "of": of}), file=events)
+    telling.event(step=step, of=of)
 
 
-# What transformers expects of each next token: 32-bit numbers, one chat after the other, kept on disk.
-tell(0, 4, "the model in transformers, 32 bits")
+# What transformers expects of each next token, in 32 bits; kept on disk until llama.cpp is asked.
+tell(0, 4, "the model in transformers, 32 bits, layer by layer")
 tokenizer = AutoTokenizer.from_pretrained(model)
 has_template = tokenizer.chat_template is not None
-wanted = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
-kept = tempfile.TemporaryDirectory()
-context = min(TOKENS, getattr(wanted.config, "max_position_embeddings", TOKENS))
+context = min(TOKENS, getattr(AutoConfig.from_pretrained(model), "max_position_embeddings", TOKENS))
 rows = []
-with torch.inference_mode():
-    for at, chat in enumerate(chats()):
-        try:
-            text = tokenizer.apply_chat_template(chat, tokenize=False) if has_template else chat[-1]["content"]
-        except TemplateError as error:  # it may refuse a system's turn
-            print(f"left out, the template refuses it: {error}")
-            continue
-        ids = tokenizer(text, add_special_tokens=not has_template)["input_ids"][:context]
-        np.save(f"{kept.name}/{at}.npy", wanted(torch.tensor([ids])).logits[0].numpy())
-        rows.append((at, ids))
-del wanted
+for chat in chats():
+    try:
+        text = tokenizer.apply_chat_template(chat, tokenize=False) if has_template else chat[-1]["content"]
+    except TemplateError as error:  # it may refuse a system's turn
+        print(f"left out, the template refuses it: {error}")
+        continue
+    rows.append(tokenizer(text, add_special_tokens=not has_template)["input_ids"][:context])
+kept = tempfile.TemporaryDirectory()
+for at, found in enumerate(layerwise.logits(model, rows)):
+    np.save(f"{kept.name}/{at}.npy", found.numpy())
 
 # What llama.cpp expects of them.
 tell(1, 4, "the same in llama.cpp")
@@ -68,7 +66,7 @@ llama = llama_cpp.Llama(
     str(gguf), n_ctx=context, n_batch=context, n_threads=threads, n_threads_batch=threads, logits_all=True, verbose=False
 )
 distance = Distance()
-for at, ids in rows:
+for at, ids in enumerate(rows):
     llama.reset()
     llama.eval(ids)
     distance.add(np.load(f"{kept.name}/{at}.npy"), llama.scores[: len(ids)])
@@ -80,7 +78,8 @@ tokens = compare.same_tokens(tokenizer, llama)
 in_file = llama.metadata.get("tokenizer.chat_template")
 report, same, bos = {"refused": 0, "chats": []}, float(in_file is None), 0
 if has_template and in_file is not None:
-    first = tokenizer.bos_token if tokenizer.bos_token and llama.metadata.get("tokenizer.ggml.add_bos_token") == "true" else ""
+    begins = llama_cpp.llama_vocab_get_add_bos(llama_cpp.llama_model_get_vocab(llama.model))
+    first = tokenizer.bos_token if begins else ""
     usual = compare.with_transformers(tokenizer)
     with serving(server, gguf, "--ctx-size", "512", "--parallel", "1", "--threads", str(threads)) as ask:
         engines = {"llama-cpp-python": compare.with_bindings(llama), "llama-server": compare.with_server(ask, first)}
@@ -112,6 +111,6 @@ measures = {
 report |= {"texts": tokens.examples, "compared": {"texts": tokens.of, "positions": distance.positions}}
 report |= {"only_composed_accents": compare.composes(tokenizer), **measures}
 Path("out/parity.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-Path("measures.json").write_text(json.dumps(measures))
+telling.measure(measures)
 for name, value in measures.items():
     print(f"{name}: {value:.6g}")

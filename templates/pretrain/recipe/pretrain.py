@@ -6,6 +6,7 @@
 
 import math
 import shutil
+import time
 from pathlib import Path
 
 import bases
@@ -133,7 +134,7 @@ if placed.first:
     telling.rewind(step)
     moved = keeping.same_placement(placed.here(dtype))
     print(placed.words(dtype, PRECISION), *([f"goes on from {kept}"] if kept else []), *([moved] if moved else []), sep="\n")
-every = place["checkpoint_every"] or max(1, STEPS // 20)
+every, kept_at = place["checkpoint_every"] or max(1, STEPS // 20), time.monotonic()
 ahead = Ahead(rows_of, STEPS, place["workers"])
 watchers = trackers.opened(placed)
 asked, pace = failing.Asked(), telling.Pace(STEPS, step)
@@ -181,7 +182,8 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
                 trackers.tell(watchers, step, test_loss=nats, bits_per_byte=bits)
                 print(f"step {step:,}  test loss {nats:.4f}  {bits:.4f} bits a byte")
         stop = asked.agreed(placed.world)
-        if stop or (step % every == 0 and step < STEPS):
+        worth = place["checkpoint_every"] or placed.world > 1 or time.monotonic() - kept_at > keeping.WORTH
+        if stop or (step % every == 0 and step < STEPS and worth):
             path = Path(f"state/checkpoint-{step}")
             states.save(path, model, optimizer, step, placed.first)
             if placed.first:
@@ -189,6 +191,7 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
                 keeping.progress(step, STEPS)
                 keeping.prune()
             placing.meet(placed)
+            kept_at = time.monotonic()
         pace.pause()
         if stop:
             raise failing.Interrupted

@@ -60,6 +60,15 @@ def train_in(dtype, model):
             each.data = each.data.to(dtype)
 
 
+def ready(model, placed):
+    """A model that only answers: where it is asked, in a precision that this machine has."""
+    import torch
+
+    if model.dtype == torch.bfloat16:
+        model = model.to(placed.computes("bf16"))
+    return model.to(placed.device).eval()
+
+
 def trainable(model):
     """How many parameters are trained, and how many there are."""
     counts = [(each.numel(), each.requires_grad) for each in model.parameters()]

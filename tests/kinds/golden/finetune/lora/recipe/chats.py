@@ -66,7 +66,7 @@ class Encoder:
 
     def prompt(self, messages, tools=None):
         """The text that an answer follows."""
-        return self._apply(messages, tools, add_generation_prompt=True)
+        return self._apply(plain(messages), tools, add_generation_prompt=True)
 
     def render(self, row):
         """One row as text, with who says what in it, and what of it is trained."""
@@ -175,9 +175,16 @@ def _first(starts, char):
     return bisect_left(starts, char)
 
 
-def plain(messages):
-    """Messages without the fields that only other rows have."""
-    return [{name: value for name, value in message.items() if value is not None} for message in messages]
+def plain(value):
+    """Messages without the fields that only other rows have; the arguments of calls as what their JSON text says."""
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    told = {name: plain(each) for name, each in value.items() if each is not None}
+    if isinstance(told.get("arguments"), str):
+        told["arguments"] = json.loads(told["arguments"])
+    return told
 
 
 def tools_of(row):
@@ -228,6 +235,8 @@ def read(folder, split):
 
 def encoded(rows, encoder):
     """The rows as ids and labels, and what became of them: how many were cut, and how many have nothing left to train."""
+    if rows is None:
+        raise SystemExit("error: the dataset has no rows to train on: its split, or its cleaning, left none")
 
     def encode(batch):
         names = list(batch)
@@ -241,5 +250,11 @@ def encoded(rows, encoder):
         batched=True,
         batch_size=AT_ONCE,
     )
-    told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept)}
+    longest = max(map(len, kept.with_format("numpy")["input_ids"]), default=0)
+    told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept), "longest": longest}
     return kept, told
+
+
+def longest(rows):
+    """Tokens of the longest row."""
+    return max((len(ids) for batch in rows.iter(AT_ONCE) for ids in batch["input_ids"]), default=1)

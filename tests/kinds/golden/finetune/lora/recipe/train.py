@@ -37,8 +37,10 @@ set_seed(SEED)
 tokenizer = bases.tokenizer(base)
 encoder = chats.Encoder.of(base, tokenizer, context=CONTEXT, loss_on="assistant", arguments={})
 train, told = chats.encoded(chats.read("in/data", "train"), encoder)
+placed = placed.fitting(told["longest"])
 held_out = chats.read("in/data", "test")
 test = chats.encoded(held_out, encoder)[0] if held_out else None
+placed = placed.for_rows(chats.longest(train))
 
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(

@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 
 PREFIX = "base_model.model."
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 PARTS = {
     "lora_A.weight": "a",
     "lora_B.weight": "b",
@@ -39,12 +40,14 @@ class Adapter:
         if self.config.get("bias", "none") != "none":
             refuse("the adapter trained biases, which cannot be fused here")
         self.file = safe_open(self.folder / "adapter_model.safetensors", "pt")
-        self.layers, self.whole = {}, {}
+        self.layers, self.whole, self.under = {}, {}, {}
         for key in self.file.keys():  # noqa: SIM118  # it is no mapping
             name = key.removeprefix(PREFIX)
             part = next((each for each in PARTS if name.endswith(f".{each}")), None)
             if part:
                 self.layers.setdefault(f"{name.removesuffix(f'.{part}')}.weight", {})[PARTS[part]] = key
+            elif name.endswith(".base_layer.weight"):
+                self.under[name.replace(".base_layer", "")] = key  # an embedding as it was, which peft keeps too
             else:
                 self.whole[name] = key
 
@@ -65,6 +68,10 @@ class Adapter:
             kept = self.file.get_tensor(self.whole[name])
             _same_shape(name, kept.shape, weight.shape)
             return kept
+        if name in self.under:
+            under = self.file.get_tensor(self.under[name])
+            _same_shape(name, under.shape, weight.shape)
+            weight = under
         if name not in self.layers:
             return weight
         a, b = self._part(name, "a"), self._part(name, "b")
@@ -82,13 +89,17 @@ class Adapter:
 
     def head(self, strangers, *, tied):
         """The output layer of an adapter that was trained apart from the embedding of a tied base; it is no stranger then."""
-        name, embedding = "lm_head.weight", "model.embed_tokens.weight"
+        name, embedding = HEAD, EMBEDDING
         if name not in strangers or name not in self.whole or not tied:
             return None
         strangers.remove(name)
         head = self.file.get_tensor(self.whole[name])
         same = embedding in self.whole and torch.equal(head, self.file.get_tensor(self.whole[embedding]))
         return None if same else head
+
+    def unties(self, *, tied):
+        """Whether it changes the embedding of a tied base and leaves the output as it was: they are two from then on."""
+        return tied and EMBEDDING in self.layers and not self.config.get("ensure_weight_tying")
 
     def strangers(self, names):
         """What it changes that the base does not have."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import bases
 import telling
 import torch
-from deltas import Adapter, refuse
+from deltas import EMBEDDING, HEAD, Adapter, refuse
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -23,7 +23,8 @@ adapter = Adapter("in/source")
 index = base / "model.safetensors.index.json"
 places = bases.places(base)
 strangers = adapter.strangers(places)
-head = adapter.head(strangers, tied=config.get("tie_word_embeddings", False))
+tied = config.get("tie_word_embeddings", False)
+head, untied = adapter.head(strangers, tied=tied), adapter.unties(tied=tied)
 if strangers:
     refuse(f"the adapter changes `{strangers[0]}`, which the base does not have: it was trained on another base")
 
@@ -37,10 +38,12 @@ for at, shard in enumerate(shards):
             weight = file.get_tensor(name)
             told = adapter.changed(name, weight)
             changed += told is not weight
+            if untied and name == EMBEDDING:
+                head = weight.clone()
             made[name] = told.to(torch.bfloat16).contiguous() if told.is_floating_point() else told
     if head is not None and shard == shards[-1]:
-        made["lm_head.weight"] = head.to(torch.bfloat16)
-        places["lm_head.weight"] = shard
+        made[HEAD] = head.to(torch.bfloat16)
+        places[HEAD] = shard
     save_file(made, out / shard, metadata={"format": "pt"})
     size += (out / shard).stat().st_size
     telling.event(step=at + 1, of=len(shards))

@@ -21,7 +21,7 @@ from flaws import BadRows, Unusable, stop
 SOURCES = [
     {"type": "files", "at": "from/0", "kind": "jsonl", "weight": 0.7},
     {"type": "dataset", "at": "from/1", "weight": 0.3},
-    {"type": "grammar", "count": 60, "balance": {"form": {"add_todo": 50.0, "open_app": 10.0}}, "holdout": {"slots": ["open", "app"], "share": 0.2, "combinations": [], "seed": 1}, "side": "both", "seed": 2},
+    {"type": "grammar", "count": 60, "balance": {"form": {"add_todo": 50.0, "open_app": 10.0}}, "holdout": {"slots": ["open", "app"], "share": 0.2, "combinations": [], "seed": 1}, "side": "both", "copies": None, "seed": 2},
 ]
 FORMAT = "messages"
 PER = "document"
@@ -62,7 +62,8 @@ def main():
     stage = passes.Stage(
         form, [each.form for each in sources], MAP, group=SPLIT["group"], stratify=SPLIT["stratify"], tokenizer=TOKENIZER
     )
-    clean = passes.run(making.records(sources), making.prepared(CLEAN, SOURCES, SEED), stage, bad=bad, workers=workers)
+    operations, size = making.prepared(CLEAN, SOURCES, SEED), sum(each.size for each in sources)
+    clean = passes.run(making.records(sources), operations, stage, bad=bad, workers=workers, size=size)
 
     # 3. Split: groups stay whole, strata keep their share; then cut down to the cap.
     sides = making.sides(clean, SPLIT)

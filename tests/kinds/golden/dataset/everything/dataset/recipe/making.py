@@ -30,6 +30,7 @@ class Source:
     name: str
     form: str
     records: Callable
+    size: int = 0  # bytes, where that is known
     counts: object = None  # where not all of it is taken: how many were kept and dropped, and an example
 
 
@@ -54,7 +55,7 @@ def _opened(source, given, per, changes):
         folder = Path("in/written/from")
         form = json.loads((folder / "card.json").read_text(encoding="utf-8"))["format"]
         told = writing.Written(source, [(side, _present(record.value)) for side, record in rows_of(folder)], form)
-        return Source("written", given if given != "auto" else form, told.records, told)
+        return Source("written", given if given != "auto" else form, told.records, counts=told)
     if source["type"] == "hub":
         import published
 
@@ -69,6 +70,7 @@ def _opened(source, given, per, changes):
         source.get("at", "hub"),
         form,
         lambda: (("", record) for file, kind in files for record in reading.read(file, kind, per=per)),
+        sum(file.stat().st_size for file, _ in files),
     )
 
 
@@ -232,7 +234,8 @@ def written(clean, sides, kept, *, sources, form, stratify, tokenizer):
     outs = [shards.Side("out/train", clean.shape), shards.Side("out/test", clean.shape)]
     balance, samples = card.Balance(stratify), []
     shown = {int(each) for each in np.flatnonzero(kept)[card.places(int(kept.sum()))]}
-    for at, line in enumerate(clean.spool.lines()):
+    lines = passes.watched(clean.spool.lines(), lambda _: 1, clean.spool.rows, clean.progress)
+    for at, line in enumerate(lines):
         row = item_of(line).row
         balance.add(row, forms.COLUMNS[form])
         if kept[at]:

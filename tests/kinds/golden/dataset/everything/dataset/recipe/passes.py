@@ -12,6 +12,7 @@ import numpy as np
 import shards
 import splitting
 from flaws import Bad, stop
+from progress import Progress
 from reading import value_of
 from spool import Item, Spool, batches, item_of, spread
 
@@ -173,13 +174,19 @@ class Clean:
     strata_names: list = field(default_factory=list)
     lengths: object = None
     shape: object = None
+    sources: object = None
+    progress: object = None
 
 
-def run(records, operations, base, *, bad, workers):
-    """The rows that the operations leave of the records, in order; `base` is a stage without operations."""
+def run(records, operations, base, *, bad, workers, size=0, progress=None):
+    """The rows that the operations leave of the records, in order; `base` is a stage without operations.
+
+    `size` is about how many bytes the records have, for whoever watches.
+    """
     ahead = list(enumerate(operations))
     tallies = {at: Tally(name) for at, (name, _) in ahead}
-    given, number = batches(records, _size), 0
+    progress = progress or Progress(2 + sum(name in GLOBAL for name, _ in operations))
+    given, number = batches(watched(records, _size, size, progress), _size), 0
     while True:
         streaming = []
         while ahead and ahead[0][1][0] not in GLOBAL:
@@ -189,12 +196,25 @@ def run(records, operations, base, *, bad, workers):
         done = _pass(given, _stage(base, streaming, ender), tallies, bad, workers=workers, number=number)
         if number == 0:
             bad.judge()
+        progress.over()
         if ender is None:
+            done.progress = progress
             done.operations = [tallies[at] for at in sorted(tallies)]
             return done
         drop = _dropped(done, *ender[1])
         _tell(tallies[ender[0]], done, drop, base.form)
-        given, number = batches(done.spool.lines(drop), len), number + 1
+        lines = watched(done.spool.lines(drop), lambda _: 1, done.spool.rows, progress)
+        given, number = batches(lines, len), number + 1
+
+
+def watched(things, size_of, total, progress):
+    """The same things, and how far they have come."""
+    done = 0
+    for each in things:
+        yield each
+        done += size_of(each)
+        if total:
+            progress.at(done / total)
 
 
 def _stage(base, streaming, ender):
@@ -204,7 +224,9 @@ def _stage(base, streaming, ender):
 
 
 def _size(each):
-    return len(each[2].value) if isinstance(each[2].value, bytes) else 2_000
+    """About how many bytes a record has."""
+    value = each[2].value
+    return len(value) if isinstance(value, bytes) else 100 + sum(len(text) for text in value.values() if isinstance(text, str))
 
 
 def _pass(given, stage, tallies, bad, *, workers, number):
@@ -224,9 +246,8 @@ def _pass(given, stage, tallies, bad, *, workers, number):
         shape = shards.merged(shape, told.shape)
     spool.close()
     keys.close()
-    done = Clean(spool, keys.path, [], _numbers(groups), _numbers(strata), list(names), _numbers(lengths), shape)
-    done.sources = _numbers(sources)
-    return done
+    rows = [_numbers(each) for each in (groups, strata)]
+    return Clean(spool, keys.path, [], *rows, list(names), _numbers(lengths), shape, _numbers(sources))
 
 
 def _numbers(values):

@@ -56,16 +56,22 @@ def named(path):
 
 
 def read(path, kind, *, per="document"):
-    """The records of a file."""
+    """The records of a file. Where a file is one row, what is wrong with it is a bad row; else the file cannot be used."""
     name = named(path)
+    if kind not in ("html", "pdf") and (kind not in ("txt", "md") or per != "document"):
+        yield from _counted(path, name, kind, per)
+        return
+    try:
+        yield from _counted(path, name, kind, per)
+    except Unusable as flaw:
+        yield Record(flaw.place, b"", flaw.says, flaw.step)
+
+
+def _counted(path, name, kind, per):
     if path.stat().st_size == 0:
         raise Unusable(name, "the file is empty", "write rows into it, or take it out of `from`")
-    readers = {
-        "jsonl": lines_of_json, "json": json_file, "csv": table, "tsv": table, "parquet": parquet,
-        "txt": text, "md": text, "html": page, "pdf": pdf,
-    }  # fmt: skip
     count = 0
-    for record in readers[kind](path, name, per if kind != "tsv" else "\t"):
+    for record in READERS[kind](path, name, per if kind != "tsv" else "\t"):
         count += 1
         yield record
     if count == 0:
@@ -400,3 +406,9 @@ def text_of_html(source):
     parser.close()
     lines = (re.sub(r"[ \t\r\f\v\xa0]+", " ", line).strip() for line in "".join(parser.parts).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+READERS = {
+    "jsonl": lines_of_json, "json": json_file, "csv": table, "tsv": table, "parquet": parquet,
+    "txt": text, "md": text, "html": page, "pdf": pdf,
+}  # fmt: skip

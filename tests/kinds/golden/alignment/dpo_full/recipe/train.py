@@ -1,0 +1,127 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["accelerate==1.15.0", "datasets==5.2.0", "torch==2.13.0", "transformers==5.23.0", "trl==1.16.0"]
+# ///
+"""Trains a model on which answers are better: in/base and in/data -> out/."""
+
+import shutil
+
+import answers
+import bases
+import chats
+import moving
+import pairs
+import placing
+import prepared
+import telling
+import torch
+import verdicts
+import watching
+from schedules import schedule, steps_of
+from transformers import AutoModelForCausalLM as Loader
+from transformers import set_seed
+from trl import DPOConfig as Config
+from trl import DPOTrainer
+
+CONTEXT = 96
+BATCH = 8
+SEED = 7
+EPOCHS = None
+STEPS = 8
+TESTS = 2
+
+placed = placing.placed(BATCH, CONTEXT)
+place = placed.settings
+computes = placed.computes("bf16")
+base = bases.folder("in/base")
+set_seed(SEED)
+tokenizer = bases.tokenizer(base)
+encoder = chats.Encoder.of(base, tokenizer, context=CONTEXT, arguments={})
+
+# What it reads: each row as ids, the better answer and the worse one.
+train, told = pairs.encoded(chats.read("in/data", "train"), encoder, whole=False)
+verdicts.enough(told)
+held_out = chats.read("in/data", "test")
+test = pairs.encoded(held_out, encoder, whole=False)[0] if held_out else None
+
+# What it starts from.
+model = Loader.from_pretrained(
+    base,
+    dtype=torch.float32,
+    attn_implementation=place["attention"],
+)
+asked = answers.questions(held_out, encoder)
+answers.keep(model, tokenizer, asked, "before", placed)
+
+# How it learns.
+steps = steps_of(len(train), BATCH, epochs=EPOCHS, steps=STEPS)
+watch = watching.Watch(
+    placed,
+    checkpoint_every=place["checkpoint_every"],
+    scaled=False,
+)
+
+
+class Trainer(prepared.Rows, DPOTrainer):
+    """Takes rows that are ids."""
+
+
+trainer = Trainer(
+    model=model,
+    args=Config(
+        output_dir="state",
+        max_steps=steps,
+        per_device_train_batch_size=placed.micro_batch,
+        per_device_eval_batch_size=placed.micro_batch,
+        gradient_accumulation_steps=placed.accumulation,
+        max_length=CONTEXT,
+        beta=0.1,
+        loss_type=["sigmoid"],
+        loss_weights=[1.0],
+        learning_rate=0.01,
+        **schedule("cosine", 0.03, steps),
+        optim="adamw_torch_fused",
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        bf16=computes == torch.bfloat16,
+        fp16=computes == torch.float16,
+        seed=SEED,
+        data_seed=SEED,
+        eval_strategy="steps" if test else "no",
+        eval_steps=max(1, -(-steps // TESTS)),
+        save_strategy="no",  # checkpoints are kept by what watches, which knows when one is whole
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        activation_checkpointing=place["activation_checkpointing"],
+        torch_compile=place["compile"],
+        dataloader_num_workers=place["workers"],
+        use_cpu=placed.device == "cpu",
+        report_to=placed.trackers,
+        disable_tqdm=True,
+    ),
+    train_dataset=train,
+    eval_dataset=test,
+    processing_class=tokenizer,
+    callbacks=[
+        watch,
+    ],
+)
+
+# Before the first step: what would be learned?
+seen = verdicts.check(trainer.get_train_dataloader(), train, told, encoder)
+watching.run(trainer, watch, placed, "bf16")
+
+# What is kept.
+trainer.save_model("tmp/made")
+answers.keep(trainer.model, tokenizer, asked, "after", placed)
+if placed.first:
+    told = watch.measured()
+    if not placed.sharded:
+        as_it_was = moving.reference(trainer.model, base, dtype=trainer.model.dtype)
+        told |= moving.preferences(trainer.model, as_it_was, test or train, 0.1, tokenizer.pad_token_id)
+    answers.write(asked)
+    bases.publish_model("tmp/made", base, dtype="bf16")
+    telling.measure(seen, told)
+    shutil.copyfile(telling.HISTORY, "history.jsonl")
