@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from zyc import cli, memo, runner
+from zyc import __version__, cli, memo, runner
 from zyc.hosts import Phase
 from zyc.hosts.local import Local
+from zyc.runner import attempt
 from zyc.world import World
 
 REPOSITORY = Path(__file__).parents[1]
@@ -186,6 +187,8 @@ def stand_still(monkeypatch) -> None:
         whole = [seen for seen in (top, *inside) if seen is not None and seen.kind != "link"]
         return sum(4096 if seen.kind == "folder" else -(-seen.size // 4096) * 4096 for seen in whole)
 
+    words = {"zyc": __version__, "python": "3.11.7", "platform": "linux", "machine": "x86_64"}
+    monkeypatch.setattr(attempt, "machine_words", lambda host: {**words, "host": host})
     monkeypatch.setattr(Local, "poll", polled)
     monkeypatch.setattr(World, "usage", usage)
     monkeypatch.setattr(runner, "Threads", lambda _: runner.Alone())

@@ -76,14 +76,16 @@ def check(problem: Problem, folder: Path) -> None:
 
 
 # what needs a broken disk, a tree, trace or remote that somebody broke, or millions of values: the tests of the store, of
-# sweeps, sources, remotes, kinds and verbs say what happens then
+# sweeps, sources, remotes, hubs, faces, kinds and verbs say what happens then
 ELSEWHERE = (
     "disk-failed", "disk-full", "index-missing", "index-rebuilt", "not-allowed", "input-changed", "not-made-again", "other-disk",
     "store-format", "tree-changed", "tree-link", "tree-shared", "tree-special", "unreadable-record", "bad-measures",
     "too-many-values", "tree-absent", "tree-damaged", "tree-differs", "remote-damaged", "remote-failed", "remote-lacks",
     "remote-too-large", "remote-unreadable", "no-remote-library", "store-busy", "store-read-only", "store-unnamed",
     "sweep-damaged", "unknown-project", "project-still-there", "accept-gone", "accept-nothing-kept", "accept-nothing-new",
-    "accept-other-kind", "accept-unknown-input", "no-such-log",
+    "accept-other-kind", "accept-unknown-input", "no-such-log", "adopt-no-file", "adopt-nothing-new", "adopt-one-node",
+    "adopt-other-key", "adopt-other-kind", "adopt-runs", "adopt-too-large", "adopt-twin", "adopt-unknown-input", "adopt-unreadable",
+    "face-copies", "face-not-built", "face-one-node", "face-unpinned", "hub-offline", "hub-unreached", "no-report",
 )  # fmt: skip
 
 
