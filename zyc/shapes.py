@@ -13,6 +13,8 @@ from zyc.kind import Fields, Objection
 from zyc.types import Artifact, Model, Tokenizer
 
 Family = Literal["llama", "mistral", "qwen2", "qwen3", "gemma"]
+LARGE = 50_000_000  # parameters from which on a rehearsal has a small one in its place
+USUAL = 32_000  # pieces of a tokenizer that is not known
 BLOCK = 256  # weights that K-quants keep together
 
 
@@ -110,3 +112,14 @@ def notes(shape: Scratch) -> Iterable[Objection]:
             near = -(-size // BLOCK) * BLOCK
             says = f"{size} is no multiple of {BLOCK}: K-quants fall back to larger or worse types for such rows"
             yield Objection(f"scratch.{name}", says, f"`{name}: {near}` is the next one that is")
+
+
+def small(shape: Scratch) -> Scratch:
+    """The same family at toy size, which learns to copy within seconds; one that is small enough stays as it is."""
+    count = arch.parameters(model(shape, Tokenizer(vocabulary=shape.vocabulary or USUAL)))
+    if count is not None and count <= LARGE:
+        return shape
+    toy = {"layers": 4, "width": 256, "mlp": 512, "heads": 4, "kv_heads": 2, "head_size": 64, "tied": True, "init": "copying"}
+    return shape.model_copy(
+        update={**toy, "context": min(shape.context, 1024), "window": None, "vocabulary": None, "dtype": "fp32"}
+    )

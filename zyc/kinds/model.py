@@ -90,6 +90,10 @@ class ModelKind(Kind[ModelSpec]):
         if spec.chat_template is not None and is_file(spec.chat_template):
             yield FileNeed(fields.read_path(spec.chat_template), "chat_template", text=True)
 
+    def twin(self, spec: ModelSpec) -> ModelSpec:
+        """A large new model is a small one of its family; what stands in for a model from outside is the graph's to say."""
+        return spec if spec.scratch is None else spec.model_copy(update={"scratch": shapes.small(spec.scratch)})
+
     def check(self, case: Case[ModelSpec]) -> Iterable[Objection]:
         """A model comes from one place, has a shape that can be, and brings nothing that runs unasked."""
         given = [name for name in SOURCES if getattr(case.spec, name) is not None]
