@@ -9,7 +9,6 @@
 {% endif %}
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
@@ -29,13 +28,7 @@ import writing
 from peft import LoraConfig
 {% endif %}
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-{% if quantized %}
-from transformers import BitsAndBytesConfig
-{% endif %}
-{% if spec.train.early_stop %}
-from transformers import EarlyStoppingCallback
-{% endif %}
+from transformers import AutoModelForCausalLM{% if quantized %}, BitsAndBytesConfig{% endif %}{% if spec.train.early_stop %}, EarlyStoppingCallback{% endif %}, set_seed
 {% if responses %}
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
@@ -55,6 +48,9 @@ TEACHERS = [
 CONTEXT = {{ spec.context }}
 BATCH = {{ spec.train.batch }}
 SEED = {{ spec.train.seed }}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of trl that are passed on as they are
+{% endif %}
 EPOCHS = {{ epochs }}
 STEPS = {{ spec.train.steps }}
 TESTS = {{ spec.train.tests }}
@@ -221,7 +217,7 @@ trainer = Trainer(
         report_to=placed.trackers,
         disable_tqdm=True,
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
 {% if crossing %}

@@ -5,7 +5,6 @@
 """Trains a student on the probabilities of its teacher: in/student, in/teachers and in/prompts -> out/."""
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers

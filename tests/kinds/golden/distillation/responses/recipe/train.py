@@ -5,7 +5,6 @@
 """Trains a student on what its teachers answer: in/student, in/teachers and their prompts -> out/."""
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers

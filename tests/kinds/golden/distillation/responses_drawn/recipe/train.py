@@ -5,7 +5,6 @@
 """Trains a student on what its teachers answer: in/student, in/teachers and their prompts -> out/."""
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
@@ -19,9 +18,7 @@ import watching
 import writing
 from peft import LoraConfig
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-from transformers import BitsAndBytesConfig
-from transformers import EarlyStoppingCallback
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, EarlyStoppingCallback, set_seed
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
 
@@ -31,6 +28,7 @@ TEACHERS = [
 CONTEXT = 512
 BATCH = 16
 SEED = 0
+ENGINE = {"neftune_noise_alpha": 5}  # settings of trl that are passed on as they are
 EPOCHS = 2.0
 STEPS = None
 TESTS = 4
@@ -117,7 +115,7 @@ trainer = Trainer(
         use_cpu=placed.device == "cpu",
         report_to=placed.trackers,
         disable_tqdm=True,
-        **{"neftune_noise_alpha": 5},
+        **ENGINE,
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),
     eval_dataset=test.select_columns(["input_ids", "labels"]) if test else None,
