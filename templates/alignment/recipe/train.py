@@ -83,9 +83,6 @@ from trl.experimental.orpo import ORPOTrainer
 CONTEXT = {{ spec.context }}
 BATCH = {{ spec.train.batch }}
 SEED = {{ spec.train.seed }}
-{% if spec.engine %}
-ENGINE = {{ spec.engine }}  # settings of trl that are passed on as they are
-{% endif %}
 EPOCHS = {{ epochs }}
 STEPS = {{ spec.train.steps }}
 {% if drawn %}
@@ -95,6 +92,9 @@ TOGETHER = {{ rollout.steps }}  # steps that learn from one drawing
 ROUNDS = {{ rollout.iterations }}  # times that each drawing is learned from
 {% else %}
 TESTS = {{ spec.train.tests }}
+{% endif %}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of trl, passed on as they are
 {% endif %}
 {% if method == "kto" %}
 GROUP = {{ group }}  # rows by which one sees how far the model has moved

@@ -28,7 +28,8 @@ import writing
 from peft import LoraConfig
 {% endif %}
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM{% if quantized %}, BitsAndBytesConfig{% endif %}{% if spec.train.early_stop %}, EarlyStoppingCallback{% endif %}, set_seed
+from transformers import AutoModelForCausalLM as Loader
+from transformers import {% if quantized %}BitsAndBytesConfig, {% endif %}{% if spec.train.early_stop %}EarlyStoppingCallback, {% endif %}set_seed
 {% if responses %}
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
@@ -48,14 +49,14 @@ TEACHERS = [
 CONTEXT = {{ spec.context }}
 BATCH = {{ spec.train.batch }}
 SEED = {{ spec.train.seed }}
-{% if spec.engine %}
-ENGINE = {{ spec.engine }}  # settings of trl that are passed on as they are
-{% endif %}
 EPOCHS = {{ epochs }}
 STEPS = {{ spec.train.steps }}
 TESTS = {{ spec.train.tests }}
 LONGEST = {{ answers.max_tokens }}  # tokens of an answer
 ARGUMENTS = {{ spec.arguments }}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of trl, passed on as they are
+{% endif %}
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -98,7 +99,7 @@ test = writing.together(held)
 {% endif %}
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
 {% if adapter %}
     dtype=computes,
@@ -117,7 +118,7 @@ model = AutoModelForCausalLM.from_pretrained(
     attn_implementation=place["attention"],
 )
 {% if not responses %}
-guide = AutoModelForCausalLM.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
+guide = Loader.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
 guide = bases.ready(guide, placed)
 {% if not crossing %}
 guide = matching.fit(guide, model)

@@ -27,10 +27,10 @@ from trl import DPOTrainer
 CONTEXT = 96
 BATCH = 32
 SEED = 0
-ENGINE = {"label_smoothing": 0.1}  # settings of trl that are passed on as they are
 EPOCHS = 2.0
 STEPS = None
 TESTS = 4
+ENGINE = {"label_smoothing": 0.1}  # settings of trl, passed on as they are
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings

@@ -17,7 +17,8 @@ import torch
 import watching
 import writing
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
+from transformers import AutoModelForCausalLM as Loader
+from transformers import set_seed
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
 
@@ -50,7 +51,7 @@ held = [writing.encoded(each.test, encoder) for each in written]
 test = writing.together(held)
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
     dtype=torch.float32,
     attn_implementation=place["attention"],

@@ -18,7 +18,8 @@ import watching
 import writing
 from peft import LoraConfig
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, EarlyStoppingCallback, set_seed
+from transformers import AutoModelForCausalLM as Loader
+from transformers import BitsAndBytesConfig, EarlyStoppingCallback, set_seed
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
 
@@ -28,12 +29,12 @@ TEACHERS = [
 CONTEXT = 512
 BATCH = 16
 SEED = 0
-ENGINE = {"neftune_noise_alpha": 5}  # settings of trl that are passed on as they are
 EPOCHS = 2.0
 STEPS = None
 TESTS = 4
 LONGEST = 64  # tokens of an answer
 ARGUMENTS = {}
+ENGINE = {"neftune_noise_alpha": 5}  # settings of trl, passed on as they are
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -51,7 +52,7 @@ held = [writing.encoded(each.test, encoder) for each in written]
 test = writing.together(held)
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
     dtype=computes,
     quantization_config=BitsAndBytesConfig(

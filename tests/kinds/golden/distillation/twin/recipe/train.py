@@ -18,7 +18,8 @@ import watching
 import writing
 from peft import LoraConfig
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
+from transformers import AutoModelForCausalLM as Loader
+from transformers import set_seed
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
 
@@ -51,7 +52,7 @@ held = [writing.encoded(each.test, encoder) for each in written]
 test = writing.together(held)
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
     dtype=computes,
     attn_implementation=place["attention"],
