@@ -94,7 +94,7 @@ _SETTING = None
 
 
 def _remember(setting):
-    global _SETTING  # noqa: PLW0603  # what every batch needs is sent to a process once
+    global _SETTING  # what every batch needs is sent to a process once
     _SETTING = setting
 
 
