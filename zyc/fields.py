@@ -256,6 +256,16 @@ Variable = Annotated[str, BeforeValidator(read_variable), WithJsonSchema({"type"
 Script = Annotated[str, BeforeValidator(read_text), _schema("string"), Field(json_schema_extra={"verbatim": True})]
 
 
+class Shorter:
+    """A value that may be written shorter, too: what an editor is told besides."""
+
+    def __init__(self, *shapes: str) -> None:
+        self.shapes = shapes
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [*({"type": shape} for shape in self.shapes), handler(schema)]}
+
+
 class Secret(str):
     """A secret as `$(env.NAME)`: its value is the variable's name, and the step gets the variable."""
 

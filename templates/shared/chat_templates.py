@@ -287,8 +287,10 @@ _LLAMA3 = r"""
 {%- endif %}
 """
 
+# What is published asks for `date_string`, and llama-server hands it the day of today: a model would be asked otherwise than
+# it was trained, otherwise each day. Here the day is the one that is published as the default, always.
 _LLAMA3_TOOLS = r"""
-{%- set date = date_string if date_string is defined else '26 Jul 2024' %}
+{%- set date = '26 Jul 2024' %}
 {%- set guide = 'Respond in the format {"name": function name, "parameters": dictionary of argument name and its value}.' %}
 {%- set beside = tools and (tools_in_user_message is not defined or tools_in_user_message) %}
 {%- if messages[0]['role'] == 'system' %}

@@ -55,7 +55,8 @@ def files_of(told, *, whole=False, **more):
     """Of the recipe only what this kind's own templates and the user's files give, unless all is asked for."""
     files = rendered(told, **more).files()
     keep = ("recipe/", "placement/") if whole else ("recipe/train.py", "recipe/reward_", "placement/")
-    return {path: text for path, text in files.items() if path.startswith(keep)}
+    others = {f"recipe/{name}" for name in kinds.load("alignment").shares}  # golden where they are told first
+    return {path: text for path, text in files.items() if path.startswith(keep) and path not in others}
 
 
 # --- scripts ---

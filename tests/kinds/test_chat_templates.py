@@ -150,7 +150,7 @@ PUBLISHED = {
     "qwen3": ("qwen3", {}),
     "llama3": ("llama3", {}),
     "llama3_1": ("llama3.1", {"date_string": "26 Jul 2024"}),
-    "llama3_2": ("llama3.1", {"date_string": "1 Jan 2025"}),
+    "llama3_2": ("llama3.1", {"date_string": "26 Jul 2024"}),
     "gemma": ("gemma", {}),
     "gemma3": ("gemma3", {}),
     "phi3": ("phi3", {}),
@@ -173,6 +173,15 @@ def test_what_was_published_renders_the_same_bytes(render, original):
                     assert render(ours, messages, prompts=prompts, tools=tools, **arguments) == text, case
                     told += 1
     assert told >= 2 * (len(CHAT) - 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_no_template_says_another_thing_tomorrow(render, name):
+    """Engines hand templates the day of today; ours do not ask."""
+    text = templates.marked(name, begins=1)
+    assert render(text, CHAT["one turn"], date_string="1 Jan 2030") == render(text, CHAT["one turn"])
+    assert "strftime" not in text
 
 
 @pytest.mark.slow

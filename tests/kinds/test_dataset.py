@@ -8,6 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from zyc.errors import ZycError
+
 pytestmark = pytest.mark.slow  # each builds for real
 
 
@@ -270,6 +272,21 @@ def test_every_form_is_told_by_its_columns(workshop):
     assert rows_of(workshop, "my-form4")[0]["label"] is True
 
 
+def test_languages_are_measured(workshop):
+    """Rows of other languages go, and the rest is counted by language."""
+    texts = [
+        "La liberté est un long chemin.",
+        "Freedom is a long way to go.",
+        "La raison gouverne le monde.",
+        "Die Freiheit ist weit.",
+    ]
+    jsonl(workshop, "data/texts.jsonl", [{"text": text} for text in texts])
+    clean = "clean: [language: {keep: [fr, en], among: [fr, en, de]}]"
+    gates = "gates: [language.fr = 2, language.en = 1, dropped.language = 1]"
+    workshop.spec(f"datasets: {{my-texts: {{from: data/texts.jsonl, {clean}, {gates}}}}}")
+    build(workshop)
+
+
 def test_columns_get_the_names_that_map_gives_them(workshop):
     """A column under another name, one within another, and one that every row has."""
     workshop.write("data/exam.csv", "enonce,reponse\nun ?,1\ndeux ?,2\n")
@@ -362,6 +379,18 @@ def test_what_the_hub_does_not_have_is_told(workshop):
     workshop.build()
     assert "some/texts has several subsets\n  `subset` can be small, large" in log(workshop)
     assert "some/texts has no part `valid`\n  `part` can be train, test" in log(workshop)
+
+
+def test_a_hub_that_cannot_be_reached_is_told_before_anything_runs(workshop, tmp_path, monkeypatch):
+    """What is needed, and how it gets here by hand."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    workshop.spec("datasets: {my-texts: {hub: other/texts, revision: v1}}")
+    with pytest.raises(ZycError) as error:
+        workshop.build()
+    (told,) = error.value.problems
+    assert "`other/texts`" in told.message
+    assert "hf download other/texts --repo-type dataset --revision v1" in told.help
 
 
 def test_a_twin_has_a_stand_in_for_the_hub(workshop, monkeypatch):

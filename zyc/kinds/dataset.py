@@ -17,6 +17,7 @@ from zyc.types import Dataset
 
 TWIN_ROWS = 2_000
 TWIN_WRITTEN = 16  # rows that a model writes in a twin: it is slow, and its twin writes nothing worth more
+TWIN_TOKENS = 24
 _SPEED = 4e6  # bytes a second and core
 
 
@@ -73,7 +74,10 @@ class DatasetKind(Kind[DatasetSpec]):
             gone = {"hub": "", "revision": "", "subset": "", "files": (), "token": None, "stand_in": ()}
             changes |= {"source": files, **gone}
         if spec.written is not None:
-            few = {"count": min(spec.written.count or TWIN_WRITTEN, TWIN_WRITTEN), "max_tokens": min(spec.written.max_tokens, 24)}
+            few: dict[str, object] = {"count": min(spec.written.count or TWIN_WRITTEN, TWIN_WRITTEN)}
+            few["max_tokens"] = min(spec.written.max_tokens, TWIN_TOKENS)
+            if spec.written.keep is not None:  # what a toy model writes is worth nothing: the judge says so, and it stays
+                few["keep"] = spec.written.keep.model_copy(update={"least": float("-inf")})
             changes["written"] = spec.written.model_copy(update=few)
         return spec.model_copy(update=changes)
 

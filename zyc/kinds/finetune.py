@@ -179,7 +179,7 @@ class Finetune(Kind[FinetuneSpec]):
         return True
 
     def carries(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-        """Any micro_batch, and any number of gpus and nodes unless the parts of a sharded state would not fit them."""
+        """Any `micro_batch`, and any number of `gpus` and `nodes` unless the parts that its `sharding` left do not fit them."""
         return why_not_carried(old, new)
 
 

@@ -213,7 +213,7 @@ class Pretrain(Kind[PretrainSpec]):
         return True
 
     def carries(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-        """A checkpoint holds the whole state, however many processes share it: any placement goes on."""
+        """A checkpoint holds the whole state, however many `gpus` and `nodes` share it: any placement goes on."""
         return why_not_carried({}, {})
 
 

@@ -29,7 +29,7 @@ class Length(Fields):
 
 
 LanguageCode = Annotated[fields.Text, Field(pattern=r"^[a-z]{2}$")]
-LanguageCodes = Annotated[tuple[LanguageCode, ...], BeforeValidator(fields.read_list)]
+LanguageCodes = Annotated[tuple[LanguageCode, ...], BeforeValidator(fields.read_list), fields.Shorter("string")]
 
 
 class Language(Fields):
@@ -102,8 +102,9 @@ def words_as(name: str, words: Iterable[str] = ()) -> Any:
 
 
 Redactions = Annotated[
-    tuple[Annotated[Redaction, words_as("what")], ...],
+    tuple[Annotated[Redaction, words_as("what"), fields.Shorter("string")], ...],
     BeforeValidator(fields.read_list),
+    fields.Shorter("string", "object"),
 ]
 
 
@@ -118,13 +119,13 @@ class Operation(Fields):
     """Make tags and entities text."""
     length: Length | None = None
     """Drop rows that are shorter or longer, in characters."""
-    language: Annotated[Language, words_as("keep")] | None = None
+    language: Annotated[Language, words_as("keep"), fields.Shorter("string", "array")] | None = None
     """Drop rows in other languages."""
-    quality: Annotated[Quality, words_as("words", ("true",))] | None = None
+    quality: Annotated[Quality, words_as("words", ("true",)), fields.Shorter("string", "boolean")] | None = None
     """Drop rows that do not read like something that a person wrote."""
     redact: Redactions | None = None
     """Replace personal data by what it was."""
-    drop: Annotated[Drop, words_as("", ("duplicates",))] | None = None
+    drop: Annotated[Drop, words_as("", ("duplicates",)), fields.Shorter("string")] | None = None
     """Drop rows that say the same as an earlier one: `duplicates`, or `{duplicates: minhash}`."""
     decontaminate: fields.Ref[Dataset] | None = None
     """Drop rows that hold what an exam asks, or a run of 13 words of it."""

@@ -64,7 +64,9 @@ def read_balance(value: object) -> object:
     return {} if isinstance(value, str) and value == "even" else value
 
 
-Balance = Annotated[dict[fields.Text, Annotated[fields.Share, Field(gt=0)]], BeforeValidator(read_balance)]
+Balance = Annotated[
+    dict[fields.Text, Annotated[fields.Share, Field(gt=0)]], BeforeValidator(read_balance), fields.Shorter("string")
+]
 
 
 class Holdout(Fields):
@@ -133,7 +135,7 @@ class Written(Fields):
     """Start from so many rows only, the first ones."""
     times: fields.Integer = Field(1, ge=1)
     """How many rows are written from each."""
-    keep: Annotated[Keep, BeforeValidator(read_keep)] | None = None
+    keep: Annotated[Keep, BeforeValidator(read_keep), fields.Shorter("string")] | None = None
     """Keep what a judge finds good enough: `judge >= 4`."""
     temperature: fields.Number = Field(0.8, ge=0)
     """How freely the model draws; 0 always takes the likeliest token."""

@@ -48,7 +48,9 @@ class DatasetPlacement(Placement):
 class DatasetSpec(Spec):
     """The fields of a dataset."""
 
-    source: Annotated[tuple[Source, ...], BeforeValidator(read_sources)] = Field((), alias="from")
+    source: Annotated[tuple[Source, ...], BeforeValidator(read_sources), fields.Shorter("string", "array", "object")] = Field(
+        (), alias="from"
+    )
     """Files, folders, globs and other datasets: `a.jsonl`, `[a.jsonl, old]`, or a mixture by shares, `{old: 30%, new: 70%}`."""
     hub: fields.Text = ""
     """A dataset of the hub: `org/name`."""
@@ -74,11 +76,15 @@ class DatasetSpec(Spec):
     """What a row is; by its columns when not given. sharegpt and alpaca become messages."""
     per: Literal["document", "paragraph", "line"] = "document"
     """What a row is in a text file: all of it, what stands between empty lines, or a line."""
-    map: dict[fields.Text, Annotated[Change, words_as("column")]] = Field(default_factory=dict)
+    map: dict[fields.Text, Annotated[Change, words_as("column"), fields.Shorter("string")]] = Field(default_factory=dict)
     """Columns under other names, and fixed values: `{question: enonce, kind: {value: exam}}`."""
     max_bad: fields.Integer = Field(0, ge=0)
     """How many rows may be unusable; each is counted and shown with its file and line."""
-    clean: Annotated[tuple[Operation, ...], BeforeValidator(read_operations)] = ()
+    clean: Annotated[
+        tuple[Annotated[Operation, fields.Shorter("string")], ...],
+        BeforeValidator(read_operations),
+        fields.Shorter("string", "object"),
+    ] = ()
     """What is done to the rows, in this order: `[unicode: nfc, drop: duplicates, decontaminate: exam]`."""
     split: Split | None = None
     """Which rows are held out: `{test: 10%, stratify: topic, group: origin, seed: 7}`."""

@@ -11,9 +11,10 @@
 {% endif %}
 
 import shutil
-from pathlib import Path
 
+{% if method != "reward" %}
 import answers
+{% endif %}
 {% if drawn %}
 import asking
 {% endif %}
@@ -58,13 +59,7 @@ from transformers import AutoModelForSequenceClassification as Loader
 {% else %}
 from transformers import AutoModelForCausalLM as Loader
 {% endif %}
-{% if quantized %}
-from transformers import BitsAndBytesConfig
-{% endif %}
-{% if spec.train.early_stop %}
-from transformers import EarlyStoppingCallback
-{% endif %}
-from transformers import set_seed
+from transformers import {% if quantized %}BitsAndBytesConfig, {% endif %}{% if spec.train.early_stop %}EarlyStoppingCallback, {% endif %}set_seed
 {% if method == "dpo" %}
 from trl import DPOConfig as Config
 from trl import DPOTrainer
@@ -97,6 +92,9 @@ TOGETHER = {{ rollout.steps }}  # steps that learn from one drawing
 ROUNDS = {{ rollout.iterations }}  # times that each drawing is learned from
 {% else %}
 TESTS = {{ spec.train.tests }}
+{% endif %}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of trl, passed on as they are
 {% endif %}
 {% if method == "kto" %}
 GROUP = {{ group }}  # rows by which one sees how far the model has moved
@@ -315,7 +313,7 @@ trainer = Trainer(
         remove_unused_columns=False,
 {% endif %}
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
 {% if drawn %}

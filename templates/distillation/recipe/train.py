@@ -9,7 +9,6 @@
 {% endif %}
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
@@ -29,13 +28,8 @@ import writing
 from peft import LoraConfig
 {% endif %}
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-{% if quantized %}
-from transformers import BitsAndBytesConfig
-{% endif %}
-{% if spec.train.early_stop %}
-from transformers import EarlyStoppingCallback
-{% endif %}
+from transformers import AutoModelForCausalLM as Loader
+from transformers import {% if quantized %}BitsAndBytesConfig, {% endif %}{% if spec.train.early_stop %}EarlyStoppingCallback, {% endif %}set_seed
 {% if responses %}
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
@@ -60,6 +54,9 @@ STEPS = {{ spec.train.steps }}
 TESTS = {{ spec.train.tests }}
 LONGEST = {{ answers.max_tokens }}  # tokens of an answer
 ARGUMENTS = {{ spec.arguments }}
+{% if spec.engine %}
+ENGINE = {{ spec.engine }}  # settings of trl, passed on as they are
+{% endif %}
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -102,7 +99,7 @@ test = writing.together(held)
 {% endif %}
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
 {% if adapter %}
     dtype=computes,
@@ -121,7 +118,7 @@ model = AutoModelForCausalLM.from_pretrained(
     attn_implementation=place["attention"],
 )
 {% if not responses %}
-guide = AutoModelForCausalLM.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
+guide = Loader.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
 guide = bases.ready(guide, placed)
 {% if not crossing %}
 guide = matching.fit(guide, model)
@@ -221,7 +218,7 @@ trainer = Trainer(
         report_to=placed.trackers,
         disable_tqdm=True,
 {% if spec.engine %}
-        **{{ spec.engine }},
+        **ENGINE,
 {% endif %}
     ),
 {% if crossing %}

@@ -5,7 +5,6 @@
 """Trains a model on which answers are better: in/base and in/data -> out/."""
 
 import shutil
-from pathlib import Path
 
 import answers
 import bases
@@ -21,9 +20,7 @@ import watching
 from peft import LoraConfig
 from schedules import schedule, steps_of
 from transformers import AutoModelForCausalLM as Loader
-from transformers import BitsAndBytesConfig
-from transformers import EarlyStoppingCallback
-from transformers import set_seed
+from transformers import BitsAndBytesConfig, EarlyStoppingCallback, set_seed
 from trl import DPOConfig as Config
 from trl import DPOTrainer
 
@@ -33,6 +30,7 @@ SEED = 0
 EPOCHS = 2.0
 STEPS = None
 TESTS = 4
+ENGINE = {"label_smoothing": 0.1}  # settings of trl, passed on as they are
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -126,7 +124,7 @@ trainer = Trainer(
         use_cpu=placed.device == "cpu",
         report_to=placed.trackers,
         disable_tqdm=True,
-        **{"label_smoothing": 0.1},
+        **ENGINE,
     ),
     train_dataset=train,
     eval_dataset=test,

@@ -5,7 +5,6 @@
 """Trains a model on which answers are better: in/base and in/data -> out/."""
 
 import shutil
-from pathlib import Path
 
 import answers
 import bases

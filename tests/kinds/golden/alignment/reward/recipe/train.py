@@ -5,9 +5,7 @@
 """Trains a model that gives a conversation a number: in/base and in/data -> out/."""
 
 import shutil
-from pathlib import Path
 
-import answers
 import bases
 import chats
 import moving

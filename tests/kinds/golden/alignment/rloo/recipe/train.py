@@ -5,7 +5,6 @@
 """Trains a model on answers of its own and what they are worth: in/base and in/data -> out/."""
 
 import shutil
-from pathlib import Path
 
 import answers
 import asking

@@ -5,7 +5,6 @@
 """Trains a model on answers of its own and what they are worth: in/base and in/data -> out/."""
 
 import shutil
-from pathlib import Path
 
 import answers
 import asking
@@ -22,8 +21,7 @@ import watching
 from peft import LoraConfig
 from schedules import schedule
 from transformers import AutoModelForCausalLM as Loader
-from transformers import BitsAndBytesConfig
-from transformers import set_seed
+from transformers import BitsAndBytesConfig, set_seed
 from trl import GRPOConfig as Config
 from trl import GRPOTrainer
 

@@ -5,7 +5,6 @@
 """Trains a student on the probabilities of its teacher: in/student, in/teachers and in/prompts -> out/."""
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
@@ -20,7 +19,8 @@ import torch
 import watching
 import writing
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
+from transformers import AutoModelForCausalLM as Loader
+from transformers import set_seed
 from trl.experimental.gold import GOLDConfig as Config
 from trl.experimental.gold import GOLDTrainer
 
@@ -57,12 +57,12 @@ written = writing.held_out(TEACHERS, placed, how)
 held = [writing.encoded(each.test, encoder) for each in written]
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
     dtype=torch.float32,
     attn_implementation=place["attention"],
 )
-guide = AutoModelForCausalLM.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
+guide = Loader.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
 guide = bases.ready(guide, placed)
 asked = answers.questions(writing.listed(written), encoder)
 answers.keep(model, tokenizer, asked, "before", placed)

@@ -5,7 +5,6 @@
 """Trains a student on what its teachers answer: in/student, in/teachers and their prompts -> out/."""
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
@@ -18,7 +17,8 @@ import torch
 import watching
 import writing
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
+from transformers import AutoModelForCausalLM as Loader
+from transformers import set_seed
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
 
@@ -51,7 +51,7 @@ held = [writing.encoded(each.test, encoder) for each in written]
 test = writing.together(held)
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
     dtype=torch.float32,
     attn_implementation=place["attention"],

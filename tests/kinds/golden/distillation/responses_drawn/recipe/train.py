@@ -5,7 +5,6 @@
 """Trains a student on what its teachers answer: in/student, in/teachers and their prompts -> out/."""
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
@@ -19,9 +18,8 @@ import watching
 import writing
 from peft import LoraConfig
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
-from transformers import BitsAndBytesConfig
-from transformers import EarlyStoppingCallback
+from transformers import AutoModelForCausalLM as Loader
+from transformers import BitsAndBytesConfig, EarlyStoppingCallback, set_seed
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
 
@@ -36,6 +34,7 @@ STEPS = None
 TESTS = 4
 LONGEST = 64  # tokens of an answer
 ARGUMENTS = {}
+ENGINE = {"neftune_noise_alpha": 5}  # settings of trl, passed on as they are
 
 placed = placing.placed(BATCH, CONTEXT)
 place = placed.settings
@@ -53,7 +52,7 @@ held = [writing.encoded(each.test, encoder) for each in written]
 test = writing.together(held)
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
     dtype=computes,
     quantization_config=BitsAndBytesConfig(
@@ -117,7 +116,7 @@ trainer = Trainer(
         use_cpu=placed.device == "cpu",
         report_to=placed.trackers,
         disable_tqdm=True,
-        **{"neftune_noise_alpha": 5},
+        **ENGINE,
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),
     eval_dataset=test.select_columns(["input_ids", "labels"]) if test else None,

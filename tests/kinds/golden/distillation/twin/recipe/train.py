@@ -5,7 +5,6 @@
 """Trains a student on what its teachers answer: in/student, in/teachers and their prompts -> out/."""
 
 import shutil
-from pathlib import Path
 
 import agreeing
 import answers
@@ -19,7 +18,8 @@ import watching
 import writing
 from peft import LoraConfig
 from schedules import schedule, steps_of
-from transformers import AutoModelForCausalLM, set_seed
+from transformers import AutoModelForCausalLM as Loader
+from transformers import set_seed
 from trl import SFTConfig as Config
 from trl import SFTTrainer as Trainer
 
@@ -52,7 +52,7 @@ held = [writing.encoded(each.test, encoder) for each in written]
 test = writing.together(held)
 
 # What it starts from.
-model = AutoModelForCausalLM.from_pretrained(
+model = Loader.from_pretrained(
     base,
     dtype=computes,
     attn_implementation=place["attention"],

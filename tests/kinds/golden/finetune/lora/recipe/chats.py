@@ -250,6 +250,12 @@ def encoded(rows, encoder):
         batched=True,
         batch_size=AT_ONCE,
     )
+    if not len(kept):
+        raise SystemExit(
+            f"error: 0 % of the tokens would be trained: of {len(rows):,} rows none has anything to learn. The base's chat "
+            "template (training_template.jinja) marks nothing as the assistant's, or the context is too short for any answer; see "
+            "`context` and the tokenizer's `chat_template`"
+        )
     longest = max(map(len, kept.with_format("numpy")["input_ids"]), default=0)
     told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept), "longest": longest}
     return kept, told

@@ -230,7 +230,7 @@ def known(tokenizer, published):
     ours = {name: chat_templates.marked(name, begins=first) for name in chat_templates.BODIES}
     for name, marked in ours.items():
         if agree(tokenizer, published, marked):
-            return name, marked, "writes the day of today" if "strftime_now" in published else ""
+            return name, marked, "writes the day of today" if "date_string" in published or "strftime_now" in published else ""
     for name, marked in ours.items():
         if nearly(tokenizer, published, marked):
             return name, marked, "loses the system message once an answer follows"

@@ -37,6 +37,7 @@ class Grammar:
         self.slots, self.forms, self.columns = told["slots"], told["forms"], told["columns"]
         self.distinct, self.copies, self.tools = told["distinct"], told["copies"], told["tools"]
         self.asked = asked
+        self.same = {}  # form -> the slots that an item and its copies share
         if self.copies and asked["copies"] is not None:
             self.copies = {**self.copies, "each": asked["copies"]} if asked["copies"] else None
         self.held = self._held_out() if asked["holdout"] else frozenset()
@@ -130,12 +131,11 @@ class Grammar:
         misses = 0
         while len(drawn) < count:
             values = self._one(cell, slots, choices, source)
-            if values is None or not self._fits(values) or self._is_told(values, asked):
+            if values is None or not self._fits(values) or not self._is_new(values, asked):
                 misses += 1
                 if misses > 200 + 60 * count:
                     drawn += self._rest(cell, slots, choices, count - len(drawn), asked)
                 continue
-            asked.update(self._keys(values))
             drawn.append(values)
         return drawn
 
@@ -143,13 +143,20 @@ class Grammar:
         """What no other item may be: what it asks; and, where it has copies, what all of them ask in their own words."""
         yield self._asked(values)
         if self.copies:
-            form = self.forms[values["form"]]
-            texts = form["messages"][:-1] if "messages" in form else form["columns"]
-            same = sorted(self._within(texts) - {*self.copies["vary"]})
-            yield json.dumps([values["form"], *((slot, label(values[slot])) for slot in same)], ensure_ascii=False)
+            form = values["form"]
+            if form not in self.same:
+                told = self.forms[form]
+                texts = told["messages"][:-1] if "messages" in told else told["columns"]
+                self.same[form] = sorted(self._within(texts) - {*self.copies["vary"]})
+            yield (form, *(label(values[slot]) for slot in self.same[form]))
 
-    def _is_told(self, values, asked):
-        return any(key in asked for key in self._keys(values))
+    def _is_new(self, values, asked):
+        """Whether no item was like this one; from now on one is."""
+        keys = tuple(self._keys(values))
+        if any(key in asked for key in keys):
+            return False
+        asked.update(keys)
+        return True
 
     def _one(self, cell, slots, choices, source):
         values = {"form": cell["form"]}
@@ -173,8 +180,7 @@ class Grammar:
             told = []
             for labels in every:
                 values = self._labelled(cell, dict(zip(slots, labels, strict=True)), slots, choices)
-                if values is not None and self._fits(values) and not self._is_told(values, asked):
-                    asked.update(self._keys(values))
+                if values is not None and self._fits(values) and self._is_new(values, asked):
                     told.append(values)
                     if len(told) == count:
                         return told
@@ -296,8 +302,9 @@ class Grammar:
             drawn = dict(values)
             for slot in vary:
                 drawn[slot] = source.choice(self.values_of(slot, drawn))
-            if self._asked(drawn) not in asked and self._fits(drawn):
-                asked.add(self._asked(drawn))
+            words = self._asked(drawn)
+            if words not in asked and self._fits(drawn):
+                asked.add(words)
                 told += 1
                 yield drawn
 

@@ -178,14 +178,14 @@ class Clean:
     progress: object = None
 
 
-def run(records, operations, base, *, bad, workers, size=0, progress=None):
+def run(records, operations, base, *, bad, workers, size=0):
     """The rows that the operations leave of the records, in order; `base` is a stage without operations.
 
-    `size` is about how many bytes the records have, for whoever watches.
+    `size` is about how many bytes the records have, for whoever watches; where none are known, a source speaks for itself.
     """
     ahead = list(enumerate(operations))
     tallies = {at: Tally(name) for at, (name, _) in ahead}
-    progress = progress or Progress(2 + sum(name in GLOBAL for name, _ in operations))
+    progress = Progress(2 + sum(name in GLOBAL for name, _ in operations)) if size else None
     given, number = batches(watched(records, _size, size, progress), _size), 0
     while True:
         streaming = []
@@ -196,7 +196,8 @@ def run(records, operations, base, *, bad, workers, size=0, progress=None):
         done = _pass(given, _stage(base, streaming, ender), tallies, bad, workers=workers, number=number)
         if number == 0:
             bad.judge()
-        progress.over()
+        if progress is not None:
+            progress.over()
         if ender is None:
             done.progress = progress
             done.operations = [tallies[at] for at in sorted(tallies)]
@@ -213,7 +214,7 @@ def watched(things, size_of, total, progress):
     for each in things:
         yield each
         done += size_of(each)
-        if total:
+        if progress is not None:
             progress.at(done / total)
 
 
