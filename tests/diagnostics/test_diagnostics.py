@@ -84,7 +84,8 @@ ELSEWHERE = (
     "remote-too-large", "remote-unreadable", "no-remote-library", "store-busy", "store-read-only", "store-unnamed",
     "sweep-damaged", "unknown-project", "project-still-there", "accept-gone", "accept-nothing-kept", "accept-nothing-new",
     "accept-other-kind", "accept-unknown-input", "no-such-log", "adopt-no-file", "adopt-nothing-new", "adopt-one-node",
-    "adopt-other-key", "adopt-other-kind", "adopt-runs", "adopt-too-large", "adopt-twin", "adopt-unknown-input", "adopt-unreadable",
+    "adopt-other-key", "adopt-other-kind", "adopt-runs", "adopt-too-large", "adopt-twin", "adopt-unknown-input",
+    "adopt-unreadable",
     "face-copies", "face-not-built", "face-one-node", "face-unpinned", "hub-offline", "hub-unreached", "no-report",
 )  # fmt: skip
 

@@ -110,7 +110,8 @@ def test_everybody_sees_where_it_was_made(made):
     assert "it stands on `pairs`, which was adopted" in made.zyc("why", "sack").out
     shown = made.zyc("show", "sack", "--json").data
     assert shown["stands_on_adopted"] == ["pairs"]
-    environment = made.zyc("show", "pairs", "--json").data["environment"]
+    assert shown["elsewhere"] is None
+    environment = made.zyc("show", "pairs", "--json").data["elsewhere"]
     assert {*environment} >= {"adopted", "host", "machine", "platform", "python", "zyc"}
 
 

@@ -156,7 +156,7 @@ KEYS = {  # the keys of what each verb says as data: a program may rely on them
     "plan": "counts devices fetch lacks nodes searches seconds too_large twin unpinned",
     "why": "accepted adopted although chain key manifest node plan reasons stands_on_accepted stands_on_adopted unknown why",
     "ls": "about coordinates family file kind line name owner plan tags",
-    "show": "about accepted adopted environment fields file files gates inputs key kind line measures name placement plan "
+    "show": "about accepted adopted elsewhere fields file files gates inputs key kind line measures name placement plan "
     "predicted readers stands_on_accepted stands_on_adopted took tree",
     "gc": "bytes items kept missing_projects removed specs_broken undeclared",
     "verify": "bytes damaged records repaired results seconds",

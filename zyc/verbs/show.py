@@ -144,7 +144,7 @@ def _data(front: Front, node: Node, decision: Decision) -> dict[str, object]:
         "tree": decision.tree,
         "accepted": front.plan.accepted(node.name) or None,
         "stands_on_accepted": [name for name in front.plan.lineage[node.name] if name != node.name],
-        "environment": dict(trace.environment) if trace else {},
+        "elsewhere": dict(trace.environment) if trace and trace.adopted else None,
         "adopted": front.plan.adopted(node.name) or None,
         "stands_on_adopted": [name for name in front.plan.made_elsewhere[node.name] if name != node.name],
     }

@@ -94,12 +94,7 @@ _KEPT = {}  # what every batch needs is sent to a process once
 
 
 def _remember(setting):
-<<<<<<< HEAD
     _KEPT["setting"] = setting
-=======
-    global _SETTING  # what every batch needs is sent to a process once
-    _SETTING = setting
->>>>>>> train
 
 
 def _call(work, batch):
