@@ -90,16 +90,15 @@ def batches(each, size_of):
         yield held
 
 
-_SETTING = None
+_KEPT = {}  # what every batch needs is sent to a process once
 
 
 def _remember(setting):
-    global _SETTING  # what every batch needs is sent to a process once
-    _SETTING = setting
+    _KEPT["setting"] = setting
 
 
 def _call(work, batch):
-    return work(_SETTING, batch)
+    return work(_KEPT["setting"], batch)
 
 
 def spread(work, setting, told, workers):
