@@ -48,8 +48,8 @@ def test_published_counts_are_what_they_are(repository):
 @pytest.mark.slow
 def test_counts_are_those_of_the_engine():
     """A tiny model of each family has as many parameters as transformers makes, and matrices of the names that peft finds."""
-    transformers = pytest.importorskip("transformers")
     import torch
+    import transformers
 
     shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 128}
     shape |= {"num_key_value_heads": 2, "head_dim": 16, "pad_token_id": 0}
