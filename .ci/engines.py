@@ -1,4 +1,4 @@
-"""Writes zyc/engines.py: the settings of the pinned trl and their types, so that a plan can check them without importing it."""
+"""Writes zyc/craft/engines.py: settings of the pinned trl and their types; a plan checks them without importing it."""
 
 import dataclasses
 import importlib

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from desk import REPOSITORY
 
-from zyc import arch, catalogue
-from zyc.arch import gguf
-from zyc.arch.training import Run, flops, held
+from zyc import catalogue
+from zyc.craft import arch
+from zyc.craft.arch import gguf
+from zyc.craft.arch.training import Run, flops, held
 from zyc.types import Model
 
 MISTRAL = catalogue.model("mistralai/Mistral-7B-Instruct-v0.3")

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from desk import Desk
 
-from zyc import arch, catalogue, kinds
-from zyc.arch import answering, gguf, training
+from zyc import catalogue, kinds
 from zyc.catalogue import devices
+from zyc.craft import arch
+from zyc.craft.arch import answering, gguf, training
 from zyc.doctor import findings_of_card
 from zyc.kind import Case
 from zyc.types import Adapter, values_of

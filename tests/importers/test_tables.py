@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from importers.importing import told
 
-from zyc.aligning import OWNED as NO_SETTINGS
-from zyc.aligning import WAYS
-from zyc.engines import OWNED, SETTINGS
+from zyc.craft.aligning import OWNED as NO_SETTINGS
+from zyc.craft.aligning import WAYS
+from zyc.craft.engines import OWNED, SETTINGS
 from zyc.importers import TOOLS, axolotl_alignment, llamafactory, reader_of
 from zyc.importers.draft import has_field
 from zyc.importers.rules import Verdict

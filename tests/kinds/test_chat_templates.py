@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from modules import modules_of
 
-from zyc.chats import CHATS
-from zyc.configs import recognise
+from zyc.craft.chats import CHATS
+from zyc.craft.configs import recognise
 
 with modules_of("tokenizer", "chat_templates") as told:
     templates = told.chat_templates

@@ -13,7 +13,7 @@ import pytest
 import trainee
 
 from zyc import kinds
-from zyc.engines import SETTINGS
+from zyc.craft.engines import SETTINGS
 from zyc.kind import Case
 from zyc.types import Adapter, Dataset, Model, model_of
 

@@ -10,9 +10,9 @@ import hubs
 import pytest
 from modules import modules_of
 
-from zyc import arch
+from zyc.craft import arch
+from zyc.craft.shapes import Family
 from zyc.preflight import add_pins
-from zyc.shapes import Family
 
 FAMILIES = Family.__args__
 TOKENIZER = "tokenizers: {my-tok: {corpus: data/texts.txt, vocab: 400}}\n"

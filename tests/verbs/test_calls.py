@@ -44,6 +44,9 @@ CALLS = {  # a call of each verb in the project of `zyc init`
 }
 
 
+OF_ANOTHER_TOOL = "base_model: a/b\ndatasets: [{path: rows.jsonl, type: alpaca}]\nlearning_rate: 1e-5\n"
+
+
 def came_home(desk):
     """What a batch job made of `page`; here it is not kept any more."""
     desk.zyc("build", "count")
@@ -70,7 +73,7 @@ def test_each_verb_ends_with_nought_when_all_is_well(hello):
         if verb == "adopt":
             came_home(hello)
         if verb == "import":
-            hello.write("lora.yml", "base_model: a/b\ndatasets: [{path: rows.jsonl, type: alpaca}]\nlearning_rate: 1e-5\n")
+            hello.write("lora.yml", OF_ANOTHER_TOOL)
         assert hello.zyc(*words).code == 0, words
 
 
@@ -263,6 +266,9 @@ def test_the_examples_of_help_run(hello, verb, tmp_path):
         hello.edit("specs/hello.yml", "> out/page.html", ">out/page.html")
     if verb == "adopt":
         came_home(hello)
+    if verb == "import":
+        hello.write("lora.yml", OF_ANOTHER_TOOL)
+        hello.write("../other/train.yaml", OF_ANOTHER_TOOL)
     for line in examples(hello, verb):
         if any(word in line for word in LACKS):
             continue

@@ -8,13 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from zyc import arch, estimates, fields
-from zyc.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
-from zyc.aligning import LOSSES, OWNED, REWARDS, WAYS, Loss, Reward, Rollout, Way, names_in, read_losses, read_rewards
-from zyc.errors import nearest
-from zyc.estimates import Training
-from zyc.kind import Case, Estimate, FileNeed, Kind, Measure, Need, Objection, Recipe, Spec
-from zyc.training import (
+from zyc import fields
+from zyc.craft import arch, estimates
+from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
+from zyc.craft.aligning import LOSSES, OWNED, REWARDS, WAYS, Loss, Reward, Rollout, Way, names_in, read_losses, read_rewards
+from zyc.craft.estimates import Training
+from zyc.craft.training import (
     HARNESS,
     OPTIMIZERS,
     Engine,
@@ -27,6 +26,8 @@ from zyc.training import (
     sharding_files,
     why_not_carried,
 )
+from zyc.errors import nearest
+from zyc.kind import Case, Estimate, FileNeed, Kind, Measure, Need, Objection, Recipe, Spec
 from zyc.types import Adapter, Artifact, Dataset, Model, Scorer, values_of
 
 TWIN_RATE, TWIN_STEPS, TWIN_DRAWN, TWIN_LONGEST = 1e-3, 80, 20, 24

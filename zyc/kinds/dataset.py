@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zyc.craft.rows import knowing
+from zyc.craft.rows.doubts import doubts
+from zyc.craft.rows.operations import Operation
+from zyc.craft.rows.sources import HEADED, Generate, Source, rows_are_lines, type_of
+from zyc.craft.rows.spec import DatasetSpec
 from zyc.gates import Interval
 from zyc.kind import Case, Estimate, FileNeed, Kind, Measure, Need, Objection, Recipe
-from zyc.rows import knowing
-from zyc.rows.doubts import doubts
-from zyc.rows.operations import Operation
-from zyc.rows.sources import HEADED, Generate, Source, rows_are_lines, type_of
-from zyc.rows.spec import DatasetSpec
 from zyc.types import Dataset
 
 TWIN_ROWS = 2_000

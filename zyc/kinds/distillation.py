@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from zyc import arch, estimates, fields
-from zyc.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
-from zyc.estimates import Training
-from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
-from zyc.training import (
+from zyc import fields
+from zyc.craft import arch, estimates
+from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
+from zyc.craft.estimates import Training
+from zyc.craft.training import (
     HARNESS,
     OPTIMIZERS,
     TWIN_BATCH,
@@ -29,6 +29,7 @@ from zyc.training import (
     sharding_files,
     why_not_carried,
 )
+from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
 from zyc.types import Adapter, Artifact, Dataset, Model
 
 ASKED = ("messages", "questions", "prompt-completion")

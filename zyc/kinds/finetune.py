@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from zyc import arch, estimates, fields
-from zyc.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
-from zyc.estimates import Training
-from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe, Spec
-from zyc.training import (
+from zyc import fields
+from zyc.craft import arch, estimates
+from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
+from zyc.craft.estimates import Training
+from zyc.craft.training import (
     HARNESS,
     OPTIMIZERS,
     TWIN_BATCH,
@@ -32,6 +32,7 @@ from zyc.training import (
     sharding_files,
     why_not_carried,
 )
+from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe, Spec
 from zyc.types import Adapter, Artifact, Dataset, Model
 
 FORMATS = ("messages", "prompt-completion", "text")

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zyc import arch, fields
+from zyc import fields
+from zyc.craft import arch
 from zyc.gates import Interval
 from zyc.kind import Case, Estimate, Kind, Measure, Objection, Spec
 from zyc.quantity import in_bytes

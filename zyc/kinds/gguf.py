@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zyc import fields
-from zyc.arch import gguf as sizes
+from zyc.craft.arch import gguf as sizes
 from zyc.gates import Interval
 from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe, Spec
 from zyc.quantity import in_bytes

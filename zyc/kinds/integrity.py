@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zyc import arch, fields
+from zyc import fields
+from zyc.craft import arch
 from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Kind, Measure, Spec
 from zyc.types import Model, Numbers

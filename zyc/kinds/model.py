@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import Field
 
-from zyc import arch, catalogue, configs, fields, shapes
-from zyc.chats import CHATS, is_file, unended, unknown
+from zyc import catalogue, fields
+from zyc.craft import arch, configs, shapes
+from zyc.craft.chats import CHATS, is_file, unended, unknown
 from zyc.gates import Interval
 from zyc.kind import Case, Estimate, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Model, Tokenizer, facts_of, model_of

@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from zyc import arch, estimates, fields
-from zyc.estimates import Training
-from zyc.gates import Interval
-from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
-from zyc.training import (
+from zyc import fields
+from zyc.craft import arch, estimates
+from zyc.craft.estimates import Training
+from zyc.craft.training import (
     HARNESS,
     TWIN_BATCH,
     TWIN_BETAS,
@@ -29,6 +28,8 @@ from zyc.training import (
     placement_objections,
     why_not_carried,
 )
+from zyc.gates import Interval
+from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
 from zyc.types import Artifact, Dataset, Model
 
 FORMATS = ("text", "messages", "prompt-completion")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from zyc import fields
-from zyc.chats import CHATS, Chat, is_file, unended, unknown
+from zyc.craft.chats import CHATS, Chat, is_file, unended, unknown
 from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Fields, FileNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Dataset, Tokenizer

@@ -57,7 +57,7 @@ def command(  # noqa: PLR0913  (one for each option)
 
     \b
     zyc import lora.yml                      writes specs/lora.yml
-    zyc import lora.yml --gpus 8             it was meant for eight
+    zyc import lora.yml --gpus 8 --force     again: it was meant for eight
     zyc import ../other/train.yaml --stdout  only to look at
     """
     app.acted, app.json = True, as_json

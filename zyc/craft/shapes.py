@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from zyc import arch, fields
+from zyc import fields
+from zyc.craft import arch
 from zyc.kind import Fields, Objection
 from zyc.types import Artifact, Model, Tokenizer
 

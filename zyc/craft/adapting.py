@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from zyc import arch, fields
+from zyc import fields
+from zyc.craft import arch
 from zyc.errors import nearest
 from zyc.kind import Fields, Objection
 from zyc.types import Adapter, Model, values_of

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zyc.chats import CHATS
+from zyc.craft.chats import CHATS
 from zyc.types import Model
 
 INDEX = "model.safetensors.index.json"

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from zyc import fields
+from zyc.craft.rows.operations import Operation, read_operations, words_as
+from zyc.craft.rows.sources import Generate, Source, Written, read_sources
 from zyc.kind import Fields, Placement, Spec
-from zyc.rows.operations import Operation, read_operations, words_as
-from zyc.rows.sources import Generate, Source, Written, read_sources
 from zyc.types import Tokenizer
 
 

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from zyc import arch
-from zyc.arch.training import Run, flops, held
 from zyc.catalogue import devices
+from zyc.craft import arch
+from zyc.craft.arch.training import Run, flops, held
+from zyc.craft.training import TrainingPlacement
 from zyc.gates import Interval
 from zyc.kind import Estimate, Objection, Spec, Work
 from zyc.quantity import in_bytes, in_share
-from zyc.training import TrainingPlacement
 from zyc.types import Dataset, Model
 
 # tokens that go through at once where the spec says nothing, as placing.py has it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from zyc import arch
+from zyc.craft import arch
 from zyc.types import Model
 
 CHUNK = 256  # tokens whose logits are there at once

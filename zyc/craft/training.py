@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from zyc import fields
-from zyc.engines import OWNED, SETTINGS
+from zyc.craft.engines import OWNED, SETTINGS
 from zyc.errors import nearest
 from zyc.fields import is_null
 from zyc.kind import Fields, Objection, Placement

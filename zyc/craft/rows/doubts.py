@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Iterator
 
+from zyc.craft.rows import knowing
+from zyc.craft.rows.grammar import Grammar, Wrong
+from zyc.craft.rows.sources import TYPES, Generate, type_of
+from zyc.craft.rows.spec import DatasetSpec
 from zyc.errors import guess
 from zyc.kind import Case, Objection
-from zyc.rows import knowing
-from zyc.rows.grammar import Grammar, Wrong
-from zyc.rows.sources import TYPES, Generate, type_of
-from zyc.rows.spec import DatasetSpec
 from zyc.types import Model, Scorer
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")

@@ -6,10 +6,10 @@ import csv
 import json
 from collections.abc import Container
 
+from zyc.craft.rows.grammar import Grammar, Wrong, read
+from zyc.craft.rows.sources import DOCUMENTS, Source, rows_are_lines, type_of
+from zyc.craft.rows.spec import DatasetSpec
 from zyc.kind import Case, Hub, HubNeed
-from zyc.rows.grammar import Grammar, Wrong, read
-from zyc.rows.sources import DOCUMENTS, Source, rows_are_lines, type_of
-from zyc.rows.spec import DatasetSpec
 from zyc.types import Dataset
 
 BECOMES = {"sharegpt": "messages", "alpaca": "messages"}

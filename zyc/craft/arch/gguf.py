@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from zyc import arch
+from zyc.craft import arch
 from zyc.types import Model
 
 # bytes of a block, and how many weights it holds

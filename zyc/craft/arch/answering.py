@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from zyc import arch
+from zyc.craft import arch
 from zyc.types import Model
 
 # facts that have to agree before weights can be averaged, in the order in which one would look
