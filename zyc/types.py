@@ -138,6 +138,47 @@ class Gguf(Artifact):
 
 
 @dataclass(frozen=True, slots=True)
+class Onnx(Artifact):
+    """A model as a graph of ONNX, with its tokenizer beside it."""
+
+    says: ClassVar[str] = "an ONNX model"
+    base: tuple[object, ...] | None = None  # the facts of the model that it was made of, for this and the next two
+    type: str | None = None  # fp32, fp16, int8, q4
+    bytes: int | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mlc(Artifact):
+    """A model in the format of MLC: weights and configuration for a browser."""
+
+    says: ClassVar[str] = "an MLC model"
+    base: tuple[object, ...] | None = None
+    type: str | None = None  # q4f16_1
+    bytes: int | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HfQuant(Artifact):
+    """Weights made smaller for accelerators: awq, gptq, fp8, int8."""
+
+    says: ClassVar[str] = "a quantized model for GPUs"
+    base: tuple[object, ...] | None = None
+    type: str | None = None
+    bytes: int | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Artifact):
+    """What an evaluation found: numbers, the rows behind them, tables and pictures."""
+
+    says: ClassVar[str] = "a report"
+    tasks: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Index(Artifact):
     """Passages that can be found by what they say."""
 
