@@ -111,7 +111,7 @@ def test_the_budget_takes_the_best_type_that_fits():
         return kind.facts(case(model, type="", budget=budget)).type
 
     assert told(MISTRAL, memory="4 GB", context="1024") == "Q3_K_M"
-    assert told(MISTRAL, size="5 GB") == "Q5_K_S"
+    assert told(MISTRAL, size="5.2 GB") == "Q5_K_M"
     assert told(MISTRAL, size="20 GB") == "F16"
     assert told(LLAMA_3B, memory="4 GB", context="1024") == "Q8_0"
     assert told(LLAMA_3B, memory="4 GB", context="16_384") != "Q8_0"
