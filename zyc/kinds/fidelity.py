@@ -36,7 +36,7 @@ class Fidelity(Kind[FidelitySpec]):
         "first_difference": Measure("tokens that both say alike, of an answer, on average, before the first that differs"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("chats.py", "compare.py", "divergence.py", "llama_server.py", "sayings.py")
+    shares = ("chats.py", "compare.py", "divergence.py", "layerwise.py", "llama_server.py", "onnx_session.py", "sayings.py")
     seeks = {"chats": ("model", Dataset)}
 
     def accepts(self, spec: FidelitySpec) -> Mapping[str, type[Artifact]]:

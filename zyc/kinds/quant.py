@@ -32,7 +32,7 @@ class Quant(Kind[QuantSpec]):
         "size.reduction": Measure("the share of the bytes that is saved, against 16 bits a weight", "share"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("gguf_file.py",)
+    shares = ("gguf_file.py", "bases.py", "onnx_session.py")
     proof = "fidelity"
 
     def yields(self, spec: QuantSpec) -> type[Artifact]:

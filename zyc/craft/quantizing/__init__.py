@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from zyc.craft.quantizing.format import Candidate, Format
 from zyc.craft.quantizing.gguf import GgufFormat
+from zyc.craft.quantizing.onnx import OnnxFormat
 from zyc.craft.quantizing.spec import QuantSpec
 from zyc.kind import Case
 
-FORMATS: dict[str, Format] = {each.name: each for each in (GgufFormat(),)}
+FORMATS: dict[str, Format] = {each.name: each for each in (GgufFormat(), OnnxFormat())}
 
 
 def of(name: str) -> Format:
