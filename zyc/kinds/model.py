@@ -11,7 +11,7 @@ from pydantic import Field
 
 from zyc import catalogue, fields
 from zyc.craft import arch, configs, shapes
-from zyc.craft.chats import CHATS, is_file, unended, unknown
+from zyc.craft.chats import CHATS, is_file, misread, unended, unknown
 from zyc.gates import Interval
 from zyc.kind import Case, Change, Estimate, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Model, Tokenizer, facts_of, model_of
@@ -131,9 +131,11 @@ class ModelKind(Kind[ModelSpec]):
             if case.spec.tokenizer is None:
                 yield Objection("scratch", "a new model needs a tokenizer", "say `tokenizer: NAME`, one of `tokenizers`")
                 return
-            yield from shapes.check(case.spec.scratch, case.inputs.get("tokenizer"))
+            flaws = tuple(shapes.check(case.spec.scratch, case.inputs.get("tokenizer")))
+            yield from flaws or _misread(self.facts(case), "tokenizer")
         elif case.spec.path is not None:
             yield from _checked_folder(case)
+            yield from _misread(self.facts(case), "path")
         else:
             yield from _checked_hub(case)
 
@@ -206,6 +208,13 @@ class ModelKind(Kind[ModelSpec]):
             "end_of_turn": ends,
         }
         return Recipe(values=values, files={} if chat is not None else {"own.jinja": _own_text(case)})
+
+
+def _misread(facts: Model, field: str) -> Iterable[Objection]:
+    """A tokenizer that transformers would take for one of another form."""
+    flaw = misread(facts.family, facts.form)
+    if flaw is not None:
+        yield Objection(field, *flaw)
 
 
 def _own_text(case: Case[ModelSpec]) -> str:
