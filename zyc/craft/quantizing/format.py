@@ -68,6 +68,10 @@ class Format:
         """The values for its scripts."""
         raise NotImplementedError
 
+    def spare(self, case: Case[QuantSpec]) -> frozenset[str]:
+        """Modules of its own that this node has no use for."""
+        return frozenset()
+
     # --- the proof ---
 
     def bounds(self, case: Case[FidelitySpec]) -> Mapping[str, str]:
