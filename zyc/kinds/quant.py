@@ -13,7 +13,7 @@ from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe
 from zyc.quantity import in_bytes
 from zyc.types import Artifact, Model
 
-APART = ("budget", "imatrix", "shards", "overrides", "metadata")  # fields that a format may not know
+APART = ("budget", "imatrix", "calibration", "on", "shards", "overrides", "metadata")  # fields that a format may not know
 
 
 class Quant(Kind[QuantSpec]):
@@ -30,8 +30,8 @@ class Quant(Kind[QuantSpec]):
         "bytes": Measure("size of the files", "bytes"),
         "size.reduction": Measure("the share of the bytes that is saved, against 16 bits a weight", "share"),
     }
-    harness = ("llama_home.py", "telling.py")
-    shares = ("gguf_file.py", "bases.py", "onnx_session.py")
+    harness = ("environments.py", "llama_home.py", "telling.py")
+    shares = ("gguf_file.py", "bases.py", "chats.py", "llmcompressor.txt", "onnx_session.py")
     proof = "fidelity"
 
     def yields(self, spec: QuantSpec) -> type[Artifact]:
