@@ -28,7 +28,7 @@ def project(workshop, fields, width="256"):
 
 def test_awq(workshop, golden):
     """The script of AWQ, and the list of its environment beside it."""
-    golden(project(workshop, "format: awq, calibration: my-texts").front(), "my-fast")
+    golden(project(workshop, "format: awq, calibration: my-texts, placement: {gpus: 1}").front(), "my-fast")
 
 
 def test_gptq(workshop, golden):
@@ -54,7 +54,8 @@ def test_proof(workshop, golden):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ("format: awq", "`awq` looks at what flows through the model before it rounds"),
+        ("format: awq, placement: {gpus: 1}", "`awq` looks at what flows through the model before it rounds"),
+        ("format: awq, calibration: my-texts", "llmcompressor makes `awq` on an accelerator only"),
         ("format: fp8, calibration: my-texts", "`fp8` rounds without looking at any text"),
         ("format: fp8, on: a100", "`fp8` needs Ada, Hopper or later (compute capability 8.9); a A100 40 has 8.0"),
         ("format: int8, calibration: my-texts, on: v100", "`int8` needs Turing or later"),
@@ -72,7 +73,7 @@ def test_what_cannot_be_is_told_at_plan_time(workshop, fields, says):
 
 def test_rows_that_scales_do_not_cut(workshop):
     """Four bits have a scale for each 128 weights of a row."""
-    ((_, _, facts),) = project(workshop, "format: awq, calibration: my-texts", width="192").problems()
+    ((_, _, facts),) = project(workshop, "format: awq, calibration: my-texts, placement: {gpus: 1}", width="192").problems()
     assert "do not cut the rows of" in facts["says"]
 
 

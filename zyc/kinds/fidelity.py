@@ -43,6 +43,8 @@ class Fidelity(Kind[FidelitySpec]):
         "layerwise.py",
         "llama_server.py",
         "llmcompressor.txt",
+        "mlc_conversation.py",
+        "mlc_weights.py",
         "onnx_session.py",
         "sayings.py",
     )

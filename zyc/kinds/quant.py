@@ -31,7 +31,15 @@ class Quant(Kind[QuantSpec]):
         "size.reduction": Measure("the share of the bytes that is saved, against 16 bits a weight", "share"),
     }
     harness = ("environments.py", "llama_home.py", "telling.py")
-    shares = ("gguf_file.py", "bases.py", "chats.py", "llmcompressor.txt", "onnx_session.py")
+    shares = (
+        "gguf_file.py",
+        "bases.py",
+        "chats.py",
+        "llmcompressor.txt",
+        "mlc_conversation.py",
+        "mlc_weights.py",
+        "onnx_session.py",
+    )
     proof = "fidelity"
 
     def yields(self, spec: QuantSpec) -> type[Artifact]:

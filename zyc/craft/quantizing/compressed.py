@@ -49,6 +49,7 @@ class Compressed(Format):
     bits: ClassVar[Mapping[str, float]]  # of a weight, scales among them
     drift: ClassVar[tuple[float, float]]
     calibrated: ClassVar[bool] = True
+    accelerated: ClassVar[bool] = False  # llmcompressor makes it on an accelerator only
     capability: ClassVar[float]  # the least compute capability that has kernels
     since: ClassVar[str]  # the first accelerators that have it
 
@@ -77,6 +78,9 @@ class Compressed(Format):
         if odd:
             says = f"its scales stand for {GROUP} weights each, which do not cut the rows of `{odd[0]}`"
             yield Objection("type", says, "`format: int8`, or a GGUF")
+        if self.accelerated and not spec.placement.gpus:
+            says = f"llmcompressor makes `{self.name}` on an accelerator only"
+            yield Objection("placement.gpus", says, "`placement: {gpus: 1}`, or `format: gptq`, which a processor makes, too")
         yield from self._about_the_machine(spec)
 
     def _about_the_machine(self, spec: QuantSpec) -> Iterable[Objection]:
@@ -167,6 +171,7 @@ class Awq(Compressed):
     schemes = {"w4a16": "W4A16_ASYM"}
     bits = {"w4a16": 4 + 20 / 128}
     drift = (0.06, 0.95)
+    accelerated = True
     capability, since = 7.5, "Turing or later"
 
 

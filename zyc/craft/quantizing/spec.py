@@ -10,7 +10,7 @@ from zyc import fields
 from zyc.kind import Fields, Placement, Spec
 from zyc.types import Artifact, Dataset, Model
 
-Name = Literal["gguf", "onnx", "awq", "gptq", "fp8", "int8"]
+Name = Literal["gguf", "onnx", "awq", "gptq", "fp8", "int8", "mlc"]
 
 
 class Budget(Fields):
@@ -47,7 +47,7 @@ class QuantSpec(Spec):
     model: fields.Ref[Model]
     """The model, in all of its bits."""
     format: Name = "gguf"
-    """What it becomes: a `gguf` for llama.cpp, an `onnx` graph; `awq`, `gptq`, `fp8` or `int8` for accelerators."""
+    """What it becomes: a `gguf` for llama.cpp, an `onnx` graph; `awq`, `gptq`, `fp8` or `int8` for accelerators; `mlc`."""
     type: fields.Text = ""
     """How many bits, in the words of the format: `Q4_K_M`; or one of the presets `web-q4`, `web-q8`, `web-f16`, `web-f32`."""
     budget: Budget | None = None

@@ -30,6 +30,8 @@ way = [Modifier(targets=["Linear"], scheme=SCHEME, ignore=["lm_head"])]
 oneshot(model=model, recipe=way)
 model.save_pretrained("out", save_compressed=True)
 
+Path("out/recipe.yaml").unlink(missing_ok=True)  # this script says it
+
 # the tokenizer and its templates travel with it, as they are
 bases.copy_tokenizer(source, "out")
 Path("out/quantized.json").write_text(json.dumps({"scheme": SCHEME, "for": MACHINE}, indent=2) + "\n")

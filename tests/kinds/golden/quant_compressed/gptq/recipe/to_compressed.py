@@ -43,6 +43,8 @@ oneshot(
 )
 model.save_pretrained("out", save_compressed=True)
 
+Path("out/recipe.yaml").unlink(missing_ok=True)  # this script says it
+
 # the tokenizer and its templates travel with it, as they are
 bases.copy_tokenizer(source, "out")
 Path("out/quantized.json").write_text(json.dumps({"scheme": SCHEME, "for": MACHINE}, indent=2) + "\n")
