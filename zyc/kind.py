@@ -204,6 +204,13 @@ class Estimate(NamedTuple):
     work: Work | None = None  # what a device makes quicker
 
 
+class Change(NamedTuple):
+    """Another value of one field, as `--set` takes it."""
+
+    field: str  # below the node: `type`, `tasks.speed.new_tokens`
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class Objection:
     """Why a node cannot be, said at plan time: the field that is at fault, the sentence, the next step."""
@@ -299,6 +306,10 @@ class Kind(Generic[S]):
 
     def lighter(self, case: Case[S]) -> Iterable[tuple[str, S]]:
         """Variants of the node that need less memory, the least change first, each with its words: `micro_batch: 4`."""
+        return ()
+
+    def changes(self, case: Case[S]) -> Iterable[Change]:
+        """Values of its fields that ask less of whoever runs what comes out, the least first: `zyc fit` tries them."""
         return ()
 
     def recipe(self, case: Case[S]) -> Recipe:

@@ -9,10 +9,11 @@ from zyc.craft import quantizing
 from zyc.craft.quantizing.spec import Budget, QuantSpec
 from zyc.errors import nearest
 from zyc.fields import Ref
-from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe
+from zyc.kind import Case, Change, Estimate, Kind, Measure, Objection, Recipe
 from zyc.quantity import in_bytes
 from zyc.types import Artifact, Model
 
+SHORTEST = 256  # tokens of a context that is still one
 APART = ("budget", "imatrix", "calibration", "on", "shards", "overrides", "metadata")  # fields that a format may not know
 
 
@@ -72,6 +73,20 @@ class Quant(Kind[QuantSpec]):
     def estimate(self, case: Case[QuantSpec]) -> Estimate:
         """By the format."""
         return quantizing.of(case.spec.format).estimate(case, quantizing.chosen(case))
+
+    def changes(self, case: Case[QuantSpec]) -> Iterable[Change]:
+        """Types that take less, the best first; a shorter context where a budget counts it."""
+        spec, kind = case.spec, quantizing.chosen(case)
+        told = list(quantizing.of(spec.format).candidates(case))
+        now = next((each.size for each in told if each.type == kind), None)
+        if spec.budget is None:
+            for each in told:
+                if each.type != kind and (now is None or each.size is None or each.size < now):
+                    yield Change("type", each.type)
+        else:
+            for part in (2, 4, 8):
+                if spec.budget.context // part >= SHORTEST:
+                    yield Change("budget.context", str(spec.budget.context // part))
 
     def recipe(self, case: Case[QuantSpec]) -> Recipe:
         """The values of the format, for its own scripts."""
