@@ -53,7 +53,7 @@ POSITIONS = 2_000  # tokens that both are asked about
 ARITHMETIC = 3e10  # floating point operations a second of one core
 
 
-COMPARING = ("chats.py", "compare.py", "divergence.py", "sayings.py")  # modules that other proofs use, too
+COMPARING = ("compare.py", "divergence.py", "sayings.py")  # modules that not every other proof uses
 
 
 class GgufFormat(Format):
@@ -79,7 +79,7 @@ class GgufFormat(Format):
     }
     reads = frozenset({"budget", "imatrix", "shards", "overrides", "metadata"})
     scripts = frozenset({"to_gguf.py", "quantizer.py", "importance.py", "gguf_file.py"})
-    proof_scripts = frozenset({"prove_gguf.py", "answering.py", "held_out.py", "llama_server.py", *COMPARING})
+    proof_scripts = frozenset({"prove_gguf.py", "answering.py", "llama_server.py", *COMPARING})
 
     def candidates(self, case: Case[QuantSpec]) -> Iterable[Candidate]:
         """Those of K and I types that get smaller as they get worse."""
