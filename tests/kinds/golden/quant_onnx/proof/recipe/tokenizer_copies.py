@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,8 @@ def _plain(tokenizer: Any, template: str) -> Any:
         raise TemplateError(message)
 
     made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    made.globals["raise_exception"] = raise_exception
+    made.globals |= {"raise_exception": raise_exception, "strftime_now": lambda form: datetime.now().strftime(form)}  # noqa: DTZ005
+    made.filters["tojson"] = lambda value, **more: json.dumps(value, ensure_ascii=False, **more)
     compiled = made.from_string(template)
 
     def render(chat: list[dict[str, str]]) -> compare.Rendered:
