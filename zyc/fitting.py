@@ -248,7 +248,7 @@ def _divergence(plan: Plan) -> float | None:
 
 def _differences(before: Plan, after: Plan, name: str, sets: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """The nodes that people wrote that are something else then, and another licence."""
-    written = {each.partition(".")[0] for each in sets}
+    written = {name, *(each.partition(".")[0] for each in sets)}
     old, new = before.settlement.nodes, after.settlement.nodes
     moved: set[str] = set()
     for vertex in after.graph.vertices.values():

@@ -496,3 +496,24 @@ def test_what_goes_wrong_on_the_way_is_seen(fault, model, full, q4, rows, tmp_pa
     assert FAULTS[fault] & broken(measures), measures
     if fault is not swap_tensors:
         assert measures["kl"] < 0.2  # the weights are what they were
+
+
+def test_a_recipe_holds_every_module_that_its_scripts_import(workshop):
+    """What other formats alone use is left out, and nothing that this one imports."""
+    workshop.spec(samples.read("fidelity").spec.partition("\n")[2])
+    front = workshop.front()
+    for name in ("my-small", "my-small.proof"):
+        files = front.settlement.rendered(front.graph.vertices[name]).files()
+        there = {path.rpartition("/")[2] for path in files if path.startswith(("recipe/", "harness/"))}
+        known = {path.name for path in modules_of_recipes() if path.suffix == ".py"}
+        texts = [text for path, text in files.items() if path.endswith(".py")]
+        wanted = {f"{found}.py" for text in texts for found in re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE)}
+        assert wanted & known <= there, name
+        assert not any(each.startswith(("to_", "prove_")) and "gguf" not in each for each in there)
+
+
+def modules_of_recipes():
+    """All plain modules that recipes may hold."""
+    from standing import TEMPLATES
+
+    return [*TEMPLATES.glob("quant/lib/*.py"), *TEMPLATES.glob("fidelity/lib/*.py"), *TEMPLATES.glob("shared/*.py")]

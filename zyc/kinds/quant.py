@@ -91,7 +91,7 @@ class Quant(Kind[QuantSpec]):
     def recipe(self, case: Case[QuantSpec]) -> Recipe:
         """The values of the format, for its own scripts."""
         told = quantizing.of(case.spec.format)
-        return Recipe(told.values(case, quantizing.chosen(case)), without=quantizing.others(told.name))
+        return Recipe(told.values(case, quantizing.chosen(case)), without=quantizing.others(told.name) | told.spare(case))
 
 
 def _behind(model: Ref[Any]) -> object:

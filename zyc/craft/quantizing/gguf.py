@@ -53,6 +53,9 @@ POSITIONS = 2_000  # tokens that both are asked about
 ARITHMETIC = 3e10  # floating point operations a second of one core
 
 
+COMPARING = ("compare.py", "divergence.py", "sayings.py")  # modules that not every other proof uses
+
+
 class GgufFormat(Format):
     """A file for llama.cpp, or shards of one."""
 
@@ -76,7 +79,7 @@ class GgufFormat(Format):
     }
     reads = frozenset({"budget", "imatrix", "shards", "overrides", "metadata"})
     scripts = frozenset({"to_gguf.py", "quantizer.py", "importance.py", "gguf_file.py"})
-    proof_scripts = frozenset({"prove_gguf.py", "answering.py", "compare.py", "llama_server.py"})
+    proof_scripts = frozenset({"prove_gguf.py", "answering.py", "llama_server.py", *COMPARING})
 
     def candidates(self, case: Case[QuantSpec]) -> Iterable[Candidate]:
         """Those of K and I types that get smaller as they get worse."""
@@ -164,6 +167,10 @@ class GgufFormat(Format):
             "shards": _shards(case),
             "metadata": _metadata(spec, licence),
         }
+
+    def spare(self, case: Case[QuantSpec]) -> frozenset[str]:
+        """Whoever has no imatrix makes none."""
+        return frozenset() if case.spec.imatrix is not None else frozenset({"importance.py"})
 
     # --- the proof ---
 
