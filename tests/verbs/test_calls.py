@@ -30,7 +30,6 @@ ON_A_GRAPH = [
     "accept",
     "ledger",
     "report",
-    "ask",
 ]
 CALLS = {  # a call of each verb in the project of `zyc init`
     "plan": ["plan"],
@@ -49,6 +48,7 @@ CALLS = {  # a call of each verb in the project of `zyc init`
     "accept": ["accept", "page", "--set", "page.run=cat in/count/count.txt > out/page.html"],
     "adopt": ["adopt", "page.zyc.tar"],
     "ledger": ["ledger", "page"],
+    "diff": ["diff", "page", "count"],
     "report": ["report"],
     "verify": ["verify"],
     "gc": ["gc"],
@@ -183,6 +183,7 @@ KEYS = {  # the keys of what each verb says as data: a program may rely on them
     "adopt": "adopted written",
     "report": "index reports",
     "ledger": "hops node says twin",
+    "diff": "a ancestor b files hops not_kept settings tensors",
     "graph": "edges nodes",
     "check": "errors files nodes warnings",
     "render": "folder steps",
@@ -201,7 +202,7 @@ def test_each_verb_answers_with_data(hello, verb):
     """`--json` is one JSON document on standard output, nothing else, with keys that stay."""
     if verb == "pull":
         hello.zyc(*CALLS["push"])
-    if verb == "accept":
+    if verb in ("accept", "diff"):
         hello.zyc("build")
     if verb == "adopt":
         came_home(hello)
