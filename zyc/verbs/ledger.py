@@ -57,5 +57,6 @@ def the_one(front: Front) -> str:
     names = sorted(front.selection.names)
     if len(names) != 1:
         text = " ".join(front.call.select)
-        raise ZycError(problem("one-node", text=text, count=len(names), hint=listing(names, "name one of") or "`zyc ls` shows them"))
+        hint = listing(names, "name one of") or "`zyc ls` shows them"
+        raise ZycError(problem("one-node", text=text, count=len(names), hint=hint))
     return names[0]
