@@ -27,7 +27,7 @@ demo-plan: .venv/core
 	$(bin)/zyc plan specs/hello.yml
 
 test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
-	$(bin)/pytest
+	$(bin)/pytest -n $(JOBS) --dist loadscope
 
 test-fast: .venv/test ## the tests that a person waits for
 	$(bin)/pytest -n $(JOBS) -m "not slow and not torture"

@@ -21,6 +21,7 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
     "look": {
         "plan": ("what would happen to each node, why, how long, and whether it fits", True),
         "why": ("the exact field, file or tool that makes a node run again, or keeps it", True),
+        "fit": ("the changes that make every gate of a node hold, one row each", True),
         "ls": ("the nodes, by name, kind, file, tag or state", True),
         "show": ("one node: its fields, inputs, files, measures, gates", True),
         "ledger": ("the forms of a model up to a node, and how far each is from the one before", True),
