@@ -246,6 +246,10 @@ class Kind(Generic[S]):
         """The type of what comes out, from the spec alone."""
         return self.gives
 
+    def measured(self, spec: S) -> Mapping[str, Measure]:
+        """What this very node measures, for kinds whose spec decides it: patterns that stand for some of `measures`."""
+        return self.measures
+
     def needs(self, spec: S) -> Iterable[Need]:
         """What must be read for this node besides the files that its fields name."""
         return ()
