@@ -1,11 +1,21 @@
 """The kind `exam`: who is asked what, what is right, how sure a share is, and code that is run where it can do no harm."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import samples
+import tiny_models
 from modules import modules_of
+from standing import Failed, run, stand
+
+from zyc.types import Dataset, Gguf, Model
 
 ROWS = [{"question": "1+1?", "answer": "2", "philosopher": "kant"}, {"question": "2+2?", "answer": "4", "philosopher": "spinoza"}]
 
@@ -105,9 +115,6 @@ def test_code_writes_nothing_outside_its_folder(exam, tmp_path, code):
 
 def test_the_network_is_taken_away_where_the_system_lets_it(exam):
     """Even a socket that Python would grant reaches nothing: the namespace has no way out."""
-    import subprocess
-    import sys
-
     if not exam.sandbox.isolation():
         pytest.skip("this system grants no namespaces")
     code = "import socket; socket.create_connection(('127.0.0.1', 22), 2)"
@@ -180,8 +187,6 @@ class Rote:
         return self._row()
 
     def _row(self):
-        import numpy as np
-
         row = np.zeros(100, np.float32)
         row[self.at] = 5
         return row
@@ -209,3 +214,118 @@ def test_drawing_repeats_itself(exam):
     draw = [exam.sampler.answer(Rote(), [1], {"temperature": 5.0, "seed": 3}, draw=at).text for at in (1, 1, 2)]
     assert draw[0] == draw[1] != draw[2]
     assert exam.sampler.answer(Rote(), [1], {"temperature": 5.0, "top_k": 1}).text == exam.sampler.answer(Rote(), [1]).text
+
+
+# --- real engines ---
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A tiny model, its GGUF, its graph of ONNX, an exam of forty questions and two prompts."""
+    home = tmp_path_factory.mktemp("exam")
+    model = tiny_models.make(home)
+    run(stand(home / "gguf", "gguf", {"source": model}, {"source": Model(licence="mit")}))
+    rows = [{"question": f"Combien font {at} et {at} ?", "answer": str(2 * at), "by": ("a", "b")[at % 2]} for at in range(40)]
+    put(home / "data", rows)
+    for at, sampling in enumerate(({"max_tokens": 8}, {"max_tokens": 8, "temperature": 0.7, "seed": 3})):
+        (home / f"prompt{at}").mkdir()
+        told = {"system": "Réponds.", "few_shot": [], "sampling": sampling, "arguments": {}, "retrieval": False}
+        (home / f"prompt{at}/prompt.json").write_text(json.dumps(told))
+    return SimpleNamespace(home=home, model=model, gguf=home / "gguf/out", data=home / "data")
+
+
+def put(home, rows):
+    """A dataset of one shard."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    (home / "train").mkdir(parents=True)
+    parquet.write_table(pa.Table.from_pylist(rows), home / "train/00000.parquet")
+
+
+def laid(world, name, model, facts, **fields):
+    """The step of an exam; labels are those of the column `by`."""
+    prompts = [{"node": "p", "label": "a"}, {"node": "q", "label": "b"}]
+    links = {"model": model, "exam": world.data, "prompts/0": world.home / "prompt0", "prompts/1": world.home / "prompt1"}
+    told = {"model": "m", "exam": "e", "prompts": prompts, "by": ["by"], "match": "contains", **fields}
+    return stand(world.home / name, "exam", links, {"model": facts, "exam": Dataset()}, told)
+
+
+def rows_of(folder):
+    """What was answered."""
+    return [json.loads(line) for line in (folder / "out/rows.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_llama_cpp_and_transformers_say_the_same(world):
+    """Greedy answers and drawn ones are the same, word for word, in both engines; groups are all there."""
+    told = {}
+    for name, model, facts in (("there", world.model, Model()), ("here", world.gguf, Gguf())):
+        folder = laid(world, name, model, facts)
+        _, measures = run(folder)
+        assert measures["questions"] == 40
+        assert {"a.accuracy", "b.accuracy.low"} <= measures.keys()
+        told[name] = [row["answer"] for row in rows_of(folder)]
+        assert len(set(told[name])) > 1
+    same = sum(one == other for one, other in zip(told["here"], told["there"], strict=True))
+    assert same >= 36  # of 40: weights of 16 bits are added up in another order
+
+
+@pytest.mark.slow
+def test_one_that_was_killed_goes_on_and_ends_in_the_same_bytes(world):
+    """Killed at some question, and started again: what was answered is not asked again, and the files are the same."""
+    whole = laid(world, "whole", world.gguf, Gguf())
+    run(whole)
+    cut = laid(world, "cut", world.gguf, Gguf())
+    env = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}  # noqa: PTH120
+    env.pop("PYTHONPATH", None)
+    step = subprocess.Popen(
+        ["bash", "run.sh"], cwd=cut, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    rows = cut / "state/rows.jsonl"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and (not rows.exists() or rows.read_text().count("\n") < 5):
+        time.sleep(0.01)
+    os.killpg(step.pid, signal.SIGKILL)
+    step.wait()
+    done = rows.read_text().count("\n")
+    assert 5 <= done < 40, "it was not killed on its way"
+    with rows.open("a") as file:
+        file.write('{"id": "39", "ans')  # torn
+    said, _ = run(cut)
+    assert "goes on:" in said
+    for name in ("out/rows.jsonl", "out/report.json"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_an_option_is_chosen_by_its_likelihood(world, tmp_path):
+    """The sum of the chances of an option's tokens, as transformers gives them."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    options = [" le chat", " la liberté est un mot", " 12"]
+    put(tmp_path / "data", [{"question": "Quoi ?", "answer": options[0], "options": options}])
+    links = {"model": world.gguf, "exam": tmp_path / "data"}
+    folder = stand(
+        tmp_path / "step", "exam", links, {"model": Gguf(), "exam": Dataset()}, {"model": "m", "exam": "e", "match": "choice"}
+    )
+    run(folder)
+    tokenizer = AutoTokenizer.from_pretrained(world.model)
+    model = AutoModelForCausalLM.from_pretrained(world.model, dtype=torch.float32).eval()
+    text = tokenizer.apply_chat_template([{"role": "user", "content": "Quoi ?"}], tokenize=False, add_generation_prompt=True)
+    before, told = tokenizer(text, add_special_tokens=False)["input_ids"], []
+    for option in options:
+        more = tokenizer(option, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            chances = model(torch.tensor([before + more])).logits[0].log_softmax(-1)
+        told.append(sum(float(chances[len(before) - 1 + at, token]) for at, token in enumerate(more)))
+    (row,) = rows_of(folder)
+    assert row["answer"] == options[int(np.argmax(told))]
+
+
+@pytest.mark.slow
+def test_a_column_that_is_not_there_fails_with_the_ones_that_are(world):
+    """The step ends before the model is opened."""
+    with pytest.raises(Failed, match="no such column; it has answer, by, question"):
+        run(laid(world, "nowhere", world.gguf, Gguf(), by=["philosopher"]))

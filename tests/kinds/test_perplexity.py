@@ -61,18 +61,8 @@ def world(tmp_path_factory):
 
 def measured(world, name, model, facts, **fields):
     """What the step measures, by its own run.sh."""
-    from zyc import kinds
-
-    kind = kinds.load("perplexity")
-    before = kind.Spec.model_construct
-    spec = kind.Spec.model_validate({"model": "m", "perplexity": "d", **fields})
-    kind.Spec.model_construct = classmethod(lambda _cls, **_: spec)
-    try:
-        folder = stand(world / name, "perplexity", {"model": model, "perplexity": world / "data"}, facts)
-    finally:
-        kind.Spec.model_construct = before
-    for made in ("out", "state", "tmp"):
-        (folder / made).mkdir()
+    links = {"model": model, "perplexity": world / "data"}
+    folder = stand(world / name, "perplexity", links, facts, {"model": "m", "perplexity": "d", **fields})
     _, measures = run(folder)
     return measures, json.loads((folder / "out/report.json").read_text())
 

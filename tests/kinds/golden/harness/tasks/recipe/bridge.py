@@ -83,7 +83,13 @@ def evaluated(engine, names, folder, limit):
             f"error: the harness has no task `{missing[0]}`; {'in the folder are' if folder else 'there are'} {known}"
         )
     return simple_evaluate(
-        Engine(engine), tasks=list(names), task_manager=manager, limit=limit, bootstrap_iters=0, random_seed=0, verbosity="ERROR"
+        Engine(engine),
+        tasks=list(names),
+        task_manager=manager,
+        limit=limit,
+        bootstrap_iters=100,
+        random_seed=0,
+        verbosity="ERROR",
     )
 
 
