@@ -28,6 +28,7 @@ class Integrity(Kind[IntegritySpec]):
         "broken": Measure("tensors with NaN or infinity in them", "count"),
         "rowless": Measure("token ids without a row in the embedding", "count"),
     }
+    shares = ("wholeness.py",)
 
     def bounds(self, spec: IntegritySpec, *, twin: bool = False) -> tuple[Gate, ...]:
         """Nothing may be missing, at any size."""
