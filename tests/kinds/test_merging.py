@@ -177,9 +177,7 @@ def other_words(home, **more):
     """A tiny model with another tokenizer."""
     from transformers import AutoTokenizer
 
-    folder = tiny_models.make(
-        home, "llama", "byte-bpe", hidden_size=64, head_dim=32, num_attention_heads=2, num_key_value_heads=1, **more
-    )
+    folder = tiny_models.make(home, "llama", "byte-bpe", hidden_size=64, head_dim=32, num_attention_heads=2, num_key_value_heads=1, **more)
     assert len(AutoTokenizer.from_pretrained(folder)) != 512
     return folder
 
@@ -245,13 +243,7 @@ def test_a_transplant_speaks_as_its_donor(places, tmp_path, way):
 
     other = other_words(tmp_path / "made", tie_word_embeddings=True)
     (other / "tokenizer.model").write_bytes(b"other pieces")
-    spec = {
-        "method": "transplant",
-        "models": "a",
-        "tokenizer": "o",
-        "dtype": "fp32",
-        "transplant": {"approximation": way, "neighbours": 8},
-    }
+    spec = {"method": "transplant", "models": "a", "tokenizer": "o", "dtype": "fp32", "transplant": {"approximation": way, "neighbours": 8}}
     out = run(tmp_path, spec, {**places, "o": other})
     for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "zyc.json", "chat_template.jinja"):
         assert (out / name).read_bytes() == (other / name).read_bytes()
@@ -352,9 +344,7 @@ def test_what_cannot_be_merged_is_told(places, tmp_path, change, words):
 
 def test_no_adapter_comes_of_numbers_that_are_none(places, tmp_path):
     """NaN in the model that an adapter is extracted of ends the step with a sentence."""
-    bad = planted(
-        places, tmp_path, lambda folder: spoil(folder, "model.layers.0.mlp.up_proj.weight", lambda each: each * float("nan"))
-    )
+    bad = planted(places, tmp_path, lambda folder: spoil(folder, "model.layers.0.mlp.up_proj.weight", lambda each: each * float("nan")))
     home, error, _ = merged(tmp_path / "step", {**full("extract"), "models": "b", "base": "a"}, bad)
     assert "holds what is no number" in error
     assert not (home / "out/adapter_model.safetensors").exists()

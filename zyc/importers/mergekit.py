@@ -91,9 +91,7 @@ class _Reading:
             self.given.becomes(key, f"merges.{self.made[word].name}", "the merge of that name")
             return Plain(self.made[word].name)
         if "+" in word:
-            self.given.refuse(
-                key, "an adapter on a model, fused before it is merged", "train it as a `finetunes` node, or name the fused model"
-            )
+            self.given.refuse(key, "an adapter on a model, fused before it is merged", "train it as a `finetunes` node, or name the fused model")
             return None
         if word not in self.models:
             found = self.source(key, word)
@@ -110,9 +108,7 @@ class _Reading:
         if local or found is None:
             clean = word.removeprefix("./")
             if clean.startswith(("/", "~")) or ".." in clean.split("/") or not re.fullmatch(r"[\w./-]+", clean):
-                self.given.refuse(
-                    key, "a path must stay below the project's root", "copy or link the folder there, or name a repository"
-                )
+                self.given.refuse(key, "a path must stay below the project's root", "copy or link the folder there, or name a repository")
                 return None
             node = self.work.draft.node("models", as_name(clean) or "model")
             self.work.put(node, "path", self.work.asked.placed(clean), key)
@@ -171,9 +167,7 @@ class _Reading:
         if key not in self.given:
             return
         word = self.given.text(key)
-        named = {
-            str(leaf.value) for path, leaf in self.given.leaves.items() if path.startswith(head) and path.endswith("].model")
-        }
+        named = {str(leaf.value) for path, leaf in self.given.leaves.items() if path.startswith(head) and path.endswith("].model")}
         if method.base == "ignored" and word not in named:
             self.given.refuse(key, f"`{name}` merges models without a base", "remove it, or name it among the models")
             return
@@ -183,7 +177,9 @@ class _Reading:
 
     # --- parameters ---
 
-    def parameters(self, path: str, method: Method, name: str, *, each: bool = False, of_base: bool = False) -> dict[str, Any]:
+    def parameters(
+        self, path: str, method: Method, name: str, *, each: bool = False, of_base: bool = False
+    ) -> dict[str, Any]:
         """Those of the method; mergekit passes over all others without a word."""
         told: dict[str, Any] = {}
         for key in self.given.under(path):
@@ -248,11 +244,7 @@ class _Reading:
         source = value.get("source")
         if isinstance(source, Map):
             if source.get("kind") == "model_token":
-                told |= {
-                    name: values.plainly(source[theirs])
-                    for name, theirs in (("named", "token"), ("number", "token_id"))
-                    if theirs in source
-                }
+                told |= {name: values.plainly(source[theirs]) for name, theirs in (("named", "token"), ("number", "token_id")) if theirs in source}
                 source = source.get("model")
             else:
                 source = None
@@ -290,12 +282,7 @@ class _Reading:
         work.put(node, "models", experts, *keys)
         work.move(node, "moe.gate", f"{head}gate_mode")
         work.move(node, "moe.per_token", f"{head}experts_per_token", values.number)
-        work.move(
-            node,
-            "moe.architecture",
-            f"{head}architecture",
-            lambda value: values.text(value).lower().split()[0].removesuffix("moe"),
-        )
+        work.move(node, "moe.architecture", f"{head}architecture", lambda value: values.text(value).lower().split()[0].removesuffix("moe"))
         if f"{head}dtype" in given:
             work.move(node, "dtype", f"{head}dtype", values.choice(**_PRECISIONS))
 
@@ -321,3 +308,5 @@ def _part(value: Value) -> dict[str, Any]:
     told = {"value": values.plainly(value["value"])}
     name = value.get("filter")
     return told if values.is_off(name) or name == "*" else {"filter": str(name), **told}
+
+
