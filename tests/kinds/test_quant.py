@@ -366,8 +366,6 @@ def test_what_the_file_says_of_itself_is_kept_and_told_anew(model, full, tmp_pat
 @pytest.mark.slow
 def test_shards_are_small_enough_and_one_model(model, full, tmp_path):
     """No file is larger than was asked, and llama.cpp and gguf-py read all of it from the first."""
-    import llama_cpp
-
     code, said, home = quantize(tmp_path, full, model, type="F32", shards="2.5 MB")
     assert code == 0, said
     files = sorted((home / "out").glob("*.gguf"))
@@ -376,7 +374,7 @@ def test_shards_are_small_enough_and_one_model(model, full, tmp_path):
     whole = module("shared/gguf_file.py").GgufFile(files[0])
     assert len(whole.tensors) == len(read(full).tensors)
     assert trainee.measures(home)["bytes"] == sum(each.stat().st_size for each in files)
-    llama = llama_cpp.Llama(str(files[0]), n_ctx=64, verbose=False)
+    llama = module("lib/llama_home.py").bindings().Llama(str(files[0]), n_ctx=64, verbose=False)
     assert llama.n_vocab() == facts(model).vocabulary
     llama.close()
 

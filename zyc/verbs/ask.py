@@ -76,7 +76,6 @@ def _build(hops: tuple[Hop, ...], call: Call) -> str:
 def _opened(app: App, call: Call, persona: str) -> tuple[Front, str]:
     front = app.open(call)
     node = the_one(front)
-    _ = front.graph  # what is wrong with the node is told before anything is added to it
     names = ledger.wanted(front, node)
     if persona and persona not in front.compiled.graph.vertices:
         raise ZycError(problem("no-selection", text=persona, hint=guess(persona, front.compiled.declared)))

@@ -48,15 +48,15 @@ def with_proofs(app: App, call: Call) -> tuple[Front, str]:
     """The front half of a call about one node, with the forms behind it and every proof on the way."""
     front = app.open(call)
     node = the_one(front)
-    # the graph first: what is wrong with the node is told before anything is added to it
-    _ = front.graph
     return app.open(replace(call, select=ledger.wanted(front, node))), node
 
 
 def the_one(front: Front) -> str:
     """The node that a call names; a family has members to choose from."""
+    _ = front.graph  # what is wrong with it is told first
     names = sorted(front.selection.names)
     if len(names) != 1:
         text = " ".join(front.call.select)
-        raise ZycError(problem("one-node", text=text, count=len(names), hint=listing(names, "name one of")))
+        hint = listing(names, "name one of") or "`zyc ls` shows them"
+        raise ZycError(problem("one-node", text=text, count=len(names), hint=hint))
     return names[0]

@@ -87,7 +87,7 @@ def _merged(spec: MergeSpec) -> list[Ref[Model]]:
 def _of_counts(spec: MergeSpec, method: Method) -> Iterator[Objection]:
     """As many models as the method takes, with a base or without."""
     name = spec.method
-    if method.base == "required" and spec.base is None and not all(each.base is not None for each in spec.slices):
+    if method.base == "required" and spec.base is None and not (spec.slices and all(each.base for each in spec.slices)):
         yield Objection("", f"`{name}` needs a `base`", "`base: NAME`: the model whose changes are merged, or where `t` is 0")
         return
     groups: list[tuple[str, list[Ref[Model]], Ref[Model] | None]] = []
@@ -155,12 +155,9 @@ def _of_parameters(spec: MergeSpec, method: Method) -> Iterator[Objection]:
             if name in method.each and not plain_base and name not in there:
                 says = f"`{spec.method}` needs a `{name}` for `{node.name}`; it takes {_takes(method)}"
                 yield Objection(field, says, f"`{{{node.name}: {{{name}: 50%}}}}`, or `parameters: {{{name}: 50%}}` for all")
+    by_slice = [given(each.parameters) for each in spec.slices]
     for name in method.needs:
-        if (
-            name in method.shared
-            and name not in everywhere
-            and not all(name in given(each.parameters) for each in spec.slices or [None])
-        ):  # type: ignore[union-attr]
+        if name in method.shared and name not in everywhere and not (by_slice and all(name in each for each in by_slice)):
             says = f"`{spec.method}` needs a `{name}`; it takes {_takes(method)}"
             yield Objection("", says, f"`parameters: {{{name}: 0.5}}`")
 
