@@ -21,7 +21,8 @@ from zyc.plan import Decision, GateOutlook, Plan
 from zyc.types import Artifact, Gguf, model_of
 
 A_FIELD = 3  # changes of one field that are told: the least ones
-TRIES = 12  # values of one field that are planned
+TRIES = 60  # values of one field that are planned
+PAIRS = 48  # and pairs of fields
 COUNTS = ("prompt_tokens", "new_tokens")  # of answers that are timed, in whatever kind
 FEWEST = 8  # tokens
 CONTEXT = 4096  # tokens, for memory where nobody says how many
@@ -164,15 +165,23 @@ def _is_device(annotation: Any, metadata: Any = ()) -> bool:
 
 def _pairs(fields: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
     """Two changes of different fields, the least ones first."""
+    fields = {name: _spread(values) for name, values in fields.items()}
     names = list(fields)
     both = [
         (one + two, fields[names[first]][one], fields[names[second]][two])
         for first in range(len(names))
         for second in range(first + 1, len(names))
-        for one in range(min(4, len(fields[names[first]])))
-        for two in range(min(4, len(fields[names[second]])))
+        for one in range(len(fields[names[first]]))
+        for two in range(len(fields[names[second]]))
     ]
-    yield from ((one, two) for _, one, two in sorted(both, key=lambda each: each[0])[: 4 * TRIES])
+    yield from ((one, two) for _, one, two in sorted(both, key=lambda each: each[0])[:PAIRS])
+
+
+def _spread(values: list[str], count: int = 4) -> list[str]:
+    """A few of them, from the least change to the largest."""
+    if len(values) <= count:
+        return values
+    return [values[at * (len(values) - 1) // (count - 1)] for at in range(count)]
 
 
 # --- what comes of it ---
@@ -239,7 +248,7 @@ def _divergence(plan: Plan) -> float | None:
 
 def _differences(before: Plan, after: Plan, name: str, sets: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """The nodes that people wrote that are something else then, and another licence."""
-    written = {each.partition(".")[0] for each in sets}
+    written = {name, *(each.partition(".")[0] for each in sets)}
     old, new = before.settlement.nodes, after.settlement.nodes
     moved: set[str] = set()
     for vertex in after.graph.vertices.values():

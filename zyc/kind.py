@@ -261,6 +261,10 @@ class Kind(Generic[S]):
         """The types that fields take where the spec decides them, by field; the others take what they are declared with."""
         return {}
 
+    def measured(self, spec: S) -> Mapping[str, Measure]:
+        """What this very node measures, for kinds whose spec decides it: patterns that stand for some of `measures`."""
+        return self.measures
+
     def needs(self, spec: S) -> Iterable[Need]:
         """What must be read for this node besides the files that its fields name."""
         return ()

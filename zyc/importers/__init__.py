@@ -9,16 +9,17 @@ from typing import Protocol
 
 from zyc.errors import Span, ZycError, problem
 from zyc.importers.draft import Draft
+from zyc.importers.files import foreign_of
 from zyc.importers.given import Fate, Given, Row
 from zyc.importers.judging import judge
 from zyc.importers.rules import Table
 from zyc.importers.work import Asked, Work
-from zyc.source.foreign import Foreign, read_foreign
+from zyc.source.foreign import Foreign
 
 __all__ = ["TOOLS", "Asked", "Imported", "Reader", "Row", "read", "reader_of", "recognised"]
 
 # name on the command line -> how people call it; a reader is the module of that name
-TOOLS = {"axolotl": "axolotl", "llamafactory": "LLaMA-Factory", "torchtune": "torchtune"}
+TOOLS = {"axolotl": "axolotl", "llamafactory": "LLaMA-Factory", "torchtune": "torchtune", "mergekit": "mergekit", "ollama": "Ollama"}
 
 
 class Reader(Protocol):
@@ -45,7 +46,7 @@ class Imported:
 
 def read(text: bytes, file: str, *, tool: str = "", asked: Asked | None = None) -> Imported:
     """Read a file of another tool; its name is found by its keys where the call does not say it."""
-    foreign = read_foreign(text, file)
+    foreign = foreign_of(text, file, tool)
     name = tool or recognised(foreign)
     if not name:
         raise ZycError(problem("not-importable", Span(file), file=file, tools=", ".join(f"`{each}`" for each in TOOLS)))

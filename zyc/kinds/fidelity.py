@@ -35,8 +35,19 @@ class Fidelity(Kind[FidelitySpec]):
         "top1.assistant": Measure("the same, for what the assistant says", "share"),
         "first_difference": Measure("tokens that both say alike, of an answer, on average, before the first that differs"),
     }
-    harness = ("llama_home.py", "telling.py")
-    shares = ("chats.py", "compare.py", "divergence.py", "layerwise.py", "llama_server.py", "onnx_session.py", "sayings.py")
+    harness = ("environments.py", "llama_home.py", "telling.py")
+    shares = (
+        "chats.py",
+        "compare.py",
+        "divergence.py",
+        "layerwise.py",
+        "llama_server.py",
+        "llmcompressor.txt",
+        "mlc_conversation.py",
+        "mlc_weights.py",
+        "onnx_session.py",
+        "sayings.py",
+    )
     seeks = {"chats": ("model", Dataset)}
 
     def accepts(self, spec: FidelitySpec) -> Mapping[str, type[Artifact]]:

@@ -96,6 +96,9 @@ def _about_the_tokenizer(model: Model) -> Iterable[Objection]:
     if model.form == "sentencepiece-unigram":
         says = "llama.cpp takes a unigram tokenizer for one that merges by score, and cuts texts differently"
         yield Objection("source", says, "`algorithm: bpe`, or `byte-bpe`, in its tokenizer")
+    if model.form == "union":
+        says = "the tokenizer is a union of several, and llama.cpp would cut texts differently without their tokenizer.model"
+        yield Objection("source", says, "`tokenizer: base`, or the name of a model, in its merge")
     if model.family in PIECES_ONLY and model.form == "byte-bpe":
         says = f"llama.cpp reads a `{model.family}` model with a sentencepiece tokenizer only, and this one is byte-level"
         yield Objection("source", says, "`algorithm: bpe` in its tokenizer, or another family")

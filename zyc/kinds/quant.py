@@ -14,7 +14,7 @@ from zyc.quantity import in_bytes
 from zyc.types import Artifact, Model
 
 SHORTEST = 256  # tokens of a context that is still one
-APART = ("budget", "imatrix", "shards", "overrides", "metadata")  # fields that a format may not know
+APART = ("budget", "imatrix", "calibration", "on", "shards", "overrides", "metadata")  # fields that a format may not know
 
 
 class Quant(Kind[QuantSpec]):
@@ -31,8 +31,16 @@ class Quant(Kind[QuantSpec]):
         "bytes": Measure("size of the files", "bytes"),
         "size.reduction": Measure("the share of the bytes that is saved, against 16 bits a weight", "share"),
     }
-    harness = ("llama_home.py", "telling.py")
-    shares = ("gguf_file.py", "bases.py", "onnx_session.py")
+    harness = ("environments.py", "llama_home.py", "telling.py")
+    shares = (
+        "gguf_file.py",
+        "bases.py",
+        "chats.py",
+        "llmcompressor.txt",
+        "mlc_conversation.py",
+        "mlc_weights.py",
+        "onnx_session.py",
+    )
     proof = "fidelity"
 
     def yields(self, spec: QuantSpec) -> type[Artifact]:
@@ -83,7 +91,7 @@ class Quant(Kind[QuantSpec]):
     def recipe(self, case: Case[QuantSpec]) -> Recipe:
         """The values of the format, for its own scripts."""
         told = quantizing.of(case.spec.format)
-        return Recipe(told.values(case, quantizing.chosen(case)), without=quantizing.others(told.name))
+        return Recipe(told.values(case, quantizing.chosen(case)), without=quantizing.others(told.name) | told.spare(case))
 
 
 def _behind(model: Ref[Any]) -> object:

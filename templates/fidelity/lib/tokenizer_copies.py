@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 from typing import Any
 
-from compare import Rendered, Tally, controls, golden_chats, same_template, with_transformers
-from sayings import texts as every_text
-from sayings import texts_with
+import compare
+import sayings
 
 
 def read(folder: Path) -> Any:
@@ -20,14 +21,14 @@ def read(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def tokens(wanted: Any, folder: Path) -> Tally:
+def tokens(wanted: Any, folder: Path) -> compare.Tally:
     """The ids of several hundred texts: by transformers, and by the library that browsers and servers read the file with."""
     from tokenizers import Tokenizer
 
-    found, plain, tally = read(folder), Tokenizer.from_file(str(folder / "tokenizer.json")), Tally()
+    found, plain, tally = read(folder), Tokenizer.from_file(str(folder / "tokenizer.json")), compare.Tally()
     plain.no_padding()
     plain.no_truncation()
-    for text in (*every_text(), *texts_with(controls(wanted))):
+    for text in (*sayings.texts(), *sayings.texts_with(compare.controls(wanted))):
         ids = list(wanted(text, add_special_tokens=False)["input_ids"])
         tally.add("transformers", text, ids, list(found(text, add_special_tokens=False)["input_ids"]))
         tally.add("tokenizers", text, ids, plain.encode(text, add_special_tokens=False).ids)
@@ -41,8 +42,8 @@ def chats(wanted: Any, folder: Path) -> tuple[float, list[dict[str, object]]]:
         return float(found.chat_template is None and not path.exists()), []
     if found.chat_template is None or not path.is_file():
         return 0.0, [{"engine": "transformers", "of": "chat_template.jinja", "here": "is not there"}]
-    engines = {"transformers": with_transformers(found), "jinja": _plain(found, path.read_text(encoding="utf-8"))}
-    tally, _ = same_template(with_transformers(wanted), engines, golden_chats(wanted))
+    engines = {"transformers": compare.with_transformers(found), "jinja": _plain(found, path.read_text(encoding="utf-8"))}
+    tally, _ = compare.same_template(compare.with_transformers(wanted), engines, compare.golden_chats(wanted))
     return tally.share, tally.examples
 
 
@@ -55,11 +56,12 @@ def _plain(tokenizer: Any, template: str) -> Any:
         raise TemplateError(message)
 
     made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    made.globals["raise_exception"] = raise_exception
+    made.globals |= {"raise_exception": raise_exception, "strftime_now": time.strftime}
+    made.filters["tojson"] = lambda value, **more: json.dumps(value, ensure_ascii=False, **more)
     compiled = made.from_string(template)
 
-    def render(chat: list[dict[str, str]]) -> Rendered:
+    def render(chat: list[dict[str, str]]) -> compare.Rendered:
         text = compiled.render(messages=chat, add_generation_prompt=True, **tokenizer.special_tokens_map)
-        return Rendered(text, list(tokenizer(text, add_special_tokens=False)["input_ids"]))
+        return compare.Rendered(text, list(tokenizer(text, add_special_tokens=False)["input_ids"]))
 
     return render

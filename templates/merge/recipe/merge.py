@@ -75,6 +75,7 @@ build(config, "tmp/made", options, device="cpu", allow_all_same=True)
 
 # the changes of each layer as two thin matrices
 inputs.same_words(MODELS)
+inputs.finite(MODELS)
 arguments = {
     "model": {{ model }},
     "base-model": {{ base }},

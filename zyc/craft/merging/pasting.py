@@ -41,7 +41,7 @@ def _described(each: Named) -> str:
 
 def instead(spec: MergeSpec, models: Sequence[Named]) -> str:
     """A distillation from the same models with the same weights, and a pair that can be merged."""
-    weights = _weights(spec, [name for _, name, _ in models])
+    weights = _weights(spec, list(dict.fromkeys(name for _, name, _ in models)))
     student = min(models, key=lambda each: (each[2].layers or 0) * (each[2].width or 0))[1]
     teachers = ", ".join(f"{name}: {{weight: {share}%}}" for name, share in weights)
     lines = [

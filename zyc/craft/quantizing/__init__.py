@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from zyc.craft.quantizing.compressed import Awq, Fp8, Gptq, Int8
 from zyc.craft.quantizing.format import Candidate, Format
 from zyc.craft.quantizing.gguf import GgufFormat
+from zyc.craft.quantizing.mlc import MlcFormat
 from zyc.craft.quantizing.onnx import OnnxFormat
 from zyc.craft.quantizing.spec import QuantSpec
 from zyc.kind import Case
 
-FORMATS: dict[str, Format] = {each.name: each for each in (GgufFormat(), OnnxFormat())}
+FORMATS: dict[str, Format] = {each.name: each for each in (GgufFormat(), OnnxFormat(), Awq(), Gptq(), Fp8(), Int8(), MlcFormat())}
 
 
 def of(name: str) -> Format:

@@ -42,7 +42,8 @@ class Format:
     refused: ClassVar[Mapping[str, str]] = {}  # types that people ask for, and why there are none
     reads: ClassVar[frozenset[str]] = frozenset()  # the fields that mean something here, beside model, format, type
     scripts: ClassVar[frozenset[str]] = frozenset()  # of templates/quant/recipe, lib and of templates/shared
-    proof_scripts: ClassVar[frozenset[str]] = frozenset()  # of templates/fidelity/recipe, lib and of templates/shared
+    # of templates/fidelity/recipe, lib and of templates/shared; modules that no format names are in every proof: held_out, chats
+    proof_scripts: ClassVar[frozenset[str]] = frozenset()
 
     def candidates(self, case: Case[QuantSpec]) -> Iterable[Candidate]:
         """The types that a budget chooses from, the best first."""
@@ -67,6 +68,10 @@ class Format:
     def values(self, case: Case[QuantSpec], kind: str) -> Mapping[str, object]:
         """The values for its scripts."""
         raise NotImplementedError
+
+    def spare(self, case: Case[QuantSpec]) -> frozenset[str]:
+        """Modules of its own that this node has no use for."""
+        return frozenset()
 
     # --- the proof ---
 

@@ -47,9 +47,13 @@ SMALL = 4e9  # parameters: a smaller model loses twice as much by four bits and 
 WEB = 200_000_000  # bytes of a shard: a browser fetches several at once, and keeps each
 SPEED = 6e6  # weights a second and core, where a type is slow to find
 DISK = 150e6  # bytes a second
+LONGEST = 127  # bytes of a value that the quantizer writes
 MEMORY = 300_000_000  # of the quantizer, before the first tensor
 POSITIONS = 2_000  # tokens that both are asked about
 ARITHMETIC = 3e10  # floating point operations a second of one core
+
+
+COMPARING = ("compare.py", "divergence.py", "sayings.py")  # modules that not every other proof uses
 
 
 class GgufFormat(Format):
@@ -75,7 +79,7 @@ class GgufFormat(Format):
     }
     reads = frozenset({"budget", "imatrix", "shards", "overrides", "metadata"})
     scripts = frozenset({"to_gguf.py", "quantizer.py", "importance.py", "gguf_file.py"})
-    proof_scripts = frozenset({"prove_gguf.py", "answering.py", "compare.py", "llama_server.py"})
+    proof_scripts = frozenset({"prove_gguf.py", "answering.py", "llama_server.py", *COMPARING})
 
     def candidates(self, case: Case[QuantSpec]) -> Iterable[Candidate]:
         """Those of K and I types that get smaller as they get worse."""
@@ -98,6 +102,7 @@ class GgufFormat(Format):
             says = f"the blocks of `{kind}` hold {BLOCKS[USUAL[kind]][1]} weights, which do not cut the rows of `{uncut[0]}`"
             yield Objection("type", says, "`Q8_0`, or a K type")
         yield from _about_overrides(case, kind, model)
+        yield from _about_metadata(spec)
         if spec.shards is not None and (largest := _largest(case, kind)) is not None and spec.shards < largest.bytes:
             says = f"the tensor `{largest.name}` alone takes {in_bytes(largest.bytes)}: no shard can be smaller"
             yield Objection("shards", says, f"`shards: {in_bytes(largest.bytes * 1.1)}`, or more")
@@ -162,6 +167,10 @@ class GgufFormat(Format):
             "shards": _shards(case),
             "metadata": _metadata(spec, licence),
         }
+
+    def spare(self, case: Case[QuantSpec]) -> frozenset[str]:
+        """Whoever has no imatrix makes none."""
+        return frozenset() if case.spec.imatrix is not None else frozenset({"importance.py"})
 
     # --- the proof ---
 
@@ -252,6 +261,13 @@ def _metadata(spec: QuantSpec, licence: str | None) -> dict[str, str]:
         "general.description": told.description, "general.license": told.licence or licence or "", "general.url": told.url,
     }  # fmt: skip
     return {name: value for name, value in given.items() if value}
+
+
+def _about_metadata(spec: QuantSpec) -> Iterable[Objection]:
+    for name in type(spec.metadata).model_fields:
+        size = len(getattr(spec.metadata, name).encode())
+        if size > LONGEST:
+            yield Objection(f"metadata.{name}", f"it has {size} bytes, and llama.cpp writes {LONGEST} at most", "say it shorter")
 
 
 @cache

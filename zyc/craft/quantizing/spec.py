@@ -10,7 +10,7 @@ from zyc import fields
 from zyc.kind import Fields, Placement, Spec
 from zyc.types import Artifact, Dataset, Model
 
-Name = Literal["gguf", "onnx"]
+Name = Literal["gguf", "onnx", "awq", "gptq", "fp8", "int8", "mlc"]
 
 
 class Budget(Fields):
@@ -47,13 +47,17 @@ class QuantSpec(Spec):
     model: fields.Ref[Model]
     """The model, in all of its bits."""
     format: Name = "gguf"
-    """What it becomes: a `gguf` for llama.cpp, an `onnx` graph for onnxruntime."""
+    """What it becomes: a `gguf` for llama.cpp, an `onnx` graph; `awq`, `gptq`, `fp8` or `int8` for accelerators; `mlc`."""
     type: fields.Text = ""
     """How many bits, in the words of the format: `Q4_K_M`; or one of the presets `web-q4`, `web-q8`, `web-f16`, `web-f32`."""
     budget: Budget | None = None
     """What it may take, in place of `type`: the best type that fits is chosen."""
     imatrix: fields.Ref[Dataset] | None = None
     """Texts that show which weights matter; types of less than 3 bits need them."""
+    calibration: fields.Ref[Dataset] | None = None
+    """Texts that `awq`, `gptq` and `int8` look at before they round: a few hundred such as the model will see."""
+    on: fields.Device | None = None
+    """The class of machine that it is for, such as `h100`: a format that has no kernels there is refused."""
     shards: fields.Bytes | None = None
     """The most that one file may take, such as `200 MB`; one file when not given."""
     overrides: dict[fields.Text, fields.Text] = Field(default_factory=dict)

@@ -3,5 +3,5 @@
 set -euo pipefail
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false PYTHONPATH="harness${PYTHONPATH:+:$PYTHONPATH}"
 for script in recipe/to_*.py; do
-  exec python "$script"
+  exec python harness/environments.py "$script"
 done

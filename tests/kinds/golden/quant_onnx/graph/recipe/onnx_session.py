@@ -16,6 +16,7 @@ class Session:
     """One model; sizes and kinds of its inputs are read from the file."""
 
     def __init__(self, path: Path | str) -> None:
+        onnxruntime.disable_telemetry_events()  # what runs here is nobody else's
         told = onnxruntime.SessionOptions()
         told.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
         told.log_severity_level = 3

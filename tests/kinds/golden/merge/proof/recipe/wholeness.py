@@ -1,0 +1,54 @@
+"""What a model's folder holds, against what its index, its architecture and its tokenizer say that it should."""
+
+import json
+from pathlib import Path
+
+INDEX = "model.safetensors.index.json"
+
+
+def tensors(home):
+    """Every tensor that is there: its shape, and whether all of it are numbers; one at a time in memory."""
+    import torch
+    from safetensors import safe_open
+
+    found = {}
+    for path in sorted(Path(home).glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in sorted(file.keys()):
+                tensor = file.get_tensor(name)
+                finite = not tensor.is_floating_point() or bool(torch.isfinite(tensor.to(torch.float32)).all())
+                found[name] = {"shape": list(tensor.shape), "finite": finite, "file": path.name}
+    return found
+
+
+def missing(home, found):
+    """What the index says where it is not, and what the architecture has and nothing holds."""
+    index = Path(home, INDEX)
+    told = json.loads(index.read_text())["weight_map"] if index.exists() else {}
+    gone = {name for name, file in told.items() if found.get(name, {}).get("file") != file}
+    return sorted(gone | {name for name in expected(home) if name not in found})
+
+
+def expected(home):
+    """The names of the architecture, without weights; nothing of one that brings its own code or is made smaller."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    told = json.loads(Path(home, "config.json").read_text())
+    if "auto_map" in told or "quantization_config" in told or "text_config" in told:
+        return []
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(home))
+    tied = set(model.all_tied_weights_keys) if model.config.tie_word_embeddings else set()
+    return [name for name, _ in model.named_parameters(remove_duplicate=False) if name not in tied]
+
+
+def rowless(home, found):
+    """The tokens whose ids the embedding ends before."""
+    from transformers import AutoTokenizer
+
+    rows = next((each["shape"][0] for name, each in found.items() if name.endswith("embed_tokens.weight")), None)
+    if rows is None or not any(Path(home, name).exists() for name in ("tokenizer.json", "tokenizer.model")):
+        return []
+    vocabulary = AutoTokenizer.from_pretrained(home).get_vocab()
+    return sorted(token for token, at in vocabulary.items() if at >= rows)
