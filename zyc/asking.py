@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def ask(front: Front, hops: Sequence[Hop], question: Question, *, told: Tell) ->
     made = read(front, folder)
     if made is None:
         raise ZycError(problem("asked-nothing", log=_tail(front, folder)))
-    return Asked(made.questions, made.systems, made.wanted, made.labels, made.answers, made.errors, made.folder)
+    return replace(made, again=False)
 
 
 def run(front: Front, folder: Path, script: str, *, told: Tell) -> None:
@@ -252,17 +252,19 @@ def _last(question: Mapping[str, object], role: str) -> str:
 def kept(front: Front, hops: Sequence[Hop]) -> list[Asked]:
     """What was asked of exactly these forms, the latest first."""
     world, home = front.world, _home(front)
-    trees = {hop.tree for hop in hops if hop.tree}
+    there = {(hop.label, hop.tree) for hop in hops if hop.tree}  # `served` is another file in another chain
     found = []
     for name in world.list(home):
         told = Reading.document_of(front, home / name / "ask.json")
-        asked = read(front, home / name)
-        if asked is None or not isinstance(told, dict) or len(asked.answers) < 2:
+        asked, seen = read(front, home / name), world.stat(home / name / "answers.json")
+        if asked is None or seen is None or not isinstance(told, dict):
             continue
-        here = {each.get("tree") for each in told.get("hops", ()) if isinstance(each, dict)}
-        seen = world.stat(home / name / "answers.json")
-        if here <= trees and seen is not None:
-            found.append((seen.mtime_ns, asked))
+        forms = [each for each in told.get("hops", ()) if isinstance(each, dict)]
+        labels = {str(each.get("label")) for each in forms if (each.get("label"), each.get("tree")) in there}
+        answers = {label: said for label, said in asked.answers.items() if label in labels}
+        if len(answers) > 1:
+            labelled = tuple(label for label in asked.labels if label in answers)
+            found.append((seen.mtime_ns, replace(asked, labels=labelled, answers=answers, errors={})))
     return [asked for _, asked in sorted(found, key=lambda each: -each[0])]
 
 

@@ -46,13 +46,14 @@ class Hop:
     gates: tuple[GateOutlook, ...] = ()
     difference: str = ""  # the first one that the proof found
     says: str = ""  # why there are no numbers
+    twin: bool = False
 
     @property
     def command(self) -> str:
         """What builds what is missing."""
         missing = [] if self.here else [self.node]
         missing += [self.proof] if self.proof and not self.proven else []
-        return f"zyc build {' '.join(missing)}" if missing else ""
+        return f"zyc build {' '.join(missing)}{' --twin' if self.twin else ''}" if missing else ""
 
     @property
     def holds(self) -> bool | None:
@@ -149,7 +150,9 @@ class Reading:
     def _hop(self, name: str, before: str) -> Hop:
         vertex, facts, decision = self.graph.vertices[name], self.facts[name], self.plan.decisions[name]
         assert isinstance(vertex, Node)
-        hop = Hop(name, _label(vertex, facts, first=not before), FORMS[type(facts)], large=_is_large(facts))
+        hop = Hop(
+            name, _label(vertex, facts, first=not before), FORMS[type(facts)], large=_is_large(facts), twin=self.front.call.twin
+        )
         if decision.state is State.KEEP and decision.tree:
             hop = replace(hop, tree=decision.tree, here=self.store.has(decision.tree))
         if isinstance(facts, Adapter):

@@ -1,5 +1,7 @@
 """`zyc ledger`, `zyc ask`, `zyc diff` without an engine: what a graph and kept files say; with engines see tests/systems."""
 
+import json
+
 import pytest
 
 from zyc import asking
@@ -83,7 +85,30 @@ def test_what_cannot_be_asked_is_two(chain, words, told):
 
 def test_a_rehearsal_is_told_how_to_be_built(chain):
     """The next step of a twin is that of the twin."""
+    assert chain.zyc("ledger", "tuned", "--twin", "--json").data["hops"][2]["command"].endswith(" --twin")
     assert "help: `zyc build tuned --twin` makes it" in chain.zyc("ask", "tuned", "x", "--twin").err
+
+
+def test_what_another_file_was_asked_is_not_told_of_this_one(built):
+    """Two chains that part late share what was asked of their beginning, and no more: each is served from a file of its own."""
+    from zyc.front import Call, open_front
+    from zyc.world import World
+
+    labels = {"base": "t1", "F16": "t2", "served": "t2"}
+    hops = [{"label": label, "tree": tree} for label, tree in labels.items()]
+    rows = [{"label": label, "answers": [{"text": "a", "ids": [1], "pieces": ["a"]}]} for label in labels]
+    question = {"messages": [{"role": "user", "content": "?"}], "wanted": ""}
+    built.write("artifacts/asked/real/x/ask.json", json.dumps({"hops": hops}))
+    built.write("artifacts/asked/real/x/answers.json", json.dumps({"hops": rows, "questions": [question]}))
+    front = open_front(World(), built.root, Call())
+
+    def told(**trees):
+        chain = [Hop("m", label, "gguf", tree, here=True) for label, tree in trees.items()]
+        return asking.differences(front, chain)
+
+    assert told(**labels) == dict.fromkeys(("F16", "served"), "none in 1 answer")
+    assert told(base="t1", F16="t2", Q4="t3", served="t3") == {"F16": "none in 1 answer"}
+    assert told(base="t9", F16="t2", served="t9") == {}
 
 
 def gate(text, value):
