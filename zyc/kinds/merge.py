@@ -99,7 +99,9 @@ class MergeKind(Kind[MergeSpec]):
         if spec.slices:
             yield from doubts.of_slices(spec, {field: model for field, _, model in models})
         if spec.method == "extract" and spec.extract.rank > MOST_RANK:
-            yield Objection("extract.rank", f"a rank of {spec.extract.rank} is hardly thinner than a layer", f"`rank: {MOST_RANK}`")
+            yield Objection(
+                "extract.rank", f"a rank of {spec.extract.rank} is hardly thinner than a layer", f"`rank: {MOST_RANK}`"
+            )
 
     def notes(self, case: Case[MergeSpec]) -> Iterable[Objection]:
         """Tokenizers that are only found to be the same once they are there; rows that a pile of layers no longer fits."""
@@ -207,7 +209,9 @@ def _speaking(case: Case[MergeSpec], told: Model) -> Model:
         return told
     models = [model for _, _, model in _named(case)]
     if asked.of != "union":
-        home = _home(case) if asked.of == "base" else _model(case, "tokenizer.model") if "tokenizer.model" in case.inputs else told
+        home = (
+            _home(case) if asked.of == "base" else _model(case, "tokenizer.model") if "tokenizer.model" in case.inputs else told
+        )
         same = {name: getattr(home, name) for name in ("tokenizer", "form", "ids", "template", "begins", "end_of_turn")}
         rows = home.vocabulary if spec.method == "transplant" else home.ids
         told = replace(told, **same, vocabulary=_padded(rows, asked.pad))

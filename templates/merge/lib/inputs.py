@@ -75,7 +75,9 @@ def wide(model, target):
     target.mkdir(parents=True)
     for path in sorted(source.iterdir()):
         if path.suffix == ".safetensors":
-            tensors = {name: each.to(torch.float32) if each.is_floating_point() else each for name, each in load_file(path).items()}
+            tensors = {
+                name: each.to(torch.float32) if each.is_floating_point() else each for name, each in load_file(path).items()
+            }
             save_file(tensors, target / path.name, metadata={"format": "pt"})
         elif path.is_file():
             shutil.copyfile(path, target / path.name)

@@ -47,7 +47,9 @@ def of_form(spec: MergeSpec) -> Iterator[Objection]:
             first, last = source.layers
             if not 0 <= first < last:
                 says = f"there are no layers from {first} up to before {last}"
-                yield Objection(f"slices.{at}.models.{number}.layers", says, "layers count from 0: `[0, 16]` are the first sixteen")
+                yield Objection(
+                    f"slices.{at}.models.{number}.layers", says, "layers count from 0: `[0, 16]` are the first sixteen"
+                )
     yield from _of_tokenizer(spec)
 
 
@@ -107,11 +109,15 @@ def _of_counts(spec: MergeSpec, method: Method) -> Iterator[Objection]:
         count = len({*refs, *([base] if base is not None and method.base != "ignored" else [])})
         others = count - (1 if base is not None and method.base != "ignored" else 0)
         if method.besides is not None and others != method.besides:
-            yield Objection(field, f"`{name}` takes {method.besides} models besides the base, and here are {others}", _another(name))
+            yield Objection(
+                field, f"`{name}` takes {method.besides} models besides the base, and here are {others}", _another(name)
+            )
         elif count < method.least:
             yield Objection(field, f"`{name}` takes {_count(method)} models, and here is {count}", "name another one")
         elif method.most is not None and count > method.most:
-            yield Objection(field, f"`{name}` takes {_count(method)} models, the base among them, and here are {count}", _another(name))
+            yield Objection(
+                field, f"`{name}` takes {_count(method)} models, the base among them, and here are {count}", _another(name)
+            )
 
 
 def _count(method: Method) -> str:
@@ -167,7 +173,9 @@ def _known(name: str, method: Method, field: str, group: Each) -> Iterator[Objec
         at = f"{field}.{word}"
         if word not in (*method.each, *method.shared):
             close = nearest(word, (*method.each, *method.shared))
-            yield Objection(at, f"`{name}` has no `{word}`: it takes {_takes(method)}", f"did you mean `{close}`?" if close else "remove it")
+            yield Objection(
+                at, f"`{name}` has no `{word}`: it takes {_takes(method)}", f"did you mean `{close}`?" if close else "remove it"
+            )
         elif word not in method.each and not isinstance(group, Parameters):
             yield Objection(at, f"`{name}` has one `{word}` for all models", f"`parameters: {{{word}: ...}}`")
         else:
@@ -235,7 +243,9 @@ def _of_mixture(spec: MergeSpec) -> Iterator[Objection]:
             yield Objection(f"models.{at}", says, "`prompts: [...]`, or `moe: {gate: random}` and train it")
     told = {(each.prompts, each.avoid) for _, each in experts}
     if spec.moe.gate != "random" and len(experts) > 1 and len(told) == 1 and experts[0][1].prompts:
-        yield Objection("models", "every expert is asked the same, so a gate has nothing to tell them apart by", "give each its own")
+        yield Objection(
+            "models", "every expert is asked the same, so a gate has nothing to tell them apart by", "give each its own"
+        )
 
 
 # --- what the models are ---
@@ -249,7 +259,9 @@ def of_models(spec: MergeSpec, models: Sequence[Named]) -> Iterator[Objection]:
             yield Objection(field, says, "take the model in bf16")
             return
         if model.code:
-            yield Objection(field, f"`{name}` brings Python of its own, and mergekit does not know its tensors", "take another model")
+            yield Objection(
+                field, f"`{name}` brings Python of its own, and mergekit does not know its tensors", "take another model"
+            )
             return
     if spec.method == "transplant":
         return
@@ -287,10 +299,16 @@ def _mixable(spec: MergeSpec, models: Sequence[Named]) -> Iterator[Objection]:
         return
     able = [name for name in MIXTURES if family in MIXTURES[name] and _takes_shared(name, shared)]
     if asked is not None and asked not in able:
-        yield Objection("moe.architecture", f"experts of {family} with {shared} shared ones cannot become `{asked}`", _could(able))
+        yield Objection(
+            "moe.architecture", f"experts of {family} with {shared} shared ones cannot become `{asked}`", _could(able)
+        )
     elif not able:
         says = f"{len(spec.models)} models of {family} with {shared} shared ones make no mixture that mergekit knows"
-        help_ = "one of them `shared: true`, with prompts" if family == "qwen2" and not shared else "mixtures are made of llama, mistral, qwen2 (one shared) and qwen3"
+        help_ = (
+            "one of them `shared: true`, with prompts"
+            if family == "qwen2" and not shared
+            else "mixtures are made of llama, mistral, qwen2 (one shared) and qwen3"
+        )
         yield Objection("models", says, help_)
 
 

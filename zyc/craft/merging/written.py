@@ -64,7 +64,8 @@ def of_merge(spec: MergeSpec) -> str:
         told["slices"] = [
             {
                 "sources": [
-                    {"model": at[source.node], "layer_range": list(source.layers), **_parameters(source)} for source in each.models
+                    {"model": at[source.node], "layer_range": list(source.layers), **_parameters(source)}
+                    for source in each.models
                 ],
                 **({} if each.base is None else {"base_model": at[each.base]}),
                 **_parameters(each.parameters),
@@ -177,5 +178,3 @@ def scalar(value: object) -> str:
     if isinstance(value, str) and (value.startswith("./in/") or value.isidentifier()):
         return value
     return json.dumps(value)
-
-
