@@ -115,16 +115,16 @@ def bases(graph: Graph, real: Settlement) -> list[Base]:
     alike: dict[tuple[str, str], list[str]] = {}
     for name, told in facts.items():
         alike.setdefault((_family(found[name], told), told.tokenizer or name), []).append(name)
-    told = []
+    made: list[Base] = []
     for (family, _), names in alike.items():
         data = _data(graph, names)
         taught = tuple(each for each in data if _format(real, each) in (*_TAUGHT, None))
         apart = _merged(graph, names) if taught else []
         for name in names:
             number = apart.index(name) if name in apart else 0
-            made = Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
-            told.append(replace(made, after=apart[0], number=number) if number else made)
-    return told
+            base = Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
+            made.append(replace(base, after=apart[0], number=number) if number else base)
+    return made
 
 
 def _merged(graph: Graph, names: Sequence[str]) -> list[str]:

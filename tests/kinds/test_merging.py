@@ -84,11 +84,11 @@ def _largest(delta, density):
 ORACLES = {
     "linear": (
         {"method": "linear", "models": {"a": 0.7, "b": 0.5}},
-        lambda a, b, c: linear((0.7, 0.5), a, b),
+        lambda a, b, _: linear((0.7, 0.5), a, b),
     ),
     "slerp": (
         {"method": "slerp", "models": ["a", "b"], "base": "a", "parameters": {"t": 0.3}},
-        lambda a, b, c: slerp(0.3, a, b),
+        lambda a, b, _: slerp(0.3, a, b),
     ),
     "task_arithmetic": (
         {"method": "task_arithmetic", "models": {"a": 0.7, "b": 0.5}, "base": "c", "parameters": {"lambda": 0.9}},
@@ -343,7 +343,7 @@ def few_rows(folder):
     ],
 )
 def test_what_cannot_be_merged_is_told(places, tmp_path, change, words):
-    """A missing shard, four bits, another tokenizer of the same size, ids beyond the embedding: a sentence, and nothing is written."""
+    """A missing shard, four bits, another tokenizer of one size, ids beyond the embedding: a sentence, and nothing is written."""
     home, error, _ = merged(tmp_path / "step", full("linear"), planted(places, tmp_path, change))
     assert words in error
     assert error.startswith("error: ")
@@ -381,7 +381,7 @@ UP = "model.layers.0.mlp.up_proj.weight"
     ("fault", "measure"),
     [
         (lambda folder: spoil(folder, UP, lambda each: each * float("nan")), "broken"),
-        (lambda folder: spoil(folder, UP, lambda each: None), "missing"),
+        (lambda folder: spoil(folder, UP, lambda _: None), "missing"),
         (no_shard, "missing"),
         (lambda folder: spoil(folder, UP, lambda each: each[:100]), "misshapen"),
         (lambda folder: spoil(folder, "model.embed_tokens.weight", lambda each: each[:200]), "rowless"),

@@ -157,7 +157,7 @@ class _Reading:
         base = self.given.text(f"{item}.base_model") or self.given.text(f"{item.rpartition('slices[')[0]}base_model")
         for source in self.given.items(f"{item}.sources"):
             found = self.model(f"{source}.model")
-            layers = self.given.read(f"{source}.layer_range", _layers, [])
+            layers: list[Any] = self.given.read(f"{source}.layer_range", _layers, [])
             if found is None:
                 continue
             of_base = self.given.text(f"{source}.model") == base and not method.of_base
