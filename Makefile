@@ -3,7 +3,7 @@
 PYTHON  ?= python3
 JOBS    ?= 2
 # What the demo and the tests need besides the light core: extras of pyproject.toml.
-ENGINES ?= data,gguf,train
+ENGINES ?= data,eval,gguf,merge,onnx,train
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The bindings of llama.cpp are installed without a build of their own: the toolchain brings the libraries, and the tools.
@@ -27,7 +27,7 @@ demo-plan: .venv/core
 	$(bin)/zyc plan specs/hello.yml
 
 test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
-	$(bin)/pytest
+	$(bin)/pytest -n $(JOBS) --dist loadscope
 
 test-fast: .venv/test ## the tests that a person waits for
 	$(bin)/pytest -n $(JOBS) -m "not slow and not torture"

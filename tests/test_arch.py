@@ -224,7 +224,11 @@ def test_every_tensor_gets_the_type_that_llama_cpp_gives_it(repository, quantize
         if kind == "F32":
             continue  # nothing is chosen
         command = [quantize, "--dry-run", tmp_path / "model.gguf", tmp_path / "out.gguf", kind]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if gguf.uncut(model, kind):
+            assert done.returncode
+            continue
+        assert done.returncode == 0, done.stderr
         lines = re.findall(r"\]\s+(\S+)\s+- \[.*?type =\s+(\w+),.*?(?:\((\w+)\))?$", done.stdout + done.stderr, re.MULTILINE)
         assert {name: (new or old).upper() for name, old, new in lines} == {
             each.name: each.type.upper() for each in gguf.quantized(model, kind)

@@ -2,6 +2,7 @@
 
 import random
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from paper import Paper
 
 from zyc.hosts import Phase, Report
+from zyc.kind import Estimate
 from zyc.runner import Build, Options
-from zyc.schedule import Need, Room, Ways
+from zyc.schedule import Need, Room, Ways, need_of
 
 NEEDS = st.builds(Need, st.integers(1, 9), st.integers(0, 90), st.integers(0, 3))
 MACHINES = st.tuples(st.integers(1, 6), st.one_of(st.none(), st.integers(1, 60)), st.integers(0, 2), st.integers(0, 8))
@@ -55,6 +57,17 @@ def test_what_fits_is_given(machine, before, need):
     fits = need.cpus <= free[0] and need.gpus <= free[1] and need.memory <= (memory or 1 << 40) - sum(n.memory for n in taken)
     if fits:
         assert room.take(need) is not None
+
+
+@pytest.mark.parametrize(("gpus", "asked"), [(None, 1), (0, 0), (3, 3)])
+def test_an_accelerator_that_is_left_open_is_one(gpus, asked):
+    """Two steps that may use an accelerator never get the same one; without any, they share the processor."""
+    node = SimpleNamespace(shape=SimpleNamespace(placement=(("cpus", 1), ("gpus", gpus))))
+    need = need_of(node, SimpleNamespace(estimate=Estimate()))
+    assert need.gpus == asked
+    room = Room(cpus=4, memory=None, gpus=1)
+    assert [room.take(need) is not None for _ in range(2)] == [True, asked == 0]
+    assert Room(cpus=1, memory=None, gpus=0).take(need).gpus == ()
 
 
 def test_what_is_left_is_its_longest_way_or_all_of_it_shared_out():

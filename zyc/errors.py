@@ -206,9 +206,9 @@ WORDING: dict[str, Says] = {
     ),
     "no-last-build": Says("nothing was built here yet", "`zyc build` builds all of specs/"),
     "no-log": Says("there is no log of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"),
-    "no-report": Says(
-        "`{nodes}` left no report here", "nodes that train leave one when they are built or adopted; `zyc report` collects all"
-    ),
+    "one-node": Says("`{text}` means {count} nodes; this is about one", "{hint}"),
+    "not-asked": Says("{reason}", "{hint}"),
+    "asked-nothing": Says("the script that asks did not come to its end:\n{log}", "its folder below artifacts/ holds all of it"),
     "no-such-log": Says("there is no log {number} of `{node}`, only {count}", "`--attempt 1` is the oldest that is kept"),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- accepting ---

@@ -174,6 +174,13 @@ class Front:
             scores[tuple(labels[axis] for axis in family.axes)] = trace.measures[search.measure]
         return searches.following(search, family.rows, scores)
 
+    def varied(self, *sets: str) -> Front:
+        """The same call with some fields set to something else; what that cannot change is not looked at twice."""
+        other = replace(self, call=replace(self.call, sets=(*self.call.sets, *sets)), warnings=[])
+        for name in ("reading", "sources", "lock", "site", "probe", "history"):
+            vars(other)[name] = getattr(self, name)
+        return other
+
     # --- what the call is about ---
 
     @cached_property

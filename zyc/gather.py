@@ -160,7 +160,7 @@ def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Te
         texts.get("run.sh", ""),
         digest,
         own,
-        any("{%" in block for block in blocks),
+        len(blocks) > 1 or any("{%" in block for block in blocks),
         named(recipe.values()),
     )
 

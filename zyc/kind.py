@@ -170,7 +170,9 @@ class Recipe:
 
     values: Mapping[str, object] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
-    without: frozenset[str] = frozenset()  # plain modules that this node has no use for: they are no part of its recipe
+    without: frozenset[str] = (
+        frozenset()
+    )  # scripts and plain modules that this node has no use for: they are no part of its recipe
 
 
 class Work(NamedTuple):
@@ -200,6 +202,13 @@ class Estimate(NamedTuple):
     result: str = ""  # what comes out, in a few words: `1,200 rows`
     measures: tuple[tuple[str, Interval], ...] = ()  # what arithmetic knows of the measures, for gates
     work: Work | None = None  # what a device makes quicker
+
+
+class Change(NamedTuple):
+    """Another value of one field, as `--set` takes it."""
+
+    field: str  # below the node: `type`, `tasks.speed.new_tokens`
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +244,8 @@ class Kind(Generic[S]):
     # of a coercion: its fields that get what its source takes, in the first of these fields that the source has
     follows: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     proof: ClassVar[str] = ""  # the kind that measures whether this one kept its promise
+    # of a proof: its fields that get the nearest node of a type, upstream of a field of what is proven: (field, type)
+    seeks: ClassVar[Mapping[str, tuple[str, type[Artifact]]]] = {}
     links: ClassVar[bool] = False  # its files may be hard links into a cache whose files are never written again
     quiet: ClassVar[bool] = False  # too small to be listed in a plan
 
@@ -245,6 +256,14 @@ class Kind(Generic[S]):
     def yields(self, spec: S) -> type[Artifact]:
         """The type of what comes out, from the spec alone."""
         return self.gives
+
+    def accepts(self, spec: S) -> Mapping[str, type[Artifact]]:
+        """The types that fields take where the spec decides them, by field; the others take what they are declared with."""
+        return {}
+
+    def measured(self, spec: S) -> Mapping[str, Measure]:
+        """What this very node measures, for kinds whose spec decides it: patterns that stand for some of `measures`."""
+        return self.measures
 
     def needs(self, spec: S) -> Iterable[Need]:
         """What must be read for this node besides the files that its fields name."""
@@ -263,6 +282,10 @@ class Kind(Generic[S]):
 
     def bounds(self, spec: S, *, twin: bool = False) -> tuple[Gate, ...]:
         """The gates that hold unless the spec says otherwise; a twin may be held to others."""
+        return ()
+
+    def foreseen(self, case: Case[S]) -> tuple[Gate, ...]:
+        """Bounds that only facts decide, such as the size of a model; those of the spec and of `bounds` come before them."""
         return ()
 
     def twin(self, spec: S) -> S:
@@ -287,6 +310,10 @@ class Kind(Generic[S]):
 
     def lighter(self, case: Case[S]) -> Iterable[tuple[str, S]]:
         """Variants of the node that need less memory, the least change first, each with its words: `micro_batch: 4`."""
+        return ()
+
+    def changes(self, case: Case[S]) -> Iterable[Change]:
+        """Values of its fields that ask less of whoever runs what comes out, the least first: `zyc fit` tries them."""
         return ()
 
     def recipe(self, case: Case[S]) -> Recipe:

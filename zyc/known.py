@@ -41,7 +41,7 @@ class Template:
     run: str = ""
     digest: str = ""
     own: Mapping[str, str] = field(default_factory=dict)  # those of the project's own, which are linted before use
-    branches: bool = False  # some of these only where a branch of the template is taken
+    branches: bool = False  # some of these only where a branch of the template is taken, or one script of several
     dependencies: tuple[str, ...] = ()  # the packages that its scripts may name in their `# /// script` blocks, see `named`
 
 

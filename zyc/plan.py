@@ -220,10 +220,7 @@ class Forward:
         """The gates of a node against its numbers, or against arithmetic while it has none."""
         vertex = self.settlement.graph.vertices[name]
         assert isinstance(vertex, Node)
-        wanted = vertex.shape.twin_gates if self.settlement.twin else vertex.shape.gates
-        if not wanted:
-            return ()
-        return tuple(self._gate(vertex, gate) for gate in wanted)
+        return tuple(self._gate(vertex, gate) for gate in self.settlement.gates(vertex))
 
     def _gate(self, node: Node, gate: Gate) -> GateOutlook:
         measures = self.measures.get(node.name)

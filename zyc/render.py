@@ -66,6 +66,8 @@ def _filled(kind: Kind[Any], case: Case[Any], template: Template, folder: str, m
     texts = template.recipe if folder == "recipe" else template.placement
     told = {}
     for name, text in texts.items():
+        if folder == "recipe" and name in made.without:
+            continue
         try:
             told[name] = pinned(fill(text, name, values), case.pins)
         except Exception as error:

@@ -87,10 +87,10 @@ class Room:
 
 
 def need_of(node: Node, decision: Decision) -> Need:
-    """What a step takes: what its spec says, or what it is expected to hold."""
-    placement = dict(node.shape.placement)
+    """What a step takes: what its spec says, or what it is expected to hold; `gpus` left open is one, where there is one."""
+    placement = {"gpus": 0, **dict(node.shape.placement)}
     memory = placement.get("memory") or decision.estimate.memory or 0
-    cpus, gpus = placement.get("cpus") or 1, placement.get("gpus") or 0
+    cpus, gpus = placement.get("cpus") or 1, 1 if placement["gpus"] is None else placement["gpus"]
     assert isinstance(memory, int)
     assert isinstance(cpus, int)
     assert isinstance(gpus, int)

@@ -9,8 +9,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from zyc import kinds
+from zyc.compile.plain import plain_gate
 from zyc.digest import Manifest, key_of, of_text, own_lines
-from zyc.gates import Interval
+from zyc.gates import Gate, Interval
 from zyc.graph import Choice, Cluster, Graph, Node
 from zyc.kept import Kept
 from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, HubNeed, Objection, PinNeed, Work
@@ -29,6 +30,7 @@ class Settled(NamedTuple):
     own_digest: str = ""
     objections: tuple[Objection, ...] = ()
     notes: tuple[Objection, ...] = ()  # what is allowed and better known
+    bounds: tuple[Gate, ...] = ()  # that facts decide, beside those of its shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,12 @@ class Settlement:
     def rendered(self, node: Node) -> Rendered:
         """The files of a node's step folder."""
         return render(kinds.load(node.kind), self.case(node), template_of(node, self.known))
+
+    def gates(self, node: Node) -> tuple[Gate, ...]:
+        """What a node is held to: what its spec and kind say, and what facts say of the other measures."""
+        written = node.shape.twin_gates if self.twin else node.shape.gates
+        named = {gate.measure for gate in written}
+        return (*(gate for gate in self.nodes[node.name].bounds if gate.measure not in named), *written)
 
     def unpinned(self) -> frozenset[str]:
         """What has no pin in the lock, without packages that no script of this graph names: a branch of its template does."""
@@ -105,9 +113,10 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
     if question is not None:
         answer = kept.get("settled", question)
         if answer is not None:
-            name, values, estimate, own, own_digest, told = answer
+            name, values, estimate, own, own_digest, told, bounds = answer
             notes = tuple(Objection(*each) for each in told)
-            return Settled(*_read_facts(name, values), _read_estimate(estimate), own, own_digest, notes=notes)
+            held = tuple(Gate(*each) for each in bounds)
+            return Settled(*_read_facts(name, values), _read_estimate(estimate), own, own_digest, notes=notes, bounds=held)
     kind = kinds.load(node.kind)
     case = _case(node, {edge.field: settled[edge.source].facts for edge in node.edges if not edge.order}, known, twin=twin)
     missing = any(isinstance(need, FileNeed) and need.path in known.missing for need in node.shape.needs)
@@ -116,7 +125,7 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
     if missing or objections:
         facts = TYPES[node.shape.yields]()
         return Settled(facts, facts_id(facts), objections=objections)
-    facts, estimate, notes = kind.facts(case), kind.estimate(case), tuple(kind.notes(case))
+    facts, estimate, notes, bounds = kind.facts(case), kind.estimate(case), tuple(kind.notes(case)), kind.foreseen(case)
     rendered = render(kind, case, template_of(node, known))
     template = template_of(node, known)
     # how a project of its own launches a step may change what comes out of it
@@ -127,8 +136,10 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
     if question is not None and _is_plain(facts):
         values = tuple(value for _, value in facts_of(facts))
         told = tuple((each.field, each.says, each.help) for each in notes)
-        kept.keep("settled", question, (type(facts).__name__, values, _plain_estimate(estimate), own, key_of(own), told))
-    return Settled(facts, facts_id(facts), estimate, own, key_of(own), notes=notes)
+        plain = tuple(plain_gate(each) for each in bounds)
+        answer = (type(facts).__name__, values, _plain_estimate(estimate), own, key_of(own), told, plain)
+        kept.keep("settled", question, answer)
+    return Settled(facts, facts_id(facts), estimate, own, key_of(own), notes=notes, bounds=bounds)
 
 
 def _question(node: Node, settled: Mapping[str, Settled], known: Known, *, twin: bool) -> tuple[object, ...]:

@@ -115,6 +115,6 @@ def _choice(front: Front, choice: Choice, place: Path, names: dict[str, str]) ->
 def _check(front: Front, name: str, names: dict[str, str]) -> dict[str, object]:
     """What must hold of one node before a member may win."""
     node = front.settlement.graph.vertices[name]
-    wanted = (node.shape.twin_gates if front.call.twin else node.shape.gates) if isinstance(node, Node) else ()
+    wanted = front.settlement.gates(node) if isinstance(node, Node) else ()
     gates = [{"measure": gate.measure, "sign": gate.sign, "bound": gate.bound, "against": gate.against} for gate in wanted]
     return {"measures": posixpath.join("..", names[name], "measures.json"), "gates": gates}

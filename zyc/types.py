@@ -184,6 +184,8 @@ class Index(Artifact):
 
     says: ClassVar[str] = "an index"
     licence: str | None = None
+    tokens: int | None = None  # of the passages that stand before a question, at most
+    embedder: str | None = None  # `hashing`, `model`
 
 
 def values_of(artifact: Artifact) -> tuple[object, ...]:

@@ -86,7 +86,8 @@ ELSEWHERE = (
     "accept-other-kind", "accept-unknown-input", "no-such-log", "adopt-no-file", "adopt-nothing-new", "adopt-one-node",
     "adopt-other-key", "adopt-other-kind", "adopt-runs", "adopt-too-large", "adopt-twin", "adopt-unknown-input",
     "adopt-unreadable",
-    "face-copies", "face-not-built", "face-one-node", "face-unpinned", "hub-offline", "hub-unreached", "no-report",
+    "face-copies", "face-not-built", "face-one-node", "face-unpinned", "hub-offline", "hub-unreached",
+    "one-node", "not-asked", "asked-nothing",
 )  # fmt: skip
 
 

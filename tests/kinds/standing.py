@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from zyc import kinds
-from zyc.kind import Case
-from zyc.render import fill, pinned
+from zyc.kind import Case, Spec
+from zyc.render import RecipeFields, fill, pinned
 from zyc.toolchain import shipped
 from zyc.types import Model
 from zyc.world import World
@@ -18,14 +18,15 @@ TEMPLATES = Path(__file__).parent.parent.parent / "templates"
 PINS = {f"package:{name}": version for name, version in shipped(World()).items()}
 
 
-def stand(folder, name, links, facts=None):
-    """The step folder of a kind, with links to its inputs."""
+def stand(folder, name, links, facts=None, told=None):
+    """The step folder of a kind, with links to its inputs; `told` are its fields where the recipe reads them."""
     kind = kinds.load(name)
-    made = kind.recipe(Case(kind.Spec.model_construct(), facts or {field: Model() for field in links}, pins=PINS))
+    spec = kind.Spec.model_validate(told) if told else kind.Spec.model_construct()
+    made = kind.recipe(Case(spec, facts or {field: Model() for field in links}, pins=PINS))
     for part in ("recipe", "placement"):
         (folder / part).mkdir(parents=True)
         for path in (TEMPLATES / name / part).iterdir():
-            (folder / part / path.name).write_text(pinned(fill(path.read_text(), path.name, made.values), PINS))
+            (folder / part / path.name).write_text(pinned(fill(path.read_text(), path.name, _seen(made.values)), PINS))
     (folder / "harness").mkdir()
     modules = [(TEMPLATES / "shared" / each, "recipe") for each in kind.shares]
     modules += [(path, "recipe") for path in sorted(Path(TEMPLATES, name, "lib").glob("*.py"))]
@@ -35,6 +36,7 @@ def stand(folder, name, links, facts=None):
     (folder / "run.sh").write_text((TEMPLATES / "run.sh").read_text())
     (folder / "in").mkdir()
     for field, target in links.items():
+        (folder / "in" / field).parent.mkdir(parents=True, exist_ok=True)
         (folder / "in" / field).symlink_to(target)
     return folder
 
@@ -49,6 +51,11 @@ def run(folder):
     if done.returncode:
         raise Failed(done.stdout)
     return done.stdout, json.loads((folder / "measures.json").read_text())
+
+
+def _seen(values):
+    """What a template sees of a spec."""
+    return {name: RecipeFields(each) if isinstance(each, Spec) else each for name, each in values.items()}
 
 
 class Failed(Exception):

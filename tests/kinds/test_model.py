@@ -81,6 +81,7 @@ def test_hub(place, golden):
             "is its embedding",
         ),
         ("scratch: {family: qwen2, layers: 2, heads: 4, head_size: 32, width: 64, mlp: 256}, tokenizer: my-tok", "16, not 32"),
+        ("scratch: {family: qwen2, layers: 2, heads: 4, width: 64, mlp: 256}, tokenizer: my-tok", "for byte-level"),
         (
             "scratch: {family: llama, layers: 2, heads: 4, width: 64, mlp: 256, vocabulary: 300}, tokenizer: my-tok",
             "ids up to 399",

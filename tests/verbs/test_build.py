@@ -98,7 +98,7 @@ def test_a_killed_build_is_gone_on_with(bare):
 @pytest.mark.slow
 def test_two_builds_at_once_run_each_step_once(bare):
     """The second of two builds waits for a step that the first one runs, says for whom, and takes its result."""
-    bare.spec(SLOW.replace("sleep 30", "sleep 1"))
+    bare.spec(SLOW.replace("sleep 30", "sleep 6"))
     bare.edit("specs/mill.yml", "echo begun", "echo begun; echo x >> $HOME/begun")
     first = started(bare)
     second = subprocess.run(

@@ -1,4 +1,4 @@
-"""`zyc report`: the pages that runs left, with what only the project knows, and an index."""
+"""`zyc report`: the pages that runs left, with what only the project knows, and the page of the graph that leads to them."""
 
 import re
 
@@ -41,9 +41,9 @@ def test_reports_are_collected_with_an_index(desk):
     assert "<title>run</title><h1>run</h1>" in page
     assert re.search(r"<p>step · .* · local · 20..-.* UTC · 9 steps</p>", page)
     index = desk.read("artifacts/report/index.html")
-    assert '<a href="run/index.html">run</a>' in index
-    assert "<td>0.25</td>" in index
-    assert "other" not in index
+    assert '<a class="more" href="run/index.html">its own report</a>' in index
+    assert "<dt>train.loss</dt><dd>0.25</dd>" in index
+    assert 'href="other/index.html"' not in index
     assert (desk.root / "artifacts/report/run/loss.png").read_bytes() == b"png"
 
 
@@ -58,12 +58,15 @@ def test_a_page_from_elsewhere_runs_nothing(desk):
     assert page.lower().count("<!doctype") == 1
 
 
-def test_a_node_without_a_report_is_told(desk):
-    """Asked for by name it is an error; asked for all, an index with nothing in it is fine."""
+def test_a_node_that_did_not_train_has_a_page_of_its_graph(desk):
+    """Asked for by name, the page is about it and what it stands on, and about nothing else."""
     desk.zyc("build", "other")
-    said = desk.zyc("report", "other")
-    assert (said.code, said.err.splitlines()[0]) == (2, "error: `other` left no report here")
-    assert desk.zyc("report").code == 0
+    assert desk.zyc("report", "other", "--json").data == {"index": "artifacts/report/index.html", "reports": []}
+    page = desk.read("artifacts/report/index.html")
+    assert "<h1>other</h1>" in page
+    assert '<text class="name" x="14"' in page
+    assert ">run<" not in page
+    assert "ready to ship" in page
 
 
 def test_the_twin_has_reports_of_its_own(desk):

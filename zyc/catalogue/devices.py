@@ -27,6 +27,7 @@ class Device:
     most: float = 1.0  # the largest share of its peak that training reaches
     spread: float = 1.0  # how much faster a good one is than a poor one
     wheels: str = ""  # what has to be known of the libraries that run on it
+    capability: float = 0.0  # of an accelerator of NVIDIA's: which kernels there are for it
 
     def precision(self, wanted: str) -> str:
         """The precision that stands in for the wanted one where it has none."""
@@ -49,6 +50,7 @@ def known(name: str) -> str | None:
 def device(name: str) -> Device:
     """One class by its listed name."""
     facts = {**_EVERYWHERE, **row(table("devices"), "devices", name)}
+    facts["capability"] = table("devices")["capabilities"].get(name, 0.0)
     return Device(name, **{**facts, "memory": int(facts["memory"])})
 
 

@@ -154,7 +154,8 @@ def measures_of(kind: AnyKind) -> dict[str, Measure]:
 
 
 def _unknown_measures(node: Declaration, spec: Spec, fields: Map) -> Iterator[Problem]:
-    known = measures_of(node.kind)
+    proof = kinds.load(node.kind.proof).measures if node.kind.proof else {}
+    known = {**node.kind.measured(spec), **proof}
     owner = owner_words(node.kind.name, node.name)
     for list_name in ("gates", "twin"):
         for at, gate in enumerate(getattr(spec, list_name)):

@@ -308,7 +308,9 @@ class Linker(Choices):
         if shape.proof is None:
             return
         prover = kinds.load(shape.proof.kind)
-        spec = prover.Spec.model_validate({**shape.proof.fields, "subject": subject})
+        sought = {field: self._nearest(subject, start, wanted) for field, (start, wanted) in prover.seeks.items()}
+        found = {field: name for field, name in sought.items() if name is not None}
+        spec = prover.Spec.model_validate({**shape.proof.fields, **found, "subject": subject})
         told = shape_of(prover, spec)
         written = [
             gate for gate in shape.gates if known(gate.measure, prover.measures) and not known(gate.measure, kind.measures)
@@ -320,6 +322,19 @@ class Linker(Choices):
         name, node = f"{subject}.{shape.proof.suffix}", stand.node
         edges = self._edges(stand, name, told.links)
         self.vertices[name] = Node(name, prover.name, told, self._with_verdicts(edges), node.span, lambda: spec, owner=node.name)
+
+    def _nearest(self, subject: str, start: str, wanted: type[Artifact]) -> str | None:
+        """The nearest node of a type that a field of the subject leads back to, if any."""
+        layer = [edge.source for edge in self.vertices[subject].edges if edge.field == start]
+        seen = set(layer)
+        while layer:
+            found = next((name for name in layer if issubclass(self._type(name), wanted)), None)
+            if found is not None:
+                return found
+            above = [edge.source for name in layer for edge in self.vertices[name].edges if not edge.order]
+            layer = [name for name in dict.fromkeys(above) if name not in seen]
+            seen.update(layer)
+        return None
 
     def _edges(self, stand: Stand, name: str, links: Sequence[Link]) -> list[Edge]:
         edges, node = [], stand.node

@@ -81,19 +81,21 @@ def shape_of(kind: AnyKind, spec: Spec) -> Shape:
     """What the spec says by itself: references, needs, types, gates."""
     links: list[Link] = []
     needs: list[Any] = []
+    accepts = kind.accepts(spec)
     for name, word in _bearing(type(spec)):
         for path, found in _bearers(word, getattr(spec, name)):
             if isinstance(found, Ref):
                 pick = found.select
                 select = (pick.judge, pick.measure, pick.largest, pick.take) if pick else None
-                links.append(Link(path, found.name, found.accepts.__name__, found.order, found.collects, select))
+                wanted = accepts.get(path, found.accepts)
+                links.append(Link(path, found.name, wanted.__name__, found.order, found.collects, select))
             elif isinstance(found, Secret):
                 needs.append(EnvironmentNeed(str(found), path, secret=True))
             else:
                 needs.append(FileNeed(found.path, path))
-    wanted = list(kind.needs(spec))
-    asked = {(each.path, each.field) for each in wanted if isinstance(each, FileNeed)}
-    needs = [each for each in needs if not isinstance(each, FileNeed) or (each.path, each.field) not in asked] + wanted
+    told = list(kind.needs(spec))
+    asked = {(each.path, each.field) for each in told if isinstance(each, FileNeed)}
+    needs = [each for each in needs if not isinstance(each, FileNeed) or (each.path, each.field) not in asked] + told
     proof = kind.proves(spec) if kind.proof else None
     placement = getattr(spec, "placement", None)
     return Shape(

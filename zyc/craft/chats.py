@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from zyc.errors import guess
 
+SPEAKS = "give the model a `chat_template`, such as chatml; a new one has that of its tokenizer"  # to a model without one
+_AS_BYTES = ("qwen2",)  # transformers takes a tokenizer of theirs for byte-level, whatever its files say
+
 
 @dataclass(frozen=True, slots=True)
 class Chat:
@@ -34,6 +37,14 @@ def unknown(name: str) -> tuple[str, str] | None:
     if name in CHATS or is_file(name):
         return None
     return f"no chat template is called `{name}`", f"{guess(name, CHATS)}; a file of yours ends in `.jinja`"
+
+
+def misread(family: str | None, form: str | None) -> tuple[str, str] | None:
+    """What is wrong with a family's models having a tokenizer of this form, and the next step; nothing when all read it alike."""
+    if family not in _AS_BYTES or not (form or "").startswith("sentencepiece"):
+        return None
+    says = f"transformers takes the tokenizer of a `{family}` model for byte-level, whatever its files say"
+    return says, "`algorithm: byte-bpe` in its tokenizer, or another family, such as qwen3"
 
 
 def unended(name: str, end_of_turn: str | None, text: str) -> tuple[str, str] | None:

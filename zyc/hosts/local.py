@@ -139,7 +139,8 @@ def _noted(world: World, folder: Path) -> Mapping[str, str]:
 
 # where this machine keeps what it fetched, and how it gets there: they change no result, so they are in no key
 _PLACES = (
-    "HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "XDG_CACHE_HOME", "ZYC_TOOLCHAIN", "SSL_CERT_FILE",
+    "HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "XDG_CACHE_HOME", "ZYC_TOOLCHAIN", "ZYC_ENVIRONMENTS",
+    "SSL_CERT_FILE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_CONFIG_FILE",
 )  # fmt: skip
 

@@ -66,6 +66,7 @@ def _flaws(kind: AnyKind, stem: str) -> Iterator[str]:
     for name, told in kind.Spec.model_fields.items():
         if not told.description:
             yield f"the field `{name}` has no docstring"
+    yield from (f"`{name}` is sought, but is no field" for name in kind.seeks if name not in kind.Spec.model_fields)
     yield from _flaws_of_coercion(kind)
 
 

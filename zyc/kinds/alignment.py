@@ -12,6 +12,7 @@ from zyc import fields
 from zyc.craft import arch, estimates
 from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
 from zyc.craft.aligning import LOSSES, OWNED, REWARDS, WAYS, Loss, Reward, Rollout, Way, names_in, read_losses, read_rewards
+from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
@@ -305,7 +306,7 @@ def _data_objections(case: Case[AlignmentSpec], way: Way) -> Iterable[Objection]
             help_ = "a finetune learns from it; or `map` its columns to prompt, chosen and rejected"
         yield Objection("data", f"the dataset holds {data.format}; `{spec.method}` learns from {told}", help_)
     if data.format in ("messages", "questions") and base.template == "":
-        yield Objection("base", "the base has no chat template, and the dataset holds chats", "give it a tokenizer that has one")
+        yield Objection("base", "the base has no chat template, and the dataset holds chats", SPEAKS)
     if spec.train.early_stop is not None and data.test == 0:
         says = "it stops by the test loss, and the dataset holds nothing out"
         yield Objection("train.early_stop", says, "give the dataset a `split: {test: 10%}`")

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from zyc import fields
 from zyc.craft import arch, estimates
 from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
+from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
@@ -350,7 +351,7 @@ def _teacher_objections(case: Case[DistillationSpec]) -> Iterable[Objection]:
                 (f"teachers.{at}.node", _model(case, f"teachers.{at}.node")),
             ):
                 if model.template == "":
-                    yield Objection(name, "it has no chat template, and is asked chats", "give it a tokenizer that has one")
+                    yield Objection(name, "it has no chat template, and is asked chats", SPEAKS)
 
 
 def _responses_objections(spec: DistillationSpec) -> Iterable[Objection]:

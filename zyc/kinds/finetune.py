@@ -11,6 +11,7 @@ from pydantic import Field
 from zyc import fields
 from zyc.craft import arch, estimates
 from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
+from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
@@ -227,9 +228,7 @@ def _base_objections(base: Model, data: Dataset, spec: FinetuneSpec) -> Iterable
         help_ = "take the base in bf16; `method: qlora` makes four bits of it by itself"
         yield Objection("base", says, help_)
     if data.format == "messages" and base.template == "":
-        yield Objection("base", "the base has no chat template, and the dataset holds chats", "give it a tokenizer that has one")
+        yield Objection("base", "the base has no chat template, and the dataset holds chats", SPEAKS)
     if data.turns == "multi" and spec.loss_on == "assistant" and base.template == "own":
         says = "zyc does not know the base's chat template, so it cannot tell which tokens of many turns are the assistant's"
-        yield Objection(
-            "loss_on", says, "give its tokenizer a `chat_template` that zyc knows or that has marks; or `loss_on: all`"
-        )
+        yield Objection("loss_on", says, "give the model a `chat_template` that zyc knows or that has marks; or `loss_on: all`")

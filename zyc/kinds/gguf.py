@@ -7,6 +7,7 @@ from typing import Any
 
 from zyc import fields
 from zyc.craft.arch import gguf as sizes
+from zyc.craft.chats import misread
 from zyc.gates import Interval
 from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe, Spec
 from zyc.quantity import in_bytes
@@ -19,7 +20,6 @@ FAMILIES = (
     "olmo", "olmo2", "olmoe", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "smollm3", "stablelm", "starcoder2",
 )  # fmt: skip
 PIECES_ONLY = ("gemma", "gemma2")  # the converter reads a sentencepiece tokenizer for them, and no other
-AS_BYTES = ("qwen2",)  # transformers takes a tokenizer of theirs for byte-level, whatever its files say
 DISK = 150e6  # bytes a second
 MEMORY = 700_000_000  # of the converter, before the first tensor
 
@@ -102,9 +102,9 @@ def _about_the_tokenizer(model: Model) -> Iterable[Objection]:
     if model.family in PIECES_ONLY and model.form == "byte-bpe":
         says = f"llama.cpp reads a `{model.family}` model with a sentencepiece tokenizer only, and this one is byte-level"
         yield Objection("source", says, "`algorithm: bpe` in its tokenizer, or another family")
-    if model.family in AS_BYTES and (model.form or "").startswith("sentencepiece"):
-        says = f"transformers takes the tokenizer of a `{model.family}` model for byte-level, whatever its files say"
-        yield Objection("source", says, "`algorithm: byte-bpe` in its tokenizer, or another family, such as qwen3")
+    flaw = misread(model.family, model.form)
+    if flaw is not None:
+        yield Objection("source", *flaw)
     if model.ids is not None and model.vocabulary is not None and model.ids > model.vocabulary:
         says = f"the tokenizer gives {model.ids:,} ids, and the embedding has {model.vocabulary:,} rows"
         yield Objection("source", says, "`add_tokens` gives new tokens their rows")

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from zyc import catalogue, fields
 from zyc.craft import arch, configs, shapes
-from zyc.craft.chats import CHATS, is_file, unended, unknown
+from zyc.craft.chats import CHATS, is_file, misread, unended, unknown
 from zyc.gates import Interval
-from zyc.kind import Case, Estimate, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
+from zyc.kind import Case, Change, Estimate, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Model, Tokenizer, facts_of, model_of
 
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma"}
@@ -60,6 +60,28 @@ class ModelSpec(Spec):
             return None
         wants = ("config.json", "*.safetensors")
         return HubNeed(self.hub, "hub", self.revision or "main", configs.READ, wants, str(self.token or ""))
+
+
+def smaller(repository: str) -> tuple[str, ...]:
+    """The listed models with fewer parameters that are trained alike (to chat, or not), kin first, the largest first."""
+    size, mine = catalogue.published(repository), catalogue.model(repository)
+    if size is None or mine is None:
+        return ()
+    told = [(name, catalogue.published(name), catalogue.model(name)) for name in catalogue.repositories()]
+    alike = [
+        (name, count, model)
+        for name, count, model in told
+        if count is not None and model is not None and count < 0.9 * size and _chats(name) == _chats(repository)
+    ]
+    owner = repository.partition("/")[0]
+    alike.sort(key=lambda each: (each[2].family != mine.family and each[0].partition("/")[0] != owner, -each[1]))
+    return tuple(name for name, _, _ in alike)
+
+
+def _chats(repository: str) -> bool:
+    words = re.split(r"[-_.]", repository.lower())
+    # Qwen3 says which ones are not
+    return bool({"instruct", "chat", "it"} & {*words}) or ("qwen3" in words[0] and "base" not in words)
 
 
 class ModelKind(Kind[ModelSpec]):
@@ -109,9 +131,11 @@ class ModelKind(Kind[ModelSpec]):
             if case.spec.tokenizer is None:
                 yield Objection("scratch", "a new model needs a tokenizer", "say `tokenizer: NAME`, one of `tokenizers`")
                 return
-            yield from shapes.check(case.spec.scratch, case.inputs.get("tokenizer"))
+            flaws = tuple(shapes.check(case.spec.scratch, case.inputs.get("tokenizer")))
+            yield from flaws or _misread(self.facts(case), "tokenizer")
         elif case.spec.path is not None:
             yield from _checked_folder(case)
+            yield from _misread(self.facts(case), "path")
         else:
             yield from _checked_hub(case)
 
@@ -158,6 +182,11 @@ class ModelKind(Kind[ModelSpec]):
             seconds, memory=700_000_000 + filled, disk=size + 20_000_000, download=download, result=result, measures=measures
         )
 
+    def changes(self, case: Case[ModelSpec]) -> Iterable[Change]:
+        """Smaller models of the catalogue."""
+        for name in smaller(case.spec.hub) if case.spec.hub is not None else ():
+            yield Change("hub", name)
+
     def recipe(self, case: Case[ModelSpec]) -> Recipe:
         """The values of its configuration, or what to take; of a repository nothing but its commit decides."""
         spec = case.spec
@@ -179,6 +208,13 @@ class ModelKind(Kind[ModelSpec]):
             "end_of_turn": ends,
         }
         return Recipe(values=values, files={} if chat is not None else {"own.jinja": _own_text(case)})
+
+
+def _misread(facts: Model, field: str) -> Iterable[Objection]:
+    """A tokenizer that transformers would take for one of another form."""
+    flaw = misread(facts.family, facts.form)
+    if flaw is not None:
+        yield Objection(field, *flaw)
 
 
 def _own_text(case: Case[ModelSpec]) -> str:

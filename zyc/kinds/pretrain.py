@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from zyc import fields
 from zyc.craft import arch, estimates
+from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
@@ -147,7 +148,7 @@ class Pretrain(Kind[PretrainSpec]):
                 yield Objection("loss_on", "a text has no assistant whose answers could be learned", "`loss_on: all`")
             if data.format == "messages" and model.template == "":
                 says = "the model has no chat template, and the dataset holds chats"
-                yield Objection("model", says, "give it a tokenizer that has one")
+                yield Objection("model", says, SPEAKS)
         yield from context_objections(model, spec.context)
         if (spec.tokens is None) == (spec.steps is None):
             both = spec.tokens is not None

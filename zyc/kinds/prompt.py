@@ -136,8 +136,10 @@ class PromptKind(Kind[PromptSpec]):
         spec = case.spec
         texts = [spec.system, *(part for shot in spec.few_shot.turns for part in (shot.user, shot.assistant))]
         size = sum(len(each.encode()) for each in texts)
-        known = spec.few_shot.node is None and spec.retrieval is None
-        return Prompt(system=spec.system, tokens=round(size / BYTES_PER_TOKEN) if known else None)
+        found = case.inputs.get("retrieval")
+        looked_up = 0 if spec.retrieval is None else getattr(found, "tokens", None)
+        known = spec.few_shot.node is None and looked_up is not None
+        return Prompt(system=spec.system, tokens=round(size / BYTES_PER_TOKEN) + (looked_up or 0) if known else None)
 
     def estimate(self, case: Case[PromptSpec]) -> Estimate:
         """A small file."""

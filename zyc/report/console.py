@@ -11,7 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
-_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
+_CODES = {
+    "bold": "1",
+    "dim": "2",
+    "underline": "4",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _WIDE = re.compile("[^\x00-\u02ff…✓✗├└─│≈⏎→≤≥•]")  # all others are looked up
 _ENOUGH = 40  # columns in which most sentences of a table can be read

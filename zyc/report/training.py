@@ -1,13 +1,12 @@
-"""Training reports in a project: what only the project knows is put into the page that a run left, and an index lists them."""
+"""Training reports in a project: what only the project knows is put into the page that a run left."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-from zyc.quantity import in_bytes, in_number, in_time
+from zyc.quantity import in_bytes, in_time
 from zyc.report.console import moment
 from zyc.report.rows import elsewhere
 from zyc.traces import Trace
@@ -15,14 +14,6 @@ from zyc.traces import Trace
 # a page may come from elsewhere: whatever it holds, it runs nothing and asks nobody
 _QUIET = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
 _HEAD = f'<!doctype html>\n<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_QUIET}">\n'
-_SHOWN = ("train.loss", "test.loss", "reward.accuracy", "tokens_per_second")
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #777 }
-body { margin: 0 auto; max-width: 60rem; padding: 2rem 1.5rem; font: 16px/1.5 system-ui, sans-serif }
-table { border-collapse: collapse; width: 100% } th { text-align: left; color: var(--soft); font-weight: 500 }
-th, td { padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums }
-img { width: 9rem; display: block; background: #fff; border-radius: .25rem }
-"""
 
 
 class Entry(NamedTuple):
@@ -73,28 +64,3 @@ def _predicted(trace: Trace) -> str:
 
 def _bytes(value: float) -> str:
     return in_bytes(round(value))
-
-
-def index(entries: Sequence[Entry], *, twin: bool) -> str:
-    """One page that lists the reports, with their numbers."""
-    title = "Training reports" + (" of the twin: a rehearsal at toy size" if twin else "")
-    shown = [name for name in _SHOWN if any(name in each.trace.measures for each in entries)]
-    head = "".join(f"<th>{escape(each)}</th>" for each in ("", "node", "kind", *shown, "took"))
-    rows = "".join(_row(each, shown) for each in entries)
-    return (
-        f'{_HEAD}<html lang="en"><head><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
-        f"<table><tr>{head}</tr>{rows}</table></body></html>\n"
-    )
-
-
-def _row(each: Entry, shown: Sequence[str]) -> str:
-    link = escape(f"{each.place}/index.html")
-    picture = f'<a href="{link}"><img alt="loss" src="{escape(each.place)}/loss.png"></a>' if each.drawn else ""
-    cells = [picture, f'<a href="{link}">{escape(each.node)}</a>', escape(each.trace.kind)]
-    cells += [_number(each.trace.measures, name) for name in shown]
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in (*cells, in_time(each.trace.seconds)))}</tr>"
-
-
-def _number(measures: Mapping[str, float], name: str) -> str:
-    return in_number(measures[name]) if name in measures else ""

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from zyc.craft import arch
+from zyc.craft.arch.mixture import BLOCKS, FALLBACK, USUAL, Choice, Tensor, type_of
 from zyc.types import Model
 
-# bytes of a block, and how many weights it holds
-BLOCKS: Mapping[str, tuple[int, int]] = {
-    "F32": (4, 1), "F16": (2, 1), "BF16": (2, 1),
-    "Q4_0": (18, 32), "Q4_1": (20, 32), "Q5_0": (22, 32), "Q5_1": (24, 32), "Q8_0": (34, 32), "IQ4_NL": (18, 32),
-    "Q2_K": (84, 256), "Q3_K": (110, 256), "Q4_K": (144, 256), "Q5_K": (176, 256), "Q6_K": (210, 256), "IQ4_XS": (136, 256),
-}  # fmt: skip
-PLAIN = ("F32", "F16", "BF16")
-# what a matrix becomes whose rows are no multiple of 256
-FALLBACK = {"Q2_K": "Q4_0", "Q3_K": "Q4_0", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0", "IQ4_XS": "IQ4_NL"}
-# what most matrices of a file become
-USUAL = {
-    "Q2_K": "Q2_K", "Q3_K_S": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_L": "Q3_K", "Q4_K_S": "Q4_K", "Q4_K_M": "Q4_K",
-    "Q5_K_S": "Q5_K", "Q5_K_M": "Q5_K", "Q6_K": "Q6_K", "Q4_0": "Q4_0", "Q4_1": "Q4_1", "Q5_0": "Q5_0", "Q5_1": "Q5_1",
-    "Q8_0": "Q8_0", "IQ4_NL": "IQ4_NL", "IQ4_XS": "IQ4_XS", "F16": "F16", "BF16": "BF16", "F32": "F32",
-}  # fmt: skip
 TYPES = tuple(USUAL)
 ALIGNMENT = 32
 NAMES = {
     "q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "qkv_proj": "attn_qkv", "o_proj": "attn_output",
     "gate_proj": "ffn_gate", "up_proj": "ffn_up", "gate_up_proj": "ffn_up", "down_proj": "ffn_down",
 }  # fmt: skip
-
-
-class Tensor(NamedTuple):
-    """One tensor: its name, the length of a row, how many rows; one row for norms and biases."""
-
-    name: str
-    row: int
-    rows: int = 1
-    layer: int = 0
-
-    @property
-    def is_matrix(self) -> bool:
-        """Whether it is stored in a smaller type; norms and biases stay F32."""
-        return self.rows > 1
 
 
 class Told(NamedTuple):
@@ -87,22 +59,23 @@ def rows_bytes(kind: str, row: int, rows: int) -> int:
     return math.ceil(row / weights) * size * rows
 
 
-def quantized(model: Model, kind: str) -> tuple[Told, ...]:
+def quantized(model: Model, choice: Choice | str) -> tuple[Told, ...]:
     """Every tensor with the type that a file of this type gives it."""
     told = arch.shape(model)
     if told is None:
         return ()
+    choice = Choice(choice) if isinstance(choice, str) else choice
     chosen = []
     for each in tensors(model):
-        name = _type_of(each, told, kind) if each.is_matrix else "F32"
+        name = type_of(each, told, choice) if each.is_matrix else "F32"
         size = rows_bytes(name, each.row, each.rows)
         chosen.append(Told(each.name, name, size + -size % ALIGNMENT))
     return tuple(chosen)
 
 
-def tensor_bytes(model: Model, kind: str) -> int | None:
+def tensor_bytes(model: Model, choice: Choice | str) -> int | None:
     """The bytes of all tensors of a file of this type; the header comes on top."""
-    return sum(each.bytes for each in quantized(model, kind)) or None
+    return sum(each.bytes for each in quantized(model, choice)) or None
 
 
 def header_bytes(model: Model) -> int | None:
@@ -114,64 +87,21 @@ def header_bytes(model: Model) -> int | None:
     return 4096 + 64 * len(tensors(model)) + told.vocabulary * piece
 
 
-def file_bytes(model: Model, kind: str) -> int | None:
+def file_bytes(model: Model, choice: Choice | str) -> int | None:
     """About what a file of this type takes: its tensors exactly, its header nearly."""
-    body, header = tensor_bytes(model, kind), header_bytes(model)
+    body, header = tensor_bytes(model, choice), header_bytes(model)
     return None if body is None or header is None else body + header
 
 
-def fallbacks(model: Model) -> tuple[str, ...]:
-    """The matrices of a layer whose rows are no multiple of 256, so that K-quants give them another type."""
-    return tuple(each.name for each in arch.linears(model) if each.into % 256)
+def uncut(model: Model, choice: Choice | str) -> tuple[str, ...]:
+    """The matrices that a file of this type cannot hold at all: its blocks do not cut their rows, and no other type stands in."""
+    choice = Choice(choice) if isinstance(choice, str) else choice
+    usual = USUAL[choice.kind]
+    if usual in FALLBACK or BLOCKS[usual][1] <= 32:
+        return ()
+    return tuple(each.name for each in tensors(model) if each.is_matrix and each.row % BLOCKS[usual][1])
 
 
-def _type_of(tensor: Tensor, told: arch.Shape, kind: str) -> str:
-    if kind in PLAIN:
-        return kind
-    usual = USUAL[kind]
-    if tensor.name == "output.weight" or (told.tied and tensor.name == "token_embd.weight"):
-        if tensor.row % 256:
-            return "Q8_0" if tensor.row % 32 == 0 else "F16"
-        return usual if usual == "Q8_0" else "Q6_K"
-    name = tensor.name.split(".")[-2] if tensor.name.startswith("blk.") else ""
-    return _fitting(_wanted(name, tensor.layer, told, kind) or usual, tensor.row)
-
-
-def _fitting(kind: str, row: int) -> str:
-    """The type that a row of this length can have."""
-    if BLOCKS[kind][1] == 256 and row % 256:
-        kind = FALLBACK[kind]
-    return "F16" if row % BLOCKS[kind][1] else kind
-
-
-def _wanted(name: str, layer: int, told: arch.Shape, kind: str) -> str | None:
-    """The larger type that the quantizer gives to what matters more; None for the usual one."""
-    layers, shared = told.layers, told.heads // told.kv_heads
-    more = layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
-    if name in {"attn_v", "attn_qkv"}:
-        value = {
-            "Q2_K": "Q4_K" if shared >= 4 else "Q3_K",
-            "Q3_K_M": "Q5_K" if layer < 2 else "Q4_K",
-            "Q3_K_L": "Q5_K",
-            "Q4_K_S": "Q5_K" if layer < 4 else None,
-            "Q4_K_M": "Q6_K" if more else None,
-            "Q5_K_M": "Q6_K" if more else None,
-            "IQ4_NL": "Q5_K" if shared >= 4 else None,
-            "IQ4_XS": "Q5_K" if shared >= 4 else None,
-        }.get(kind)
-        # the 70B of Llama shares each value among eight heads: a little more costs nearly nothing there
-        return "Q5_K" if layers == 80 and (value or USUAL[kind]) in {"Q3_K", "Q4_K"} else value
-    larger: Mapping[str, Mapping[str, str | None]] = {
-        "ffn_down": {
-            "Q2_K": "Q3_K",
-            "Q3_K_M": "Q5_K" if layer < layers // 16 else "Q4_K",
-            "Q3_K_L": "Q5_K",
-            "Q4_K_S": "Q5_K" if layer < layers // 8 else None,
-            "Q4_K_M": "Q6_K" if more else None,
-            "Q5_K_M": "Q6_K" if more else None,
-            "IQ4_NL": "Q5_K" if layer < layers // 8 else None,
-            "IQ4_XS": "Q5_K" if layer < layers // 8 else None,
-        },
-        "attn_output": {"Q2_K": "Q3_K", "Q3_K_M": "Q4_K", "Q3_K_L": "Q5_K"},
-    }
-    return larger.get(name, {}).get(kind)
+def fallbacks(model: Model, block: int = 256) -> tuple[str, ...]:
+    """The matrices of a layer whose rows are no multiple of a block, so that they are given another type."""
+    return tuple(each.name for each in arch.linears(model) if each.into % block)

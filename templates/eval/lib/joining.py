@@ -1,0 +1,87 @@
+"""The reports of tasks -> one report: their measures under the task's name, and how the model stands against others."""
+
+import json
+import shutil
+from pathlib import Path
+
+from intervals import mcnemar
+
+PARTS = Path("in/parts")
+LESS_IS_BETTER = ("perplexity", "bits_per_byte", "first_token", "answer_p50", "answer_p95", "memory_peak", "cut")
+
+
+def joined(tasks, rivals):
+    """The report, and the measures of the whole."""
+    report, measures = {"tasks": {}, "against": {}}, {}
+    for name, kind in tasks.items():
+        told = _read(name)
+        report["tasks"][name] = {**told, "kind": kind, "intervals": _intervals(told["measures"])}
+        measures |= {f"{name}.{what}": value for what, value in told["measures"].items()}
+    for name in tasks:
+        others = {at: _read(f"against-{at}-{name}") for at in range(1, rivals + 1) if _part(f"against-{at}-{name}").is_dir()}
+        if others:
+            more = against(name, report["tasks"][name]["measures"], {at: each["measures"] for at, each in others.items()})
+            report["against"][name] = {str(at): each["measures"] for at, each in others.items()}
+            if tasks[name] == "exam":
+                best = _best("accuracy", {at: each["measures"] for at, each in others.items()})
+                more[f"delta.{name}.p"] = mcnemar(_rights(name), _rights(f"against-{best}-{name}"))
+            measures |= more
+    return report, measures
+
+
+def against(name, ours, others):
+    """Each measure of the others, of the best of them, and how much better the model is."""
+    told = {}
+    for what, value in ours.items():
+        having = {at: each for at, each in others.items() if what in each}
+        for at, each in having.items():
+            told[f"against.{at}.{name}.{what}"] = each[what]
+        if having:
+            best = having[_best(what, having)][what]
+            told[f"against.best.{name}.{what}"] = best
+            told[f"delta.{name}.{what}"] = best - value if _less(what) else value - best
+    return told
+
+
+def _best(what, others):
+    return (min if _less(what) else max)(others, key=lambda at: others[at][what])
+
+
+def _less(what):
+    return what.split(".")[-1] in LESS_IS_BETTER
+
+
+def _part(name):
+    return PARTS / name
+
+
+def _read(name):
+    told = json.loads((_part(name) / "report.json").read_text(encoding="utf-8"))
+    timed = _part(name) / "times.json"
+    return {**told, "measures": {**told["measures"], **(json.loads(timed.read_text()) if timed.exists() else {})}}
+
+
+def _rights(name):
+    rows = (_part(name) / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(each)["right"] for each in rows]
+
+
+def _intervals(measures):
+    """The ends that some measures have, by the measure."""
+    return {
+        name.removesuffix(".low"): [value, measures[f"{name.removesuffix('.low')}.high"]]
+        for name, value in measures.items()
+        if name.endswith(".low")
+    }
+
+
+def write(report, tasks):
+    """The report and every row."""
+    for name in tasks:
+        home = Path("out/tasks", name)
+        home.mkdir(parents=True)
+        rows = _part(name) / "rows.jsonl"
+        if rows.exists():
+            shutil.copyfile(rows, home / "rows.jsonl")
+    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
+    Path("out/report.json").write_text(text + "\n", encoding="utf-8")

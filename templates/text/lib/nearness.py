@@ -1,0 +1,53 @@
+"""Answers and reference texts -> BLEU, chrF and ROUGE-L, each as a share."""
+
+from asked import chat
+from sampler import answer
+
+
+def look(asked):
+    """What makes the task impossible, told before the model is opened."""
+    if not asked:
+        raise SystemExit("error: no row asks anything")
+    empty = next((each.id for each in asked if not each.expected.strip()), None)
+    if empty is not None:
+        raise SystemExit(f"error: question {empty} has no reference text")
+
+
+def answered(engine, asked, at):
+    """Ask one question."""
+    ids = engine.ids(engine.render(chat(asked), asked.prompt.get("arguments")))
+    made = answer(engine, ids, asked.prompt.get("sampling"), draw=at)
+    row = {"id": asked.id, "question": asked.messages[-1]["content"], "expected": asked.expected, "answer": made.text}
+    return {**row, "tokens": made.tokens, "cut": made.cut}
+
+
+def scored(rows, scores):
+    """All answers together for BLEU and chrF, their mean for ROUGE-L."""
+    said, wanted, told = [row["answer"] for row in rows], [row["expected"] for row in rows], {}
+    if "bleu" in scores:
+        from sacrebleu import corpus_bleu
+
+        told["bleu"] = corpus_bleu(said, [wanted]).score / 100
+    if "chrf" in scores:
+        from sacrebleu import corpus_chrf
+
+        told["chrf"] = corpus_chrf(said, [wanted]).score / 100
+    if "rouge" in scores:
+        told["rouge"] = sum(rouge(row) for row in rows) / len(rows)
+    return told
+
+
+def rouge(row):
+    """ROUGE-L of one answer; words of any script, not only those of a to z."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(["rougeL"], tokenizer=Words())
+    return scorer.score(row["expected"], row["answer"])["rougeL"].fmeasure
+
+
+class Words:
+    """Cuts at spaces, without case; the usual one drops every letter with an accent."""
+
+    def tokenize(self, text):
+        """Words."""
+        return text.casefold().split()

@@ -1,0 +1,121 @@
+"""Every kind and method in one small graph, rendered, and run by `bash run.sh` where there is no zyc."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from desk import Desk
+
+from zyc import kinds
+
+COLOURS = ["red", "green", "blue", "black", "white", "brown", "pink", "grey"]
+THINGS = ["door", "house", "river", "cloud", "table", "bird", "stone", "leaf", "road", "lamp"]
+SPEC = """\
+tokenizers:
+  words: {corpus: chats, vocab: 512, chat_template: chatml, algorithm: byte-bpe}
+models:
+  new: {scratch: &small {family: llama, layers: 2, heads: 4, kv_heads: 2, width: 256, mlp: 256, context: 256}, tokenizer: words}
+  other: {scratch: *small, tokenizer: words, seed: 2}
+datasets:
+  chats: {from: specs/data/chats.jsonl, format: messages, clean: [unicode: nfc, drop: duplicates], split: {test: 10%, seed: 1}}
+  pairs: {from: specs/data/pairs.jsonl, format: preference}
+  asked: {from: specs/data/asked.jsonl, format: questions}
+  more: {written: {by: base, from: asked, prompt: "{question}", into: answer, max_tokens: 8}, format: questions}
+prompts:
+  short: {system: Answer with one word.}
+pretrains:
+  base: {model: new, data: chats, steps: 120, context: 96, batch_tokens: 1536, learning_rate: 3e-3, loss_on: assistant}
+finetunes:
+  by-lora: {base: base, data: chats, method: lora, context: 96, lora: {rank: 4}, train: &few {steps: 2, batch: 4}}
+  by-qlora: {base: base, data: chats, method: qlora, context: 96, lora: {rank: 4}, train: *few}
+  by-dora: {base: base, data: chats, method: dora, context: 96, lora: {rank: 4}, train: *few}
+  in-full: {base: base, data: chats, method: full, packing: true, context: 96, train: *few}
+alignments:
+  by-dpo: {base: by-lora, data: pairs, method: dpo, context: 96, train: *few}
+  by-kto: {base: base, data: pairs, method: kto, context: 96, train: *few}
+  by-orpo: {base: base, data: pairs, method: orpo, context: 96, train: *few}
+  judge: {base: base, data: pairs, method: reward, context: 96, train: *few}
+  by-grpo:
+    base: base
+    data: asked
+    method: grpo
+    context: 96
+    rollout: &short {generations: 2, max_tokens: 8}
+    rewards: {judge: 1}
+    train: *few
+  by-rloo:
+    base: base
+    data: asked
+    method: rloo
+    rollout: {generations: 2, max_tokens: 8}
+    context: 96
+    rewards: [{file: specs/data/reward.py, function: brief}]
+    train: *few
+distillations:
+  by-answers: {student: other, teachers: base, prompts: asked, context: 96, answers: {max_tokens: 8}, train: *few}
+  by-logits: {student: other, teachers: base, prompts: asked, mode: logits, context: 96, answers: {max_tokens: 8}, train: *few}
+steps:
+  page: {inputs: {model: by-lora.fused.gguf, short: short}, run: ls in/model > out/page.txt}
+"""
+MADE = {  # of each node, a file that it leaves
+    "words": "tokenizer.json", "new": "model.safetensors", "chats": "card.json", "base": "model.safetensors",
+    "more": "card.json", "by-lora": "adapter_model.safetensors", "by-qlora": "adapter_model.safetensors",
+    "by-dora": "adapter_model.safetensors", "in-full": "model.safetensors", "by-lora.fused": "model.safetensors",
+    "by-lora.fused.gguf": "model.gguf", "by-dpo": "adapter_model.safetensors", "by-kto": "adapter_model.safetensors",
+    "by-orpo": "adapter_model.safetensors", "judge": "model.safetensors", "by-grpo": "adapter_model.safetensors",
+    "by-rloo": "adapter_model.safetensors", "by-answers": "model.safetensors", "by-logits": "model.safetensors",
+    "short": "prompt.json", "page": "page.txt",
+}  # fmt: skip
+
+
+def rows(seed=1):
+    """A chat, a pair of answers and a question for each thing in each colour."""
+    draw = random.Random(seed)
+    for thing in THINGS:
+        for colour in COLOURS:
+            asked = f"The {thing} is {colour}. Which colour has the {thing}?"
+            wrong = draw.choice([each for each in COLOURS if each != colour])
+            chat = [{"role": "user", "content": asked}, {"role": "assistant", "content": colour}]
+            yield (
+                {"messages": chat},
+                {"prompt": asked, "chosen": colour, "rejected": wrong},
+                {"question": asked, "answer": colour},
+            )
+
+
+def machine_without_zyc(home):
+    """An environment of its own with the same engines and without zyc; its Python."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    (target,) = Path(home).glob("lib/python*/site-packages")
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "zyc" not in path.name and not (target / path.name).exists():
+            (target / path.name).symlink_to(path)
+    python = str(Path(home) / "bin" / "python")
+    assert subprocess.run([python, "-I", "-c", "import zyc"], capture_output=True, check=False).returncode == 1
+    return python
+
+
+@pytest.mark.slow
+def test_a_graph_of_every_kind_and_method_runs_without_zyc(tmp_path):
+    """Each step of the rendered graph runs to its end, and leaves what its kind promises."""
+    desk = Desk(tmp_path / "project")
+    for name, told in zip(("chats", "pairs", "asked"), zip(*rows(), strict=True), strict=True):
+        desk.write(f"specs/data/{name}.jsonl", "".join(f"{json.dumps(row)}\n" for row in told))
+    desk.write("specs/data/reward.py", "def brief(completions, **_):\n    return [-len(str(each)) for each in completions]\n")
+    desk.spec(SPEC, "every")
+    said = desk.zyc("render", "specs/every.yml", "--copy", "-o", str(tmp_path / "there"))
+    assert said.code == 0, said.text
+    python = Path(machine_without_zyc(tmp_path / "venv"))
+    env = {"PATH": f"{python.parent}{os.pathsep}{os.defpath}", "HOME": os.environ["HOME"], "LANG": "C.UTF-8"}
+    words = ["bash", str(tmp_path / "there" / "run.sh")]
+    done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=1500)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    left = {name: sorted((tmp_path / "there").glob(f"*{name}/out/**/{file}")) for name, file in MADE.items()}
+    assert [name for name, files in left.items() if not files] == []
+    nodes = desk.zyc("plan", "specs/every.yml", "--all", "--json").data["nodes"]
+    assert {each["kind"] for each in nodes} == set(kinds.stems()), "each kind has its place here"

@@ -1,0 +1,146 @@
+"""The page of a graph: what a plan, its traces and small files say, drawn and written so that nothing of it can run."""
+
+import re
+
+import pytest
+
+from zyc.report.pages import drawing
+from zyc.report.pages.drawing import Card
+from zyc.report.pages.sections import exam, spoken
+from zyc.report.pages.writing import page
+
+HOSTILE = "</style><script>x</script>\"'&"
+
+
+def card(name, *inputs):
+    """A node of a picture."""
+    return Card(name, "step", "keep", ("1 kB",), "holds", inputs)
+
+
+def test_inputs_stand_left_of_what_reads_them():
+    """Each card stands in a column behind all of its inputs; what has one reader stands beside it."""
+    cards = {each.name: each for each in (card("a"), card("b", "a"), card("lone"), card("c", "b", "lone"), card("d", "c", "a"))}
+    assert drawing.columns(cards) == [["a"], ["b", "lone"], ["c"], ["d"]]
+
+
+def test_an_edge_passes_no_card():
+    """An edge over several columns has a lane of its own in each that it passes."""
+    cards = {each.name: each for each in (card("a"), card("b", "a"), card("c", "b", "a"))}
+    told, routes = drawing.routed(cards)
+    (lane,) = [name for name in told[1] if name not in cards]
+    assert routes["a", "c"] == ["a", lane, "c"]
+
+
+@pytest.mark.parametrize(
+    ("kl", "wanted"), [(None, 1.5), (0.0, 2.0), (1e-6, 2.0), (1e-5, 4.2), (1e-2, 10.8), (9.0, 14.0), (float("nan"), 14.0)]
+)
+def test_an_edge_is_as_thick_as_what_was_lost(kl, wanted):
+    """Each ten times as much divergence is a step thicker, between a hair and a beam."""
+    assert drawing.thickness(kl) == pytest.approx(wanted)
+
+
+def test_a_text_stays_text_in_a_drawing():
+    """Names in the picture of a graph, and of lines, cannot become markup."""
+    drawn = drawing.graph({HOSTILE: card(HOSTILE)}, {}) + drawing.chart({HOSTILE: [(1, 2.0), (2, 1.0)]})
+    assert "<script>" not in drawn
+    assert "&lt;script&gt;" in drawn
+
+
+def test_a_sample_shows_what_is_trained_on():
+    """Of a chat it is what the assistant says, or all of it; of data that nobody trains on, nothing."""
+    sample = "system: a\nuser: b\nc\nassistant: d\n"
+    told = list(spoken(sample, "assistant"))
+    assert [(each["who"], each["text"], each["trained"]) for each in told] == [
+        ("system", "a", False),
+        ("user", "b\nc", False),
+        ("assistant", "d", True),
+    ]
+    assert all(each["trained"] for each in spoken(sample, "all"))
+    assert not any(each["trained"] for each in spoken(sample, ""))
+
+
+def facts(**more):
+    """The facts of a page with little on it."""
+    told = {
+        "twin": True,
+        "version": "0",
+        "what": {
+            "title": HOSTILE,
+            "about": [HOSTILE],
+            "files": ["specs/a.yml"],
+            "use": [],
+            "kept": 1,
+            "nodes": 1,
+            "when": "",
+            "took": "1 s",
+            "verdict": {"state": "ready", "says": "ready", "because": "x"},
+            "gates": [],
+        },
+        "graph": {"svg": drawing.graph({"a": card("a")}, {}), "cards": [], "measured": False},
+        "ledgers": [],
+        "predicted": [],
+        "trainings": [],
+        "exams": [],
+        "data": [],
+        "again": {"commands": [], "pins": [], "packages": [], "licences": [], "keys": [], "money": [], "hours": "1 s"},
+    }
+    return {**told, **more}
+
+
+def test_every_wrong_answer_of_an_exam_can_be_read():
+    """An exam shows its groups with intervals, and what was asked, said and expected where it was wrong; text stays text."""
+    groups = {"by.a": {"column": "by", "value": "a", "questions": 2, "accuracy": 0.5, "accuracy.low": 0.1, "accuracy.high": 0.9}}
+    report = {"kind": "exam", "measures": {"accuracy": 0.5, "accuracy.low": 0.1, "accuracy.high": 0.9}, "groups": groups}
+    chat = [{"role": "user", "content": HOSTILE}]
+    rows = [{"id": 1, "question": chat, "expected": "yes", "answer": HOSTILE, "right": False}, {"id": 2, "right": True}]
+    text = page(facts(exams=[exam("e", "questions", report, rows)]))
+    assert "1 wrong answer of 2" in text
+    assert "left:10.0%;width:80.0%" in text
+    assert 'class="interval hatched"' in text
+    assert "user: &lt;/style&gt;&lt;script&gt;" in text
+    assert "<script" not in text
+
+
+def test_the_page_asks_nobody():
+    """It has no link to anywhere but its own reports, and a policy that forbids scripts and the network."""
+    text = page(facts())
+    assert text.startswith('<!doctype html>\n<meta charset="utf-8"><meta http-equiv="Content-Security-Policy"')
+    assert not re.search(r"(?:src|href)=\"(?!#)", text)
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+SPEC = """\
+about: Wood & Sons <script>
+steps:
+  wood: echo oak > out/x
+  plank:
+    inputs: {wood: wood}
+    run: echo '{"length":2}' > measures.json; cp in/wood/x out/x
+    gates: [length >= 3]
+  shelf: {inputs: {plank: plank}, run: cp in/plank/x out/x}
+"""
+
+
+def test_a_gate_that_fails_is_the_verdict(bare):
+    """The page of a graph that must not be shipped says by which gate, and the graph is not whole behind it."""
+    bare.spec(SPEC)
+    bare.zyc("build")
+    assert bare.zyc("report").code == 0
+    text = bare.read("artifacts/report/index.html")
+    assert '<p class="verdict blocked"><strong>blocked</strong> plank: length &gt;= 3 does not hold' in text
+    assert "Wood &amp; Sons &lt;script&gt;" in text
+    assert 'class="card blocked"' in text
+    bare.edit("specs/mill.yml" if (bare.root / "specs/mill.yml").exists() else "specs/hello.yml", "length >= 3", "length >= 2")
+    bare.zyc("build")
+    bare.zyc("report")
+    assert '<p class="verdict ready"><strong>ready to ship</strong>' in bare.read("artifacts/report/index.html")
+
+
+def test_a_graph_that_is_not_built_is_not_whole(bare):
+    """What is not kept is counted, and shown as cards all the same."""
+    bare.spec(SPEC)
+    assert bare.zyc("report", "wood").code == 0
+    text = bare.read("artifacts/report/index.html")
+    assert "1 of 1 nodes is not kept" in text
+    assert 'class="card run"' in text

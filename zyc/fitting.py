@@ -1,0 +1,272 @@
+"""Which changes of a node, or of what it stands on, make all of its gates hold: each is planned as if it had been written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from zyc import kinds
+from zyc.catalogue import devices
+from zyc.craft.arch import answering
+from zyc.errors import ZycError
+from zyc.fields import read_device, words
+from zyc.front import Front
+from zyc.gates import Interval, Outlook, Verdict
+from zyc.graph import Node
+from zyc.kind import Change
+from zyc.plan import Decision, GateOutlook, Plan
+from zyc.types import Artifact, Gguf, model_of
+
+A_FIELD = 3  # changes of one field that are told: the least ones
+TRIES = 60  # values of one field that are planned
+PAIRS = 48  # and pairs of fields
+COUNTS = ("prompt_tokens", "new_tokens")  # of answers that are timed, in whatever kind
+FEWEST = 8  # tokens
+CONTEXT = 4096  # tokens, for memory where nobody says how many
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A change, and what is then expected."""
+
+    sets: tuple[str, ...]
+    size: float | None = None
+    memory: Interval | None = None
+    answer: Interval | None = None
+    divergence: float | None = None  # the most that the proof allows
+    changed: tuple[str, ...] = ()  # other nodes that are something else then
+    licence: str = ""  # where it is another one
+    front: Front | None = None
+
+    @property
+    def says(self) -> str:
+        """As it would be written."""
+        return ", ".join(each.replace("=", ": ", 1) for each in self.sets)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What stands in the way, and what would help."""
+
+    node: str
+    gates: tuple[tuple[str, GateOutlook], ...]  # all that hold the node, its parts and its proof
+    now: Outcome
+    found: tuple[Outcome, ...]
+    tried: int
+
+    @property
+    def bad(self) -> tuple[tuple[str, GateOutlook], ...]:
+        """Those that cannot hold, or do not."""
+        return tuple(each for each in self.gates if each[1].bad)
+
+
+def fit(front: Front, name: str) -> Fit:
+    """Single changes first; where none is enough, two of different fields."""
+    plan = front.plan
+    here, now = gates_of(plan, name), _outcome(front, name, ())
+    bad = any(gate.bad for _, gate in here)
+    found: list[Outcome] = []
+    tried = 0
+    fields = _fields(front, name) if bad else {}
+    for sets in fields.values():
+        helped = 0
+        for each in sets[:TRIES]:
+            tried += 1
+            outcome = _try(front, name, (each,))
+            if outcome is not None:
+                found.append(outcome)
+                helped += 1
+            if helped == A_FIELD:
+                break
+    if bad and not found:
+        for one, two in _pairs(fields):
+            tried += 1
+            outcome = _try(front, name, (one, two))
+            if outcome is not None:
+                found.append(outcome)
+                break
+    return Fit(name, here, now, tuple(found), tried)
+
+
+def gates_of(plan: Plan, name: str) -> tuple[tuple[str, GateOutlook], ...]:
+    """The gates of a node, of its parts and of its proof."""
+    mine = [each for each in plan.decisions.values() if each.name == name or each.name.startswith(f"{name}.")]
+    return tuple((each.name, gate) for each in mine for gate in each.gates)
+
+
+def _try(front: Front, name: str, sets: tuple[str, ...]) -> Outcome | None:
+    """What comes of a change; None when the specs are then wrong, or a gate still cannot hold."""
+    other = front.varied(*sets)
+    try:
+        held = gates_of(other.plan, name)
+    except ZycError:
+        return None
+    return None if any(gate.bad for _, gate in held) else _outcome(other, name, sets, front)
+
+
+# --- what could be changed ---
+
+
+def _fields(front: Front, name: str) -> Mapping[str, list[str]]:
+    """By field, what `--set` takes: of the node, then of what it stands on, the nearest first."""
+    plan = front.plan
+    told: dict[str, list[str]] = {}
+    for node in _lineage(plan, name):
+        if node.owner or node.family:
+            continue  # it is not written as such
+        case = plan.settlement.case(node)
+        kind = kinds.load(node.kind)
+        for change in (*kind.changes(case), *(_of_fields(case.spec) if node.name == name else ())):
+            field = f"{node.name}.{change.field}"
+            told.setdefault(field, []).append(f"{field}={change.value}")
+    return told
+
+
+def _lineage(plan: Plan, name: str) -> Iterator[Node]:
+    seen, layer = {name}, [name]
+    while layer:
+        yield from (node for each in layer if isinstance(node := plan.graph.vertices[each], Node))
+        above = [edge.source for each in layer for edge in plan.graph.vertices[each].edges if not edge.order]
+        layer = [each for each in dict.fromkeys(above) if each not in seen]
+        seen.update(layer)
+
+
+def _of_fields(group: BaseModel, path: str = "") -> Iterator[Change]:
+    """Classes of machines, and how many tokens are asked and answered, wherever a spec has them."""
+    for word, told in words(type(group)).items():
+        name = next(each for each, field in type(group).model_fields.items() if field is told)
+        yield from _of_value(getattr(group, name), f"{path}{word}", device=_is_device(told.annotation, told.metadata))
+
+
+def _of_value(value: object, path: str, *, device: bool) -> Iterator[Change]:
+    if isinstance(value, BaseModel):
+        yield from _of_fields(value, f"{path}.")
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _of_value(each, f"{path}.{key}", device=False)
+    elif device and isinstance(value, str):
+        here = devices.device(value)
+        others = [each for each in map(devices.device, devices.names()) if each.name != here.name]
+        others.sort(key=lambda each: (each.accelerator != here.accelerator, each.price, each.bandwidth))
+        yield from (Change(path, each.name) for each in others)
+    elif isinstance(value, int) and path.rpartition(".")[2] in COUNTS:
+        yield from (Change(path, str(value * part // 4)) for part in (3, 2, 1) if value * part // 4 >= FEWEST)
+
+
+def _is_device(annotation: Any, metadata: Any = ()) -> bool:
+    """Whether a field names a class of machines."""
+    if any(getattr(each, "func", None) is read_device for each in (*metadata, *getattr(annotation, "__metadata__", ()))):
+        return True
+    return any(_is_device(each) for each in get_args(annotation))
+
+
+def _pairs(fields: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Two changes of different fields, the least ones first."""
+    fields = {name: _spread(values) for name, values in fields.items()}
+    names = list(fields)
+    both = [
+        (one + two, fields[names[first]][one], fields[names[second]][two])
+        for first in range(len(names))
+        for second in range(first + 1, len(names))
+        for one in range(len(fields[names[first]]))
+        for two in range(len(fields[names[second]]))
+    ]
+    yield from ((one, two) for _, one, two in sorted(both, key=lambda each: each[0])[:PAIRS])
+
+
+def _spread(values: list[str], count: int = 4) -> list[str]:
+    """A few of them, from the least change to the largest."""
+    if len(values) <= count:
+        return values
+    return [values[at * (len(values) - 1) // (count - 1)] for at in range(count)]
+
+
+# --- what comes of it ---
+
+
+def _outcome(front: Front, name: str, sets: tuple[str, ...], before: Front | None = None) -> Outcome:
+    plan = front.plan
+    known = _measures(plan, name)
+    facts = _nearest(plan, name)
+    memory = _ending(known, "memory_peak") or _memory(facts)
+    size = getattr(facts, "bytes", None) or _middle(known.get("bytes"))
+    changed, licence = _differences(before.plan, plan, name, sets) if before is not None else ((), "")
+    return Outcome(
+        sets,
+        size,
+        memory,
+        _ending(known, "answer_p95") or _ending(known, "answer_p50"),
+        _divergence(plan),
+        changed,
+        licence,
+        front,
+    )
+
+
+def _measures(plan: Plan, name: str) -> dict[str, Interval]:
+    """What arithmetic knows of the measures of a node and its parts."""
+    mine = [each for each in plan.decisions if each == name or each.startswith(f"{name}.")]
+    return {measure: told for each in mine for measure, told in plan.settlement.nodes[each].estimate.measures}
+
+
+def _ending(known: Mapping[str, Interval], end: str) -> Interval | None:
+    return next((told for measure, told in known.items() if measure == end or measure.endswith(f".{end}")), None)
+
+
+def _middle(told: Interval | None) -> float | None:
+    return (told.low + told.high) / 2 if told is not None else None
+
+
+def _nearest(plan: Plan, name: str) -> Artifact | None:
+    """The node itself, or the nearest above it, of whose files the size is known."""
+    told = (plan.settlement.nodes[node.name].facts for node in _lineage(plan, name))
+    return next((each for each in told if getattr(each, "bytes", None)), None)
+
+
+def _memory(facts: Artifact | None) -> Interval | None:
+    """While it answers, where nobody measures it."""
+    if not isinstance(facts, Gguf) or facts.bytes is None:
+        return None
+    model = model_of(facts.base)
+    told = answering.memory(model, facts.bytes, min(CONTEXT, model.context or CONTEXT))
+    return Interval(told, told) if told is not None else None
+
+
+def _divergence(plan: Plan) -> float | None:
+    """The most that any hop is allowed to be apart from the one before it."""
+    told = [
+        gate.gate.bound
+        for each in plan.decisions.values()
+        for gate in each.gates
+        if gate.gate.measure == "kl" and gate.gate.sign in ("<", "<=")
+    ]
+    return max(told, default=None)
+
+
+def _differences(before: Plan, after: Plan, name: str, sets: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """The nodes that people wrote that are something else then, and another licence."""
+    written = {name, *(each.partition(".")[0] for each in sets)}
+    old, new = before.settlement.nodes, after.settlement.nodes
+    moved: set[str] = set()
+    for vertex in after.graph.vertices.values():
+        here = vertex.name not in old or old[vertex.name].own_digest != new[vertex.name].own_digest
+        if here or any(edge.source in moved for edge in vertex.edges if not edge.order):
+            moved.add(vertex.name)
+    owners = [node.owner or node.name for node in after.graph.nodes() if node.name in moved]
+    one, two = (getattr(each[name].facts, "licence", None) for each in (old, new))
+    return tuple(each for each in dict.fromkeys(owners) if each not in written), two if two and two != one else ""
+
+
+def verdict_words(gate: GateOutlook) -> str:
+    """`cannot hold`, `fails`: what is in the way."""
+    assert isinstance(gate.verdict, Verdict | Outlook)
+    return gate.verdict.value
+
+
+def costs(decisions: Mapping[str, Decision]) -> float | None:
+    """Seconds of all that would run here."""
+    told = [each.estimate.seconds for each in decisions.values() if each.estimate.seconds is not None and not each.measured]
+    return sum((each.low + each.high) / 2 for each in told) if told else None

@@ -1,0 +1,1 @@
+"""The page of a graph: its facts, its drawings, its words."""

@@ -1,0 +1,99 @@
+"""`zyc ask`: one question to a kept model, or to each of the forms that it went through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from zyc import asking, ledger
+from zyc.asking import Question
+from zyc.errors import ZycError, guess, problem
+from zyc.front import Call, Front
+from zyc.ledger import Hop, Reading
+from zyc.plan import State
+from zyc.report import asked as report
+from zyc.types import Prompt
+from zyc.verbs import App, on_a_graph, one_node
+from zyc.verbs.ledger import the_one
+
+
+@click.command("ask")
+@one_node()
+@click.argument("texts", metavar="[QUESTION]...", nargs=-1)
+@click.option("--along", is_flag=True, help="Ask every form on the way: base, adapter, fused, F16, Q4, served.")
+@click.option("--prompt", "persona", default="", metavar="NODE", help="The persona that stands before the question.")
+@click.option("--tokens", type=click.IntRange(1, 100_000), metavar="N", help="The longest answer; the persona's own, or 96.")
+@on_a_graph
+def command(  # one for each option
+    app: App, call: Call, *, texts: tuple[str, ...], along: bool, persona: str, tokens: int | None
+) -> int:
+    """Put a QUESTION to the model NODE, which always says the likeliest token. Only what is kept is asked.
+
+    Without a question it is asked three of the data that it was trained on, from the split that was held out. Answers are
+    kept: the same call again asks nobody.
+
+    \b
+    zyc ask philo-lora "Si tout a une cause, suis-je libre ?"
+    zyc ask philo-lora --along --twin
+    """
+    front, node = _opened(app, call, persona)
+    app.acted = True
+    reading = Reading(front)
+    hops = reading.chain(node) if not along else ledger.chain(front, node)
+    if not hops:
+        raise ZycError(problem("not-asked", reason=f"`{node}` is no model, and stands on none", hint="name a model: `zyc ls`"))
+    hops = hops if along else (_own(hops, node),)
+    there = [each for each in hops if each.here and each.form in asking.FORMS]
+    missing = [each for each in hops if each not in there]
+    if not there:
+        reason = f"nothing of `{node}` is kept that could answer"
+        raise ZycError(problem("not-asked", reason=reason, hint=f"`{_build(hops, call)}` makes it"))
+    question = Question(texts, _persona(front, persona), "" if texts else asking.data_of(reading, there[-1].node), tokens or 0)
+    if not question.texts and not question.data:
+        hint = f'`zyc ask {node} "..."`, or build the data that it was trained on'
+        raise ZycError(problem("not-asked", reason="there is no question, and no kept data to take three from", hint=hint))
+    asked = asking.ask(front, there, question, told=app.console.tick)
+    app.console.tick("")
+    if app.json:
+        app.console.json({"node": node, "twin": call.twin, **report.as_data(asked, missing)})
+    else:
+        report.tell(app.console, asked, missing)
+    app.close()
+    return 0 if asked.answers else 1
+
+
+def _own(hops: tuple[Hop, ...], node: str) -> Hop:
+    """The form that is the node itself; of what is no model, the last one that it stands on."""
+    return next((each for each in hops if each.node == node), hops[-1])
+
+
+def _build(hops: tuple[Hop, ...], call: Call) -> str:
+    names = dict.fromkeys(each.node for each in hops if not each.here)
+    return f"zyc build {' '.join(names)}{' --twin' if call.twin else ''}"
+
+
+def _opened(app: App, call: Call, persona: str) -> tuple[Front, str]:
+    front = app.open(call)
+    node = the_one(front)
+    names = ledger.wanted(front, node)
+    if persona and persona not in front.compiled.graph.vertices:
+        raise ZycError(problem("no-selection", text=persona, hint=guess(persona, front.compiled.declared)))
+    return app.open(replace(call, select=(*names, *([persona] if persona else ())))), node
+
+
+def _persona(front: Front, name: str) -> str:
+    """The tree of a persona."""
+    if not name:
+        return ""
+    decision, told = front.plan.decisions.get(name), front.plan.settlement.nodes.get(name)
+    if decision is None or told is None or not isinstance(told.facts, Prompt):
+        raise ZycError(problem("not-asked", reason=f"`{name}` is no persona", hint="`zyc ls kind:prompt` shows what there is"))
+    reading = Reading(front)
+    if decision.state is not State.KEEP or not decision.tree or not reading.store.has(decision.tree):
+        twin = " --twin" if front.call.twin else ""
+        raise ZycError(problem("not-asked", reason=f"`{name}` is not built", hint=f"`zyc build {name}{twin}` builds it"))
+    if any(each.get("retrieval") for each in reading.documents(decision.tree)):
+        reason = f"`{name}` looks passages up for each question, which a bare model does not"
+        raise ZycError(problem("not-asked", reason=reason, hint="ask without it, or with another persona"))
+    return decision.tree

@@ -1,0 +1,141 @@
+"""`zyc fit`: the changes that make every gate of a node hold, one row each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from zyc.fitting import Fit, Outcome, costs, fit, verdict_words
+from zyc.front import Call
+from zyc.gates import Interval
+from zyc.quantity import about, in_bytes, in_number, in_time
+from zyc.report import devices
+from zyc.report.console import Console
+from zyc.verbs import App, on_a_graph, one_node
+
+_HEAD = ("change", "size", "memory", "answer", "expected KL", "time", "money", "what else changes")
+_NAMED = 3
+
+
+@click.command("fit")
+@one_node()
+@on_a_graph
+def command(app: App, call: Call) -> int:
+    """Tell which changes of a node, or of what it stands on, make every gate of it hold: type, base, context, tokens, machine.
+
+    Each is planned as if it had been written, so nothing is run and nothing is fetched. What only a run can tell
+    (an accuracy, a loss) stays open.
+
+    \b
+    zyc fit philo-exam
+    zyc fit philo-q4 --json
+    """
+    front = app.open(call)
+    nodes = [node for node in front.plan.graph.nodes() if node.name in front.selection.names and not node.owner]
+    told = [fit(front, node.name) for node in nodes]
+    if app.json:
+        shown = [_data(each) for each in told]
+        app.console.json(shown[0] if len(shown) == 1 else shown)
+    else:
+        for at, each in enumerate(told):
+            if at:
+                app.console.print()
+            _print(app.console, each)
+    app.close()
+    return 0
+
+
+def _print(console: Console, told: Fit) -> None:
+    console.print(told.node)
+    if not told.gates:
+        console.print("  it has no gates: nothing has to fit")
+        return
+    if not told.bad:
+        open_ = [str(gate.gate) for _, gate in told.gates if verdict_words(gate) == "by running"]
+        console.print("  every gate holds or could hold" + (f"; by running: {', '.join(open_)}" if open_ else ""))
+        return
+    for name, gate in told.bad:
+        where = f"{name}  " if name != told.node else ""
+        console.print(f"  {console.paint('✗', 'red')} {verdict_words(gate)}  {where}{gate.gate}  {gate.text}")
+    console.print()
+    if not told.found:
+        console.print(f"no change helps: {told.tried} were planned, alone and in pairs; move a bound, or write another graph")
+        return
+    rows = [("as it is", *_cells(told.now)), *((each.says, *_cells(each)) for each in told.found)]
+    console.table(rows, head=_HEAD, flexible=7, right=(1, 2, 3, 4, 5, 6))
+    console.print()
+    console.print(f"next   zyc plan --set {told.found[0].sets[0]}   the whole plan with the first of them")
+
+
+def _cells(told: Outcome) -> tuple[str, ...]:
+    assert told.front is not None
+    time, money = _worth(told)
+    return (
+        in_bytes(told.size) if told.size else "-",
+        _span(told.memory, in_bytes),
+        _span(told.answer, in_time),
+        f"<= {in_number(told.divergence)}" if told.divergence is not None else "-",
+        about(time) if time else "-",
+        f"${money:.2f}" if money else "-",
+        _else(told),
+    )
+
+
+def _span(told: Interval | None, words: Any) -> str:
+    if told is None:
+        return "-"
+    low, high = words(told.low), words(told.high)
+    return low if low == high else f"{low} to {high}"
+
+
+def _worth(told: Outcome) -> tuple[float | None, float | None]:
+    """How long all of it takes and what that costs: on the cheapest device that holds it, or here where none is needed."""
+    assert told.front is not None
+    plan = told.front.plan
+    fits = [(cost, seconds) for _, seconds, cost, misfits in devices.sums(plan) if seconds and not misfits]
+    if fits:
+        cost, seconds = min(fits)
+        return seconds, cost
+    return costs(plan.decisions), None
+
+
+def _else(told: Outcome) -> str:
+    if not told.sets:
+        return ""
+    named, more = told.changed[:_NAMED], len(told.changed) - _NAMED
+    parts = [", ".join(named) + (f" and {more} more" if more > 0 else "")] if named else []
+    if told.licence:
+        parts.append(f"licence {told.licence}")
+    return "; ".join(parts)
+
+
+def _data(told: Fit) -> dict[str, Any]:
+    return {
+        "node": told.node,
+        "gates": [
+            {"node": name, "gate": str(gate.gate), "verdict": gate.verdict.value, "text": gate.text} for name, gate in told.gates
+        ],
+        "now": _outcome_data(told.now),
+        "changes": [_outcome_data(each) for each in told.found],
+        "planned": told.tried,
+    }
+
+
+def _outcome_data(told: Outcome) -> dict[str, Any]:
+    seconds, cost = _worth(told)
+    return {
+        "set": list(told.sets),
+        "bytes": told.size,
+        "memory": _pair(told.memory),
+        "answer": _pair(told.answer),
+        "kl": told.divergence,
+        "seconds": seconds,
+        "cost": cost,
+        "changes": list(told.changed),
+        "licence": told.licence or None,
+    }
+
+
+def _pair(told: Interval | None) -> list[float] | None:
+    return [told.low, told.high] if told is not None else None
