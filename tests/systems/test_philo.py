@@ -1,4 +1,4 @@
-"""philo from grammar to GGUF as a twin, with the real engines: it learns, each hop is proven and told, an untrained twin fails."""
+"""philo from grammar to GGUF as a twin, with the real engines: it learns, each hop is proven, an untrained twin fails."""
 
 import json
 import subprocess

@@ -25,6 +25,8 @@ datasets:
   chats: {from: specs/data/chats.jsonl, format: messages, clean: [unicode: nfc, drop: duplicates], split: {test: 10%, seed: 1}}
   pairs: {from: specs/data/pairs.jsonl, format: preference}
   asked: {from: specs/data/asked.jsonl, format: questions}
+  few: {from: specs/data/few.jsonl, format: questions}
+  told: {from: specs/data/told.txt, format: text}
   more: {written: {by: base, from: asked, prompt: "{question}", into: answer, max_tokens: 8}, format: questions}
 prompts:
   short: {system: Answer with one word.}
@@ -34,6 +36,7 @@ finetunes:
   by-lora: {base: base, data: chats, method: lora, context: 96, lora: {rank: 4}, train: &few {steps: 2, batch: 4}}
   by-qlora: {base: base, data: chats, method: qlora, context: 96, lora: {rank: 4}, train: *few}
   by-dora: {base: base, data: chats, method: dora, context: 96, lora: {rank: 4}, train: *few}
+  more-steps: {base: base, data: chats, method: full, context: 96, train: *few}
   in-full: {base: base, data: chats, method: full, packing: true, context: 96, train: *few}
 alignments:
   by-dpo: {base: by-lora, data: pairs, method: dpo, context: 96, train: *few}
@@ -59,8 +62,39 @@ alignments:
 distillations:
   by-answers: {student: other, teachers: base, prompts: asked, context: 96, answers: {max_tokens: 8}, train: *few}
   by-logits: {student: other, teachers: base, prompts: asked, mode: logits, context: 96, answers: {max_tokens: 8}, train: *few}
+merges:
+  mixed: {method: ties, models: {in-full: {weight: 60%, density: 0.5}, more-steps: {weight: 40%, density: 0.5}}, base: base}
+quants:
+  small: {model: mixed, format: gguf, type: Q4_K_M}
+  graph: {model: base, format: onnx, type: int8}
+indexes:
+  notes: {documents: chats, embedder: hashing, chunk: 40}
+evals:
+  seen:
+    model: small
+    prompts: short
+    against: [by-lora.fused.gguf]
+    tasks:
+      asked: {exam: few, match: exact}
+      foretold: {perplexity: told}
+      near: {text: few}
+      fast: {prompt_tokens: 8, new_tokens: 8, runs: 2}
+      better: {compare: few, judge: judge}
+  meant: {model: base, tasks: {choice: {harness: toy_choice, folder: specs/data/toy}}}
 steps:
-  page: {inputs: {model: by-lora.fused.gguf, short: short}, run: ls in/model > out/page.txt}
+  page: {inputs: {model: small, report: seen, short: short, notes: notes}, run: ls in/model > out/page.txt}
+"""
+TASK = """\
+task: toy_choice
+dataset_path: json
+dataset_kwargs: {data_files: {test: in/folder/toy.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{question}}"
+doc_to_choice: "{{options}}"
+doc_to_target: "{{gold}}"
+metric_list:
+  - {metric: acc}
 """
 MADE = {  # of each node, a file that it leaves
     "words": "tokenizer.json", "new": "model.safetensors", "chats": "card.json", "base": "model.safetensors",
@@ -69,7 +103,9 @@ MADE = {  # of each node, a file that it leaves
     "by-lora.fused.gguf": "model.gguf", "by-dpo": "adapter_model.safetensors", "by-kto": "adapter_model.safetensors",
     "by-orpo": "adapter_model.safetensors", "judge": "model.safetensors", "by-grpo": "adapter_model.safetensors",
     "by-rloo": "adapter_model.safetensors", "by-answers": "model.safetensors", "by-logits": "model.safetensors",
-    "short": "prompt.json", "page": "page.txt",
+    "short": "prompt.json", "mixed": "model.safetensors",
+    "small": "model.gguf", "graph": "model.onnx", "notes": "index.faiss", "seen": "report.json",
+    "meant": "report.json", "page": "page.txt",
 }  # fmt: skip
 
 
@@ -88,6 +124,21 @@ def rows(seed=1):
             )
 
 
+def project(home):
+    """The graph, and what it reads."""
+    desk = Desk(home)
+    chats, pairs, asked = zip(*rows(), strict=True)
+    files = {"chats.jsonl": chats, "pairs.jsonl": pairs, "asked.jsonl": asked, "few.jsonl": asked[:6]}
+    toys = [{"question": f"{row['question']} ", "options": [row["answer"], "none"], "gold": 0} for row in asked[:4]]
+    for name, told in {**files, "toy/toy.jsonl": toys}.items():
+        desk.write(f"specs/data/{name}", "".join(f"{json.dumps(row)}\n" for row in told))
+    desk.write("specs/data/toy/toy_choice.yaml", TASK)
+    desk.write("specs/data/told.txt", "".join(f"{row['question']} {row['answer']}.\n" for row in asked))
+    desk.write("specs/data/reward.py", "def brief(completions, **_):\n    return [-len(str(each)) for each in completions]\n")
+    desk.spec(SPEC, "every")
+    return desk
+
+
 def machine_without_zyc(home):
     """An environment of its own with the same engines and without zyc; its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
@@ -103,11 +154,7 @@ def machine_without_zyc(home):
 @pytest.mark.slow
 def test_a_graph_of_every_kind_and_method_runs_without_zyc(tmp_path):
     """Each step of the rendered graph runs to its end, and leaves what its kind promises."""
-    desk = Desk(tmp_path / "project")
-    for name, told in zip(("chats", "pairs", "asked"), zip(*rows(), strict=True), strict=True):
-        desk.write(f"specs/data/{name}.jsonl", "".join(f"{json.dumps(row)}\n" for row in told))
-    desk.write("specs/data/reward.py", "def brief(completions, **_):\n    return [-len(str(each)) for each in completions]\n")
-    desk.spec(SPEC, "every")
+    desk = project(tmp_path / "project")
     said = desk.zyc("render", "specs/every.yml", "--copy", "-o", str(tmp_path / "there"))
     assert said.code == 0, said.text
     python = Path(machine_without_zyc(tmp_path / "venv"))
