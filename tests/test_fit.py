@@ -101,3 +101,27 @@ def test_smaller_models_are_trained_alike():
     assert not {"Qwen/Qwen2.5-3B", "google/gemma-2b"} & set(told)
     assert smaller("nobody/knows") == ()
     assert set(told) <= set(repositories())
+
+
+EXAM = """\
+evals:
+  philo-exam:
+    model: philo-q4
+    on: hf-cpu-basic
+    tasks: {speed: {prompt_tokens: 200, new_tokens: 150}}
+    gates: [speed.answer_p95 <= 15 s, speed.memory_peak <= 5 GB]
+"""
+
+
+@pytest.mark.slow
+def test_answers_that_come_too_late_have_shorter_ones_and_other_machines(philo):
+    """200 + 150 tokens take 18 s at best on a free CPU: fewer tokens, fewer bits, a smaller base or another machine do."""
+    told = philo("5 GB", EXAM).zyc("fit", "philo-exam", "--json").data
+    (bad,) = [each for each in told["gates"] if each["verdict"] == "cannot hold"]
+    assert bad["gate"].startswith("speed.answer_p95 <= 15")
+    fields = {each["set"][0].partition("=")[0] for each in told["changes"]}
+    assert fields >= {"philo-exam.on", "philo-exam.tasks.speed.new_tokens", "philo-q4.type", "mistral-7b.hub"}
+    assert all(each["answer"][0] <= 15 < told["now"]["answer"][0] for each in told["changes"])
+    assert all(each["memory"][0] <= 5e9 for each in told["changes"])
+    shorter = next(each for each in told["changes"] if each["set"][0].startswith("philo-exam.tasks"))
+    assert shorter["changes"] == []

@@ -55,6 +55,19 @@ def test_models_of_one_family_and_tokenizer_have_one_twin(project):
         assert nodes[f"big{suffix}"].own == nodes[f"other{suffix}"].own
 
 
+def test_what_is_merged_is_a_short_continuation_of_one_twin(project):
+    """Two models of one family and tokenizer that one merge takes: the second goes on from the first, in an order of its own."""
+    project.spec(SPEC + "merges:\n  both: {method: linear, models: {big: 50%, other: 50%}}\n")
+    settlement = project.front("both", "tuned", twin=True).settlement
+    told = {node.name: node for node in settlement.graph.vertices.values() if isinstance(node, Node)}
+    assert "other.scratch" not in told
+    assert [edge.source for edge in told["other"].edges if edge.field == "model"] == ["big"]
+    one, two = told["big"].spec, told["other"].spec
+    assert (one.seed, two.seed, two.steps < one.steps) == (1, 2, True)
+    facts = settlement.nodes["both"].facts
+    assert (facts.layers, facts.width, facts.tokenizer) == (4, 256, settlement.nodes["big"].facts.tokenizer)
+
+
 def test_a_finetune_keeps_its_method_and_takes_the_recipe_that_was_measured(project):
     """A twin says its own rate, batch and steps; what makes the method is left as it is."""
     before, after = (project.front("tuned", twin=each).settlement.graph.vertices["tuned"].spec for each in (False, True))

@@ -25,6 +25,7 @@ PRIMED, TAUGHT = 80, 300  # steps of a base that something finetunes, and of one
 LONGEST = 1024  # tokens of context
 ROW = 128  # tokens of a chat that it is taught
 SEED = 1
+APART = 24  # further steps, each model in an order of its own, where models of one twin base are merged
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
 _ALIKE = {"phi3": "llama", "gemma2": "gemma", "gemma3": "gemma", "gemma3_text": "gemma", "codegemma": "gemma"}
 _TRAINS = ("pretrain", "finetune", "alignment", "distillation")
@@ -43,16 +44,32 @@ class Base:
     taught: tuple[str, ...]  # those of them that it learns from
     chats: bool
     trained: bool  # something goes on training it
+    after: str = ""  # the model whose twin this one goes on from: what is merged is a short continuation of one base
+    number: int = 0  # among those
 
     def nodes(self) -> Iterator[tuple[str, Node]]:
         """A tokenizer of the graph's own data, a model of the same family, and a short pretraining under the old name."""
         name = self.node.name
+        if self.after:
+            short = {**self._pretrain(self.after), "steps": APART, "seed": SEED + self.number}
+            yield name, self._inserted("pretrain", name, short)._replace(owner="")
+            return
         template = self.facts.template if self.facts.template not in (None, "", "own") else "chatml"
         algorithm = {"algorithm": "byte-bpe", "pre": "qwen2"} if self.facts.form == "byte-bpe" else {"algorithm": "bpe"}
         tokenizer = {"corpus": list(self.data), "vocab": PIECES, "chat_template": template, **algorithm}
         scratch = {"family": self.family, "context": min(self.facts.context or LONGEST, LONGEST), **SHAPE}
-        pretrain = {
-            "model": f"{name}.scratch",
+        yield f"{name}.tokenizer", self._inserted("tokenizer", f"{name}.tokenizer", tokenizer)
+        model = {"scratch": scratch, "tokenizer": f"{name}.tokenizer", "seed": SEED}
+        if not self.taught:
+            yield name, self._inserted("model", name, model)._replace(owner="")
+            return
+        yield f"{name}.scratch", self._inserted("model", f"{name}.scratch", model)
+        yield name, self._inserted("pretrain", name, self._pretrain(f"{name}.scratch"))._replace(owner="")
+
+    def _pretrain(self, model: str) -> dict[str, Any]:
+        """The short pretraining, from a model on."""
+        return {
+            "model": model,
             "data": list(self.taught),
             "steps": PRIMED if self.trained else TAUGHT,
             "context": ROW,
@@ -63,13 +80,6 @@ class Base:
             "seed": SEED,
             **LEARNING,
         }
-        yield f"{name}.tokenizer", self._inserted("tokenizer", f"{name}.tokenizer", tokenizer)
-        model = {"scratch": scratch, "tokenizer": f"{name}.tokenizer", "seed": SEED}
-        if not self.taught:
-            yield name, self._inserted("model", name, model)._replace(owner="")
-            return
-        yield f"{name}.scratch", self._inserted("model", f"{name}.scratch", model)
-        yield name, self._inserted("pretrain", name, pretrain)._replace(owner="")
 
     def _inserted(self, stem: str, name: str, values: Mapping[str, Any]) -> Node:
         kind = kinds.load(stem)
@@ -105,13 +115,29 @@ def bases(graph: Graph, real: Settlement) -> list[Base]:
     alike: dict[tuple[str, str], list[str]] = {}
     for name, told in facts.items():
         alike.setdefault((_family(found[name], told), told.tokenizer or name), []).append(name)
-    return [
-        Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
-        for (family, _), names in alike.items()
-        for data in [_data(graph, names)]
-        for taught in [tuple(each for each in data if _format(real, each) in (*_TAUGHT, None))]
-        for name in names
-    ]
+    made: list[Base] = []
+    for (family, _), names in alike.items():
+        data = _data(graph, names)
+        taught = tuple(each for each in data if _format(real, each) in (*_TAUGHT, None))
+        apart = _merged(graph, names) if taught else []
+        for name in names:
+            number = apart.index(name) if name in apart else 0
+            base = Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
+            made.append(replace(base, after=apart[0], number=number) if number else base)
+    return made
+
+
+def _merged(graph: Graph, names: Sequence[str]) -> list[str]:
+    """Those of these models that one merge takes more than one of, by its edges."""
+    for node in graph.nodes():
+        taken = list(dict.fromkeys(edge.source for edge in node.edges if edge.source in names and not edge.order))
+        if node.kind == "merge" and len(taken) > 1:
+            return [name for name in names if _feeds_merges(graph, name)]
+    return []
+
+
+def _feeds_merges(graph: Graph, name: str) -> bool:
+    return any(node.kind == "merge" and any(edge.source == name for edge in node.edges) for node in graph.nodes())
 
 
 def _facts(real: Settlement, name: str) -> Model:

@@ -60,3 +60,16 @@ def told(text, tool="", *, gpus=None, steps=0, template="", files=None):
     there = {name: inner.encode() for name, inner in (files or {}).items()}
     asked = Asked("run", gpus, steps, template, there.get)
     return Told(read(dedent(text).encode(), "run.yml", tool=tool, asked=asked))
+
+
+def one_key(key, tool, value="1"):
+    """The text of a file that says nothing but this key."""
+    if tool == "ollama":
+        word, _, rest = key.partition(".")
+        return {"message[]": f"MESSAGE user {value}", "parameter": f"PARAMETER {rest} {value}"}.get(
+            word, f"{word.upper()} {value}"
+        )
+    text = value
+    for part in reversed(key.split(".")):
+        text = f"{{{part.removesuffix('[]')}: {'[' + text + ']' if part.endswith('[]') else text}}}"
+    return text

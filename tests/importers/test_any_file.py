@@ -29,7 +29,8 @@ def test_no_values_break_an_import(tool):
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(files(tool))
     def holds(keys):
-        text = "".join(f"{key}: {value}\n" for key, value in keys.items())
+        form = "{} {}\n" if tool == "ollama" else "{}: {}\n"
+        text = "".join(form.format(key, value) for key, value in keys.items())
         try:
             seen = told(text, tool)
         except ZycError:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from importers.importing import told
+from importers.importing import one_key, told
 
 from zyc.craft.aligning import OWNED as NO_SETTINGS
 from zyc.craft.aligning import WAYS
@@ -13,7 +13,13 @@ from zyc.importers.draft import has_field
 from zyc.importers.rules import Verdict
 
 KEYS = Path(__file__).parent / "keys"
-MISSPELT = {"axolotl": {"context_parapllel_size"}, "llamafactory": set(), "torchtune": set()}  # in the examples themselves
+MISSPELT = {
+    "axolotl": {"context_parapllel_size"},
+    "llamafactory": set(),
+    "torchtune": set(),
+    "mergekit": set(),
+    "ollama": set(),
+}  # in the examples themselves
 
 
 def keys(tool):
@@ -68,10 +74,7 @@ def test_a_rule_is_reached(tool):
     for key in reader_of(tool).TABLE.rules:
         if "*" in key:
             continue
-        text = "1"
-        for part in reversed(key.split(".")):
-            text = f"{{{part.removesuffix('[]')}: {'[' + text + ']' if part.endswith('[]') else text}}}"
-        seen = told(text, tool)
+        seen = told(one_key(key, tool), tool)
         rows = [row for row in seen.made.rows if row.key.replace("[0]", "[]") == key]
         assert len(rows) == 1, (key, [row.key for row in seen.made.rows])
 
@@ -83,5 +86,5 @@ def test_a_misspelt_key_is_led_back(tool):
     for key in sorted(keys(tool)):
         if "." in key or "[" in key or len(key) < 8 or table.rule(key) is None or table.rule(f"{key}x") is not None:
             continue
-        seen = told(f"{key}x: 1", tool)
+        seen = told(one_key(f"{key}x", tool), tool)
         assert seen.row(f"{key}x").help.startswith("did you mean `"), key

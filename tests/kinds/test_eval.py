@@ -135,6 +135,58 @@ def test_a_plan_says_what_arithmetic_decides(workshop):
     assert "every token reads 14.5 GB at 273 GB/s" in told["speed.tokens_per_second"].text
 
 
+PHILO = """\
+models: {mistral-7b: mistralai/Mistral-7B-Instruct-v0.3}
+datasets:
+  schemes: {from: data/schemes.jsonl, format: messages}
+  exam: {from: data/exam.jsonl, format: questions}
+prompts:
+  spinoza: {system: "Tu es Spinoza.", sampling: {temperature: 0.4, max_tokens: 60}}
+  kant: {system: "Tu es Kant.", sampling: {temperature: 0.4, max_tokens: 60}}
+finetunes:
+  philo-lora: {base: mistral-7b, data: schemes, method: qlora, context: 512, train: {epochs: 3}}
+quants:
+  philo-q4: {model: philo-lora, format: gguf, type: Q4_K_M}
+evals:
+  philo-exam:
+    model: philo-q4
+    prompts: [spinoza, kant]
+    on: hf-cpu-basic
+    tasks:
+      questions: {exam: exam, match: exact, by: philosopher}
+      speed: {prompt_tokens: 40, new_tokens: 60}
+      longer: {prompt_tokens: 200, new_tokens: 150}
+    gates:
+      - questions.accuracy >= 75%
+      - questions.kant.accuracy >= 60%
+      - speed.answer_p95 <= 15 s
+      - speed.memory_peak <= 5 GB
+      - longer.answer_p95 <= 15 s
+      - longer.memory_peak <= 4 GB
+"""
+
+
+def test_the_makers_of_the_philosophers_are_told(workshop):
+    """The spec of the language as it is written: sixty tokens could be in time, a hundred and fifty in 4 GB cannot."""
+    workshop.write(
+        "data/schemes.jsonl", '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
+    )
+    workshop.write("data/exam.jsonl", '{"question": "one?", "answer": "1", "philosopher": "kant"}\n' * 180)
+    workshop.spec(PHILO)
+    told = {each.gate.measure: each for each in workshop.plan().decisions["philo-exam"].gates}
+    assert {name: each.verdict for name, each in told.items()} == {
+        "questions.accuracy": Outlook.RUNNING,
+        "questions.kant.accuracy": Outlook.RUNNING,
+        "speed.answer_p95": Outlook.COULD,
+        "speed.memory_peak": Outlook.COULD,
+        "longer.answer_p95": Outlook.CANNOT,
+        "longer.memory_peak": Outlook.CANNOT,
+    }
+    assert told["longer.answer_p95"].text.startswith("18 s to 31 s")
+    assert told["longer.memory_peak"].text.startswith("4.6")
+    assert "4.37 GB of weights" in told["longer.memory_peak"].text
+
+
 # --- gates ---
 
 

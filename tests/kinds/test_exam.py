@@ -258,17 +258,17 @@ def rows_of(folder):
 
 @pytest.mark.slow
 def test_llama_cpp_and_transformers_say_the_same(world):
-    """Greedy answers and drawn ones are the same, word for word, in both engines; groups are all there."""
+    """Greedy answers are the same, word for word, in both engines; drawn ones differ from question to question."""
     told = {}
     for name, model, facts in (("there", world.model, Model()), ("here", world.gguf, Gguf())):
         folder = laid(world, name, model, facts)
         _, measures = run(folder)
         assert measures["questions"] == 40
         assert {"a.accuracy", "b.accuracy.low"} <= measures.keys()
-        told[name] = [row["answer"] for row in rows_of(folder)]
-        assert len(set(told[name])) > 1
-    same = sum(one == other for one, other in zip(told["here"], told["there"], strict=True))
-    assert same >= 36  # of 40: weights of 16 bits are added up in another order
+        rows = rows_of(folder)
+        told[name] = [row["answer"] for row in rows if row["groups"]["by"] == "a"]
+        assert len({row["answer"] for row in rows if row["groups"]["by"] == "b"}) > 10
+    assert told["here"] == told["there"]
 
 
 @pytest.mark.slow

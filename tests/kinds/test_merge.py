@@ -38,7 +38,10 @@ FULL = {
     "arcee_fusion": {"models": ["a", "b"], "base": "a"},
     "passthrough": {"slices": [{"models": {"a": [0, 2]}}, {"models": {"b": {"layers": [1, 2], "scale": 0.5}}}]},
     "moe": {
-        "models": [{"node": "a", "prompts": ["red"], "avoid": ["door"]}, {"node": "b", "prompts": ["a blue door"], "noise": 0.01}],
+        "models": [
+            {"node": "a", "prompts": ["red"], "avoid": ["door"]},
+            {"node": "b", "prompts": ["a blue door"], "noise": 0.01},
+        ],
         "base": "c",
         "moe": {"per_token": 1},
     },
@@ -195,7 +198,10 @@ def test_a_missing_parameter_is_told(method):
         ({"method": "passthrough", "slices": [{"models": {"a": [0, 3]}}]}, "slices.0.models.0.layers", "has 2 layers"),
         ({"method": "passthrough", "slices": [{"models": {"a": [1, 1]}}]}, "slices.0.models.0.layers", "no layers from 1"),
         (
-            {"method": "linear", "slices": [{"models": {"a": {"layers": [0, 2], "weight": 1}, "b": {"layers": [0, 1], "weight": 1}}}]},
+            {
+                "method": "linear",
+                "slices": [{"models": {"a": {"layers": [0, 2], "weight": 1}, "b": {"layers": [0, 1], "weight": 1}}}],
+            },
             "slices.0",
             "different numbers of layers",
         ),
@@ -264,7 +270,13 @@ def test_across_architectures_the_error_tells_what_works(other):
     ((field, says, help_),) = objections(spec, inputs)
     assert field == "models.1.node"
     for model in inputs.values():
-        for fact in (model.family, f"{model.layers} layers", f"width {model.width:,}", f"{model.heads} heads", f"{model.vocabulary:,} rows"):
+        for fact in (
+            model.family,
+            f"{model.layers} layers",
+            f"width {model.width:,}",
+            f"{model.heads} heads",
+            f"{model.vocabulary:,} rows",
+        ):
             assert fact in says, fact
     assert "teachers: {code: {weight: 70%}, other: {weight: 30%}}" in help_
     pasted = _pasted(help_)

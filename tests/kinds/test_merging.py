@@ -84,11 +84,11 @@ def _largest(delta, density):
 ORACLES = {
     "linear": (
         {"method": "linear", "models": {"a": 0.7, "b": 0.5}},
-        lambda a, b, c: linear((0.7, 0.5), a, b),
+        lambda a, b, _: linear((0.7, 0.5), a, b),
     ),
     "slerp": (
         {"method": "slerp", "models": ["a", "b"], "base": "a", "parameters": {"t": 0.3}},
-        lambda a, b, c: slerp(0.3, a, b),
+        lambda a, b, _: slerp(0.3, a, b),
     ),
     "task_arithmetic": (
         {"method": "task_arithmetic", "models": {"a": 0.7, "b": 0.5}, "base": "c", "parameters": {"lambda": 0.9}},
@@ -177,7 +177,9 @@ def other_words(home, **more):
     """A tiny model with another tokenizer."""
     from transformers import AutoTokenizer
 
-    folder = tiny_models.make(home, "llama", "byte-bpe", hidden_size=64, head_dim=32, num_attention_heads=2, num_key_value_heads=1, **more)
+    folder = tiny_models.make(
+        home, "llama", "byte-bpe", hidden_size=64, head_dim=32, num_attention_heads=2, num_key_value_heads=1, **more
+    )
     assert len(AutoTokenizer.from_pretrained(folder)) != 512
     return folder
 
@@ -243,7 +245,13 @@ def test_a_transplant_speaks_as_its_donor(places, tmp_path, way):
 
     other = other_words(tmp_path / "made", tie_word_embeddings=True)
     (other / "tokenizer.model").write_bytes(b"other pieces")
-    spec = {"method": "transplant", "models": "a", "tokenizer": "o", "dtype": "fp32", "transplant": {"approximation": way, "neighbours": 8}}
+    spec = {
+        "method": "transplant",
+        "models": "a",
+        "tokenizer": "o",
+        "dtype": "fp32",
+        "transplant": {"approximation": way, "neighbours": 8},
+    }
     out = run(tmp_path, spec, {**places, "o": other})
     for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "zyc.json", "chat_template.jinja"):
         assert (out / name).read_bytes() == (other / name).read_bytes()
@@ -265,9 +273,9 @@ def test_experts_stand_side_by_side(places, tmp_path):
     config = json.loads((out / "config.json").read_text())
     assert (config["model_type"], config["num_local_experts"], config["num_experts_per_tok"]) == ("mixtral", 2, 2)
     found, a, c = weights(out), weights(places["a"]), weights(places["c"])
-    np.testing.assert_allclose(
-        found["model.layers.0.block_sparse_moe.experts.0.w3.weight"], a["model.layers.0.mlp.up_proj.weight"]
-    )
+    experts = found["model.layers.0.mlp.experts.gate_up_proj"]
+    both = [a["model.layers.0.mlp.gate_proj.weight"], a["model.layers.0.mlp.up_proj.weight"]]
+    np.testing.assert_allclose(experts[0], np.concatenate(both))
     np.testing.assert_allclose(found["model.layers.1.self_attn.q_proj.weight"], c["model.layers.1.self_attn.q_proj.weight"])
 
 
@@ -335,7 +343,7 @@ def few_rows(folder):
     ],
 )
 def test_what_cannot_be_merged_is_told(places, tmp_path, change, words):
-    """A missing shard, four bits, another tokenizer of the same size, ids beyond the embedding: a sentence, and nothing is written."""
+    """A missing shard, four bits, another tokenizer of one size, ids beyond the embedding: a sentence, and nothing is written."""
     home, error, _ = merged(tmp_path / "step", full("linear"), planted(places, tmp_path, change))
     assert words in error
     assert error.startswith("error: ")
@@ -344,7 +352,9 @@ def test_what_cannot_be_merged_is_told(places, tmp_path, change, words):
 
 def test_no_adapter_comes_of_numbers_that_are_none(places, tmp_path):
     """NaN in the model that an adapter is extracted of ends the step with a sentence."""
-    bad = planted(places, tmp_path, lambda folder: spoil(folder, "model.layers.0.mlp.up_proj.weight", lambda each: each * float("nan")))
+    bad = planted(
+        places, tmp_path, lambda folder: spoil(folder, "model.layers.0.mlp.up_proj.weight", lambda each: each * float("nan"))
+    )
     home, error, _ = merged(tmp_path / "step", {**full("extract"), "models": "b", "base": "a"}, bad)
     assert "holds what is no number" in error
     assert not (home / "out/adapter_model.safetensors").exists()
@@ -371,7 +381,7 @@ UP = "model.layers.0.mlp.up_proj.weight"
     ("fault", "measure"),
     [
         (lambda folder: spoil(folder, UP, lambda each: each * float("nan")), "broken"),
-        (lambda folder: spoil(folder, UP, lambda each: None), "missing"),
+        (lambda folder: spoil(folder, UP, lambda _: None), "missing"),
         (no_shard, "missing"),
         (lambda folder: spoil(folder, UP, lambda each: each[:100]), "misshapen"),
         (lambda folder: spoil(folder, "model.embed_tokens.weight", lambda each: each[:200]), "rowless"),

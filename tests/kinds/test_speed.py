@@ -1,8 +1,15 @@
 """The kind `speed`: what a plan says of times and memory on a class of machines, and how times become measures."""
 
+import json
+
 import pytest
 import samples
+import tiny_models
 from modules import modules_of
+from standing import run, stand
+
+from zyc import kinds
+from zyc.types import Gguf, Model
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +50,22 @@ def test_a_question_has_exactly_so_many_tokens(timing):
     found = timing.question(lambda text: [ord(each) for each in text], lambda chat, _: f"<{chat[-1]['content']}>answer>", {}, 40)
     assert len(found) == 40
     assert "".join(map(chr, found)).endswith("answer>")
+
+
+@pytest.mark.slow
+def test_a_gguf_is_timed_alone_and_for_several(tmp_path):
+    """Every measure is there, in order of size; several clients are answered by a server that ends with the step."""
+    model = tiny_models.make(tmp_path)
+    run(stand(tmp_path / "gguf", "gguf", {"source": model}, {"source": Model(licence="mit")}))
+    for clients in ("1", "3"):
+        told = {"model": "m", "prompt_tokens": "40", "new_tokens": "20", "clients": clients, "runs": "3", "context": "128"}
+        folder = stand(tmp_path / f"of{clients}", "speed", {"model": tmp_path / "gguf/out"}, {"model": Gguf()}, told)
+        _, measures = run(folder)
+        assert measures.keys() == {*kinds.load("speed").measures}
+        assert 0 < measures["first_token"] <= measures["answer_p50"] <= measures["answer_p95"]
+        assert measures["memory_peak"] > 5e6
+        rows = [json.loads(line) for line in (folder / "out/rows.jsonl").read_text().splitlines()]
+        assert [row["tokens"] for row in rows] == [20] * 3 * int(clients)
+        assert json.loads((folder / "out/report.json").read_text())["engine"] == (
+            "llama.cpp" if clients == "1" else "llama-server"
+        )

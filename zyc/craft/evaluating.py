@@ -56,6 +56,11 @@ def engine(model: Artifact | None) -> str:
     return next((name for kind, name in ENGINES.items() if isinstance(model, kind)), "")
 
 
+def unused(*models: Artifact | None) -> frozenset[str]:
+    """The shared modules that no engine of these models needs."""
+    return frozenset() if any(isinstance(each, Onnx) for each in models) else frozenset({"onnx_session.py"})
+
+
 def unanswering(field: str, model: Artifact | None) -> Iterable[Objection]:
     """Why this cannot be asked anything."""
     if model is None or engine(model):

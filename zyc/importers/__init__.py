@@ -19,7 +19,13 @@ from zyc.source.foreign import Foreign
 __all__ = ["TOOLS", "Asked", "Imported", "Reader", "Row", "read", "reader_of", "recognised"]
 
 # name on the command line -> how people call it; a reader is the module of that name
-TOOLS = {"axolotl": "axolotl", "llamafactory": "LLaMA-Factory", "torchtune": "torchtune", "mergekit": "mergekit", "ollama": "Ollama"}
+TOOLS = {
+    "axolotl": "axolotl",
+    "llamafactory": "LLaMA-Factory",
+    "torchtune": "torchtune",
+    "mergekit": "mergekit",
+    "ollama": "Ollama",
+}
 
 
 class Reader(Protocol):

@@ -16,7 +16,7 @@ def foreign_of(text: bytes, file: str, tool: str = "") -> Foreign:
     """A file of another tool, whatever its form."""
     if tool == "ollama" or (not tool and _FROM.match(text)):
         return modelfile.parse(text, file)
-    documents = _documents(text)
+    documents = _documents(text) if tool == "mergekit" or (not tool and b"merge_method" in text) else []
     if len(documents) < 2:
         return read_foreign(text, file)
     read = [read_foreign(each, file) for each in documents]

@@ -50,6 +50,7 @@ class _Reading:
     def __init__(self, work: Work, made: Mapping[str, Node]) -> None:
         self.work, self.given, self.made = work, work.given, made
         self.models: dict[str, str] = {}
+        self.used: list[str] = []  # keys of parameters that were read since somebody took them
 
     def document(self, head: str, node: Node) -> None:
         """One merge."""
@@ -72,9 +73,14 @@ class _Reading:
         self.base(head, node, METHODS[name], name)
         told = self.parameters(f"{head}parameters", METHODS[name], name)
         if told:
-            self.work.put(node, "parameters", told, *self.given.under(f"{head}parameters"))
+            self.work.put(node, "parameters", told, *self.taken())
         self.precision(head, node)
         self.tokenizer(head, node)
+
+    def taken(self) -> list[str]:
+        """The keys of the parameters that were read."""
+        keys, self.used = self.used, []
+        return keys
 
     # --- models ---
 
@@ -91,7 +97,9 @@ class _Reading:
             self.given.becomes(key, f"merges.{self.made[word].name}", "the merge of that name")
             return Plain(self.made[word].name)
         if "+" in word:
-            self.given.refuse(key, "an adapter on a model, fused before it is merged", "train it as a `finetunes` node, or name the fused model")
+            self.given.refuse(
+                key, "an adapter on a model, fused before it is merged", "train it as a `finetunes` node, or name the fused model"
+            )
             return None
         if word not in self.models:
             found = self.source(key, word)
@@ -108,7 +116,9 @@ class _Reading:
         if local or found is None:
             clean = word.removeprefix("./")
             if clean.startswith(("/", "~")) or ".." in clean.split("/") or not re.fullmatch(r"[\w./-]+", clean):
-                self.given.refuse(key, "a path must stay below the project's root", "copy or link the folder there, or name a repository")
+                self.given.refuse(
+                    key, "a path must stay below the project's root", "copy or link the folder there, or name a repository"
+                )
                 return None
             node = self.work.draft.node("models", as_name(clean) or "model")
             self.work.put(node, "path", self.work.asked.placed(clean), key)
@@ -130,15 +140,14 @@ class _Reading:
                 inner = f"{item}.parameters"
                 of_base = self.given.text(f"{item}.model") == base and not method.of_base
                 told[found] = self.parameters(inner, method, name, each=True, of_base=of_base)
-                keys += self.given.under(inner)
         if told:
-            self.work.put(node, "models", told, *keys)
+            self.work.put(node, "models", told, *self.taken())
         slices = []
         for item in self.given.items(f"{head}slices"):
             slices.append(self.slice(item, method, name))
-            keys += [each for each in self.given.under(item) if each.endswith(".layer_range") or ".parameters." in each]
+            keys += [each for each in self.given.under(item) if each.endswith(".layer_range")]
         if slices:
-            self.work.put(node, "slices", slices, *keys)
+            self.work.put(node, "slices", slices, *keys, *self.taken())
         if not told and not slices and not any(each.startswith(f"{head}modules") for each in self.given.leaves):
             self.given.lacks(f"{head}models", "it does not say what is merged", "`models` or `slices`")
 
@@ -148,7 +157,7 @@ class _Reading:
         base = self.given.text(f"{item}.base_model") or self.given.text(f"{item.rpartition('slices[')[0]}base_model")
         for source in self.given.items(f"{item}.sources"):
             found = self.model(f"{source}.model")
-            layers = self.given.read(f"{source}.layer_range", _layers, [])
+            layers: list[Any] = self.given.read(f"{source}.layer_range", _layers, [])
             if found is None:
                 continue
             of_base = self.given.text(f"{source}.model") == base and not method.of_base
@@ -167,7 +176,9 @@ class _Reading:
         if key not in self.given:
             return
         word = self.given.text(key)
-        named = {str(leaf.value) for path, leaf in self.given.leaves.items() if path.startswith(head) and path.endswith("].model")}
+        named = {
+            str(leaf.value) for path, leaf in self.given.leaves.items() if path.startswith(head) and path.endswith("].model")
+        }
         if method.base == "ignored" and word not in named:
             self.given.refuse(key, f"`{name}` merges models without a base", "remove it, or name it among the models")
             return
@@ -177,9 +188,7 @@ class _Reading:
 
     # --- parameters ---
 
-    def parameters(
-        self, path: str, method: Method, name: str, *, each: bool = False, of_base: bool = False
-    ) -> dict[str, Any]:
+    def parameters(self, path: str, method: Method, name: str, *, each: bool = False, of_base: bool = False) -> dict[str, Any]:
         """Those of the method; mergekit passes over all others without a word."""
         told: dict[str, Any] = {}
         for key in self.given.under(path):
@@ -188,6 +197,10 @@ class _Reading:
             if word not in (*method.each, *method.shared):
                 if word in _EVERY:
                     self.given.drop(key, f"`{name}` has no such parameter, and mergekit passes over it")
+                else:
+                    close = nearest(word, (*method.each, *method.shared)) or nearest(word, _EVERY)
+                    hint = f"did you mean `{close}`?" if close else "remove it"
+                    self.given.refuse(key, "mergekit knows no such parameter, and passes over it without a word", hint)
                 continue
             if value is None:
                 continue
@@ -199,6 +212,7 @@ class _Reading:
                 made = self.given.read(key, _setting, None)
                 if made is not None:
                     told[word] = made
+                    self.used.append(key)
         return told
 
     # --- the rest ---
@@ -225,7 +239,7 @@ class _Reading:
         word = self.given.text(key, "union") or "union"
         whole: dict[str, Any] = {"of": word} if word in ("union", "base") else {"model": self.model(key)}
         tokens = [self.token(each, each[len(f"{head}tokenizer.tokens.") :]) for each in group if ".tokens." in each]
-        if tokens:
+        if any(tokens):
             whole["tokens"] = [each for each in tokens if each]
         pad = f"{head}tokenizer.pad_to_multiple_of"
         if pad in self.given:
@@ -244,15 +258,20 @@ class _Reading:
         source = value.get("source")
         if isinstance(source, Map):
             if source.get("kind") == "model_token":
-                told |= {name: values.plainly(source[theirs]) for name, theirs in (("named", "token"), ("number", "token_id")) if theirs in source}
+                told |= {
+                    name: values.plainly(source[theirs])
+                    for name, theirs in (("named", "token"), ("number", "token_id"))
+                    if theirs in source
+                }
                 source = source.get("model")
             else:
                 source = None
         if isinstance(source, Scalar) and not values.is_off(source):
-            if str(source) not in self.models:
+            found = self.models.get(str(source)) or (self.made[str(source)].name if str(source) in self.made else "")
+            if not found:
                 self.given.refuse(key, f"`{source}` is none of the models that are merged", "name one of them")
                 return {}
-            told["like"] = Plain(self.models[str(source)])
+            told["like"] = Plain(found)
         if not values.is_off(value.get("force")):
             told["force"] = True
         return told
@@ -282,9 +301,15 @@ class _Reading:
         work.put(node, "models", experts, *keys)
         work.move(node, "moe.gate", f"{head}gate_mode")
         work.move(node, "moe.per_token", f"{head}experts_per_token", values.number)
-        work.move(node, "moe.architecture", f"{head}architecture", lambda value: values.text(value).lower().split()[0].removesuffix("moe"))
+        work.move(node, "moe.architecture", f"{head}architecture", _architecture)
         if f"{head}dtype" in given:
             work.move(node, "dtype", f"{head}dtype", values.choice(**_PRECISIONS))
+
+
+def _architecture(value: Value) -> str:
+    """`Qwen MoE` is `qwen`: mergekit looks at how the word begins."""
+    word = values.text(value).lower().partition(" ")[0].removesuffix("moe")
+    return word or values.wrong("the name of an architecture", "mixtral, deepseek, qwen or qwen3")
 
 
 def _layers(value: Value) -> list[Any]:
@@ -308,5 +333,3 @@ def _part(value: Value) -> dict[str, Any]:
     told = {"value": values.plainly(value["value"])}
     name = value.get("filter")
     return told if values.is_off(name) or name == "*" else {"filter": str(name), **told}
-
-

@@ -10,7 +10,9 @@ _STORE = "results are kept in the store under the key of what made them"
 def _rules() -> Rows:
     """The rules of one document."""
     yield from together("there is nothing to merge", "merge_method models[].model models slices[].sources[].model slices")
-    yield from together("there is no slice that it could be of", "slices[].sources[].layer_range slices[].base_model slices[].sources")
+    yield from together(
+        "there is no slice that it could be of", "slices[].sources[].layer_range slices[].base_model slices[].sources"
+    )
     yield from together(
         "the method has no such parameter",
         "parameters.* models[].parameters.* slices[].parameters.* slices[].sources[].parameters.*",
@@ -32,7 +34,9 @@ def _rules() -> Rows:
         off="auto",
     )
     yield from refused(
-        "parts of a model that are merged each in its own way", "write a merge of language models: `models` or `slices`", "modules.* modules"
+        "parts of a model that are merged each in its own way",
+        "write a merge of language models: `models` or `slices`",
+        "modules.* modules",
     )
     yield from together(
         "there are no experts",

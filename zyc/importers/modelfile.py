@@ -26,9 +26,8 @@ def parse(text: bytes, file: str) -> Foreign:
         if not line or line.startswith("#"):
             continue
         found = _INSTRUCTION.fullmatch(line)
-        if found is None:
-            continue
-        name, rest = found[1].lower(), (found[2] or "").strip()
+        word, rest = (found[1], found[2] or "") if found else (line.split()[0], line)
+        name, rest = word.lower(), rest.strip()
         inner = ""
         if name in _NAMED:
             inner, _, rest = rest.partition(" ")

@@ -22,7 +22,8 @@ _LIBRARY = {
     "llama2": "meta-llama/Llama-2-7b-chat-hf", "llama3": "meta-llama/Meta-Llama-3-8B-Instruct",
     "llama3.1": "meta-llama/Llama-3.1-8B-Instruct", "llama3.2": "meta-llama/Llama-3.2-3B-Instruct",
     "llama3.2:1b": "meta-llama/Llama-3.2-1B-Instruct", "mistral": "mistralai/Mistral-7B-Instruct-v0.3",
-    "qwen2.5": "Qwen/Qwen2.5-7B-Instruct", "qwen2.5:0.5b": "Qwen/Qwen2.5-0.5B-Instruct", "qwen2.5:1.5b": "Qwen/Qwen2.5-1.5B-Instruct",
+    "qwen2.5": "Qwen/Qwen2.5-7B-Instruct", "qwen2.5:0.5b": "Qwen/Qwen2.5-0.5B-Instruct",
+    "qwen2.5:1.5b": "Qwen/Qwen2.5-1.5B-Instruct",
     "qwen2.5:3b": "Qwen/Qwen2.5-3B-Instruct", "qwen2.5:14b": "Qwen/Qwen2.5-14B-Instruct", "qwen3": "Qwen/Qwen3-8B",
     "qwen3:0.6b": "Qwen/Qwen3-0.6B", "qwen3:1.7b": "Qwen/Qwen3-1.7B", "qwen3:4b": "Qwen/Qwen3-4B",
     "qwen2.5-coder": "Qwen/Qwen2.5-Coder-7B-Instruct", "gemma2": "google/gemma-2-9b-it", "gemma2:2b": "google/gemma-2-2b-it",
@@ -36,12 +37,17 @@ _OTHER_DRAW = "a way of drawing that no engine here has"
 TABLE = table(
     together("the model that all of it is about", "from"),
     together("the model has a chat template", "template"),
-    together("no example", "message[].role message[].content message"),
+    together("no example", "message[].role message[].content"),
     together("the engine's own", " ".join(f"parameter.{name}" for name in _SAMPLING)),
     together("no system message", "system"),
     together("no licence", "license"),
-    nothing(_ENGINE, "parameter.num_ctx parameter.num_keep parameter.num_gpu parameter.num_thread parameter.num_batch parameter.main_gpu"),
-    nothing(_ENGINE, "parameter.use_mmap parameter.use_mlock parameter.numa parameter.low_vram parameter.vocab_only parameter.num_gqa"),
+    nothing(
+        _ENGINE,
+        "parameter.num_ctx parameter.num_keep parameter.num_gpu parameter.num_thread parameter.num_batch parameter.main_gpu",
+    ),
+    nothing(
+        _ENGINE, "parameter.use_mmap parameter.use_mlock parameter.numa parameter.low_vram parameter.vocab_only parameter.num_gqa"
+    ),
     nothing(_ENGINE, "parameter.f16_kv parameter.logits_all parameter.embedding_only parameter.draft_num_predict"),
     nothing("the chat template says it, here and in every engine", "renderer parser"),
     nothing("which version of Ollama may run it", "requires"),
@@ -59,7 +65,6 @@ TABLE = table(
         "train it as a `finetunes` node, or fuse it and name the folder of the model",
         "adapter",
     ),
-    refused("settings without a name", "`PARAMETER NAME VALUE`", "parameter"),
 )
 
 
@@ -104,7 +109,9 @@ def _model(work: Work) -> Node | None:
     if not name and catalogue.model(word) is not None:
         name = word
     if not name:
-        given.refuse("from", f"`{word}` is a name of Ollama's library, and tells no repository", "`FROM hf.co/ORG/NAME`", whole=True)
+        given.refuse(
+            "from", f"`{word}` is a name of Ollama's library, and tells no repository", "`FROM hf.co/ORG/NAME`", whole=True
+        )
         return None
     node = work.draft.node("models", as_name(name))
     why = "" if hub else "the repository that Ollama's weights of that name come from: look whether it is so"
@@ -130,7 +137,9 @@ def _examples(work: Work, prompt: Node) -> None:
             keys += both
         else:
             for key in both:
-                given.refuse(key, "examples are a question and its answer, in turns", "put them in order: user, assistant, user, ...")
+                given.refuse(
+                    key, "examples are a question and its answer, in turns", "put them in order: user, assistant, user, ..."
+                )
     if turns and "assistant" not in turns[-1]:
         turns.pop()
         for key in keys[-2:]:
@@ -170,7 +179,9 @@ def _template(work: Work, model: Node) -> None:
         work.put(model, "chat_template", work.asked.template, "template", why="the template that you named, in place of Ollama's")
         return
     says = "a template in Go's language, which no other engine reads"
-    work.given.refuse("template", says, "`--chat-template NAME` names the same one, such as chatml; or remove it: the model brings its own")
+    work.given.refuse(
+        "template", says, "`--chat-template NAME` names the same one, such as chatml; or remove it: the model brings its own"
+    )
 
 
 def _licence(work: Work, model: Node) -> None:

@@ -43,7 +43,7 @@ class Compare(Kind[CompareSpec]):
         "questions": Measure("how many were compared", "count"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "divergence.py", "sampler.py", "tasks.py")
+    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "divergence.py", "sampler.py", "tasks.py", "onnx_session.py")
 
     def facts(self, case: Case[CompareSpec]) -> Report:
         """One task."""
@@ -68,7 +68,9 @@ class Compare(Kind[CompareSpec]):
                 "llama_cpp": case.pins.get("package:llama-cpp-python"),
                 "labels": [each.label for each in case.spec.prompts],
                 "context": CONTEXT,
-            }
+                "onnx": not evaluating.unused(case.inputs["model"], case.inputs["rival"], judge),
+            },
+            without=evaluating.unused(case.inputs["model"], case.inputs["rival"], case.inputs["judge"]),
         )
 
     def place(self, path: str) -> str:

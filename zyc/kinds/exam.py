@@ -46,7 +46,17 @@ class Exam(Kind[ExamSpec]):
         "*.*.accuracy": Measure("the share in one group of one of several columns", "share"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "asked.py", "chats.py", "asking.py", "divergence.py", "intervals.py", "sampler.py", "tasks.py")
+    shares = (
+        "answering.py",
+        "asked.py",
+        "chats.py",
+        "asking.py",
+        "divergence.py",
+        "intervals.py",
+        "sampler.py",
+        "tasks.py",
+        "onnx_session.py",
+    )
 
     def facts(self, case: Case[ExamSpec]) -> Report:
         """One task."""
@@ -76,7 +86,8 @@ class Exam(Kind[ExamSpec]):
                 "match": spec.match,
                 "by": list(spec.by),
                 "context": CONTEXT,
-            }
+            },
+            without=evaluating.unused(case.inputs["model"]),
         )
 
     def place(self, path: str) -> str:

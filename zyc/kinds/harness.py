@@ -39,7 +39,7 @@ class Harness(Kind[HarnessSpec]):
         "*.*.high": Measure("the upper end of its interval"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "divergence.py", "sampler.py", "tasks.py")
+    shares = ("answering.py", "divergence.py", "sampler.py", "tasks.py", "onnx_session.py")
 
     def facts(self, case: Case[HarnessSpec]) -> Report:
         """One task."""
@@ -67,5 +67,6 @@ class Harness(Kind[HarnessSpec]):
                 "names": list(spec.harness),
                 "folder": "in/folder" if spec.folder else None,
                 "limit": spec.limit,
-            }
+            },
+            without=evaluating.unused(case.inputs["model"]),
         )

@@ -1,4 +1,4 @@
-"""The kind `merge`: one model made of several by mergekit, a mixture of them, an adapter of one, or one with another tokenizer."""
+"""The kind `merge`: one model of several by mergekit, a mixture of them, an adapter of one, or one with another tokenizer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from zyc.craft import arch
-from zyc.craft.merging import doubts, written
+from zyc.craft.merging import doubts, fitting, written
 from zyc.craft.merging.methods import DTYPES, METHODS, MIXTURE_FAMILIES
 from zyc.craft.merging.pasting import Named
 from zyc.craft.merging.spec import MergeSpec, Slice
@@ -28,7 +28,8 @@ class MergeKind(Kind[MergeSpec]):
     """Weights of several models become those of one, tensor by tensor, so that no model is in memory as a whole.
 
     What mergekit is asked for stands in the recipe as the file that it reads. Tokenizer and templates are those of the base, or
-    else of the first model, to the byte; only a union of tokenizers that differ is written anew. The same recipe gives the same bytes.
+    else of the first model, to the byte; only a union of tokenizers that differ is written anew. The same recipe gives the
+    same bytes.
     """
 
     name = "merge"
@@ -79,7 +80,7 @@ class MergeKind(Kind[MergeSpec]):
         if spec.slices:
             told = replace(told, layers=sum(each.models[0].layers[1] - each.models[0].layers[0] for each in spec.slices))
         if spec.method == "moe":
-            mixture = doubts.mixture_of(spec, home.family)
+            mixture = fitting.mixture_of(spec, home.family)
             return replace(told, family=MIXTURE_FAMILIES[mixture] if mixture else None)
         return _speaking(case, told)
 
@@ -91,13 +92,13 @@ class MergeKind(Kind[MergeSpec]):
         if found or case.twin:
             return  # a twin was checked at its real size
         models = _named(case)
-        wrong = list(doubts.of_models(spec, models))
+        wrong = list(fitting.of_models(spec, models))
         yield from wrong
         if wrong:
             return
-        yield from doubts.of_tokenizers(spec, models)
+        yield from fitting.of_tokenizers(spec, models)
         if spec.slices:
-            yield from doubts.of_slices(spec, {field: model for field, _, model in models})
+            yield from fitting.of_slices(spec, {field: model for field, _, model in models})
         if spec.method == "extract" and spec.extract.rank > MOST_RANK:
             yield Objection(
                 "extract.rank", f"a rank of {spec.extract.rank} is hardly thinner than a layer", f"`rank: {MOST_RANK}`"

@@ -41,7 +41,7 @@ class Perplexity(Kind[PerplexitySpec]):
         "tokens": Measure("tokens that were foretold", "count"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "divergence.py", "tasks.py")
+    shares = ("answering.py", "divergence.py", "tasks.py", "onnx_session.py")
 
     def facts(self, case: Case[PerplexitySpec]) -> Report:
         """One task."""
@@ -69,7 +69,8 @@ class Perplexity(Kind[PerplexitySpec]):
                 "llama_cpp": case.pins.get("package:llama-cpp-python"),
                 "window": spec.window,
                 "stride": spec.stride,
-            }
+            },
+            without=evaluating.unused(case.inputs["model"]),
         )
 
     def resumes(self, spec: PerplexitySpec) -> bool:

@@ -51,7 +51,7 @@ class Speed(Kind[SpeedSpec]):
         "memory_peak": Measure("memory of the engine while it answers", "bytes"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "llama_server.py", "sampler.py", "tasks.py")
+    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "llama_server.py", "sampler.py", "tasks.py", "onnx_session.py")
 
     def facts(self, case: Case[SpeedSpec]) -> Report:
         """One task."""
@@ -80,7 +80,7 @@ class Speed(Kind[SpeedSpec]):
             "prompted": [each.label for each in spec.prompts[:1]],
             "server": server,
         }
-        return Recipe(values, without=frozenset(() if server else ("llama_server.py",)))
+        return Recipe(values, without=evaluating.unused(case.inputs["model"]) | ({"llama_server.py"} if not server else set()))
 
     def place(self, path: str) -> str:
         """`prompts.0.node` stands at `in/prompts/0`."""

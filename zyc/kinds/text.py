@@ -38,7 +38,7 @@ class Text(Kind[TextSpec]):
         "rouge": Measure("ROUGE-L, the mean of all answers", "share"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "sampler.py", "tasks.py")
+    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "sampler.py", "tasks.py", "onnx_session.py")
 
     def facts(self, case: Case[TextSpec]) -> Report:
         """One task."""
@@ -62,7 +62,8 @@ class Text(Kind[TextSpec]):
                 "labels": [each.label for each in spec.prompts],
                 "scores": list(spec.scores),
                 "context": CONTEXT,
-            }
+            },
+            without=evaluating.unused(case.inputs["model"]),
         )
 
     def place(self, path: str) -> str:

@@ -53,7 +53,7 @@ def command(  # noqa: PLR0913  (one for each option)
     force: bool,
     as_json: bool,
 ) -> int:
-    """Write a spec from a configuration of axolotl, LLaMA-Factory, torchtune, mergekit or Ollama, and say what became of each of its keys.
+    """Write a spec from a file of axolotl, LLaMA-Factory, torchtune, mergekit or Ollama, and say what became of each key.
 
     \b
     zyc import lora.yml                      writes specs/lora.yml

@@ -1,6 +1,10 @@
 # /// script
 # requires-python = ">=3.11"
+{% if onnx %}
+# dependencies = ["gguf", "llama-cpp-python", "numpy", "onnxruntime", "pyarrow", "torch", "transformers"]
+{% else %}
 # dependencies = ["gguf", "llama-cpp-python", "numpy", "pyarrow", "torch", "transformers"]
+{% endif %}
 # ///
 """Two models answer the same questions, and a judge reads both answers in both orders."""
 

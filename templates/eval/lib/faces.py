@@ -153,7 +153,8 @@ def _rows(name):
     if not rows or "answer" not in rows[0]:
         return ""
     rows.sort(key=lambda row: bool(row.get("right", True)))  # what went wrong is looked at first
-    lines = [f"<details><summary>{min(len(rows), SHOWN):,} of {len(rows):,} answers, wrong ones first</summary><table>"]
+    order = ", wrong ones first" if "right" in rows[0] else ""
+    lines = [f"<details><summary>{min(len(rows), SHOWN):,} of {len(rows):,} answers{order}</summary><table>"]
     lines.append("<tr><th></th><th>question</th><th>expected</th><th>answer</th></tr>")
     for row in rows[:SHOWN]:
         mark = (

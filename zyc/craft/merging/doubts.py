@@ -1,14 +1,10 @@
-"""What makes a merge impossible, told from its spec and from the facts of its models."""
+"""What makes a merge impossible, told from its spec alone: models, parameters, slices, the tokenizer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
-from zyc.craft.arch.answering import differences
-from zyc.craft.merging import pasting
-from zyc.craft.merging.methods import METHODS, MIXTURES, Method, Setting, out_of_bounds, words
-from zyc.craft.merging.pasting import Named
+from zyc.craft.merging.methods import METHODS, Method, Setting, out_of_bounds, words
 from zyc.craft.merging.spec import Each, MergeSpec, Parameters
 from zyc.craft.merging.written import given
 from zyc.errors import nearest
@@ -39,18 +35,23 @@ def of_form(spec: MergeSpec) -> Iterator[Objection]:
         for name in _OF_EXPERTS:
             if name in source.model_fields_set:
                 yield Objection(f"models.{at}.{name}", f"`{spec.method}` has no experts", "remove it, or `method: moe`")
+    yield from _of_lengths(spec)
+    yield from _of_tokenizer(spec)
+
+
+def _of_lengths(spec: MergeSpec) -> Iterator[Objection]:
+    """As many layers of each model of a slice, and layers that can be."""
     for at, each in enumerate(spec.slices):
         lengths = {source.layers[1] - source.layers[0] for source in each.models}
         if len(lengths) > 1:
             yield Objection(f"slices.{at}", "the models of a slice give different numbers of layers", "give as many of each")
-        for number, source in enumerate(each.models):
-            first, last = source.layers
+        for number, sliced in enumerate(each.models):
+            first, last = sliced.layers
             if not 0 <= first < last:
                 says = f"there are no layers from {first} up to before {last}"
                 yield Objection(
                     f"slices.{at}.models.{number}.layers", says, "layers count from 0: `[0, 16]` are the first sixteen"
                 )
-    yield from _of_tokenizer(spec)
 
 
 def _of_tokenizer(spec: MergeSpec) -> Iterator[Objection]:
@@ -96,28 +97,31 @@ def _of_counts(spec: MergeSpec, method: Method) -> Iterator[Objection]:
     for at, each in enumerate(spec.slices):
         groups.append((f"slices.{at}", [source.node for source in each.models], each.base or spec.base))
     for field, refs, base in groups:
-        twice = next((ref for at, ref in enumerate(refs) if ref in refs[:at]), None)
-        if twice is not None:
-            yield Objection(field, f"`{twice.name}` is there twice", "name each model once")
-        if base is not None and base not in refs:
-            if method.base == "ignored":
-                yield Objection("base", f"`{name}` merges models without a base", f"remove it, or name `{base.name}` in `models`")
-                return
-            if field != "models":
-                says = f"the base `{base.name}` gives no layers to this slice"
-                yield Objection(field, says, "name it among the models of the slice, with its layers")
-        count = len({*refs, *([base] if base is not None and method.base != "ignored" else [])})
-        others = count - (1 if base is not None and method.base != "ignored" else 0)
-        if method.besides is not None and others != method.besides:
-            yield Objection(
-                field, f"`{name}` takes {method.besides} models besides the base, and here are {others}", _another(name)
-            )
-        elif count < method.least:
-            yield Objection(field, f"`{name}` takes {_count(method)} models, and here is {count}", "name another one")
-        elif method.most is not None and count > method.most:
-            yield Objection(
-                field, f"`{name}` takes {_count(method)} models, the base among them, and here are {count}", _another(name)
-            )
+        yield from _of_count(name, method, field, refs, base)
+
+
+def _of_count(name: str, method: Method, field: str, refs: list[Ref[Model]], base: Ref[Model] | None) -> Iterator[Objection]:
+    """The models of a merge or of a slice."""
+    twice = next((ref for at, ref in enumerate(refs) if ref in refs[:at]), None)
+    if twice is not None:
+        yield Objection(field, f"`{twice.name}` is there twice", "name each model once")
+    if base is not None and base not in refs and method.base == "ignored":
+        yield Objection("base", f"`{name}` merges models without a base", f"remove it, or name `{base.name}` in `models`")
+        return
+    if base is not None and base not in refs and field != "models":
+        says = f"the base `{base.name}` gives no layers to this slice"
+        yield Objection(field, says, "name it among the models of the slice, with its layers")
+    based = {base} if base is not None and method.base != "ignored" else set()
+    count = len({*refs, *based})
+    others = count - len(based)
+    if method.besides is not None and others != method.besides:
+        says = f"`{name}` takes {method.besides} models besides the base, and here are {others}"
+        yield Objection(field, says, _another(name))
+    elif count < method.least:
+        yield Objection(field, f"`{name}` takes {_count(method)} models, and here is {count}", "name another one")
+    elif method.most is not None and count > method.most:
+        says = f"`{name}` takes {_count(method)} models, the base among them, and here are {count}"
+        yield Objection(field, says, _another(name))
 
 
 def _count(method: Method) -> str:
@@ -198,13 +202,7 @@ def _of_others(spec: MergeSpec) -> Iterator[Objection]:
     if spec.slices:
         yield Objection("slices", f"`{name}` takes whole models", "name them in `models`")
         return
-    for field, group in (("parameters", spec.parameters), *((f"models.{at}", each) for at, each in enumerate(spec.models))):
-        for word in given(group):
-            yield Objection(f"{field}.{word}", f"`{name}` has no `{word}`", "remove it")
-        if name != "moe" and isinstance(group, Each):
-            for word in _OF_EXPERTS:
-                if word in group.model_fields_set:
-                    yield Objection(f"{field}.{word}", f"`{name}` has no experts", "remove it, or `method: moe`")
+    yield from _without_parameters(spec)
     if spec.compute is not None:
         yield Objection("compute", f"`{name}` computes as it must", "remove it")
     if name == "moe":
@@ -212,19 +210,37 @@ def _of_others(spec: MergeSpec) -> Iterator[Objection]:
         return
     if len(spec.models) != 1:
         yield Objection("models", f"`{name}` takes one model, and here are {len(spec.models)}", "`models: NAME`")
-    if name == "extract":
-        if spec.base is None:
-            yield Objection("", "an adapter is what a model has beyond its base", "`base: NAME`")
-        if spec.tokenizer is not None:
-            yield Objection("tokenizer", "an adapter has no tokenizer", "remove it")
-    else:
-        if spec.base is not None:
-            yield Objection("base", "`transplant` has no base", "remove it")
-        asked = spec.tokenizer
-        if asked is None or asked.model is None:
-            yield Objection("tokenizer" if asked else "", "nothing says whose tokenizer the model gets", "`tokenizer: NAME`")
-        elif asked.tokens or asked.pad is not None:
-            yield Objection("tokenizer", "`transplant` takes the whole tokenizer of a model", "only its name")
+    yield from (_of_extraction(spec) if name == "extract" else _of_transplant(spec))
+
+
+def _without_parameters(spec: MergeSpec) -> Iterator[Objection]:
+    """What only a method of merging, or only a mixture, has a use for."""
+    name = spec.method
+    for word in given(spec.parameters):
+        yield Objection(f"parameters.{word}", f"`{name}` has no `{word}`", "remove it")
+    for at, each in enumerate(spec.models):
+        for word in given(each):
+            yield Objection(f"models.{at}.{word}", f"`{name}` has no `{word}`", "remove it")
+        for word in _OF_EXPERTS if name != "moe" else ():
+            if word in each.model_fields_set:
+                yield Objection(f"models.{at}.{word}", f"`{name}` has no experts", "remove it, or `method: moe`")
+
+
+def _of_extraction(spec: MergeSpec) -> Iterator[Objection]:
+    if spec.base is None:
+        yield Objection("", "an adapter is what a model has beyond its base", "`base: NAME`")
+    if spec.tokenizer is not None:
+        yield Objection("tokenizer", "an adapter has no tokenizer", "remove it")
+
+
+def _of_transplant(spec: MergeSpec) -> Iterator[Objection]:
+    if spec.base is not None:
+        yield Objection("base", "`transplant` has no base", "remove it")
+    asked = spec.tokenizer
+    if asked is None or asked.model is None:
+        yield Objection("tokenizer" if asked else "", "nothing says whose tokenizer the model gets", "`tokenizer: NAME`")
+    elif asked.tokens or asked.pad is not None:
+        yield Objection("tokenizer", "`transplant` takes the whole tokenizer of a model", "only its name")
 
 
 def _of_mixture(spec: MergeSpec) -> Iterator[Objection]:
@@ -246,122 +262,3 @@ def _of_mixture(spec: MergeSpec) -> Iterator[Objection]:
         yield Objection(
             "models", "every expert is asked the same, so a gate has nothing to tell them apart by", "give each its own"
         )
-
-
-# --- what the models are ---
-
-
-def of_models(spec: MergeSpec, models: Sequence[Named]) -> Iterator[Objection]:
-    """Weights that are all there and of one shape."""
-    for field, name, model in models:
-        if model.quantized:
-            says = f"`{name}` is kept as {model.quantized}: what is merged would be rounded away"
-            yield Objection(field, says, "take the model in bf16")
-            return
-        if model.code:
-            yield Objection(
-                field, f"`{name}` brings Python of its own, and mergekit does not know its tensors", "take another model"
-            )
-            return
-    if spec.method == "transplant":
-        return
-    yield from _unlike(spec, models)
-    if spec.method == "moe":
-        yield from _mixable(spec, models)
-
-
-def _unlike(spec: MergeSpec, models: Sequence[Named]) -> Iterator[Objection]:
-    first = models[0]
-    lenient = ({"layers"} if spec.slices else set()) | ({"vocabulary"} if spec.tokenizer is not None else set())
-    for other in models[1:]:
-        found = {name for name, _, _ in differences(first[2], other[2])} - lenient
-        if not found:
-            continue
-        says = pasting.told(first, other)
-        if found == {"vocabulary"}:
-            help_ = "`tokenizer: union` gives every token of both its row, `tokenizer: base` those of the base"
-            if spec.method in ("moe", "extract"):
-                help_ = f"`method: transplant` gives `{other[1]}` the tokenizer of `{first[1]}`"
-        elif found == {"tied"}:
-            help_ = "take two models that are both tied, or both not"
-        elif found == {"layers"}:
-            help_ = "`slices` takes layers of each: `[{models: {a: [0, 16], b: [0, 16]}}]`"
-        else:
-            help_ = pasting.instead(spec, models)
-        yield Objection(other[0], says, help_)
-        return
-
-
-def _mixable(spec: MergeSpec, models: Sequence[Named]) -> Iterator[Objection]:
-    family, shared = models[0][2].family, sum(each.shared for each in spec.models)
-    asked = spec.moe.architecture
-    if family is None:
-        return
-    able = [name for name in MIXTURES if family in MIXTURES[name] and _takes_shared(name, shared)]
-    if asked is not None and asked not in able:
-        yield Objection(
-            "moe.architecture", f"experts of {family} with {shared} shared ones cannot become `{asked}`", _could(able)
-        )
-    elif not able:
-        says = f"{len(spec.models)} models of {family} with {shared} shared ones make no mixture that mergekit knows"
-        help_ = (
-            "one of them `shared: true`, with prompts"
-            if family == "qwen2" and not shared
-            else "mixtures are made of llama, mistral, qwen2 (one shared) and qwen3"
-        )
-        yield Objection("models", says, help_)
-
-
-def _takes_shared(name: str, shared: int) -> bool:
-    return {"mixtral": shared == 0, "qwen3": shared == 0, "qwen": shared == 1, "deepseek": shared <= 1}[name]
-
-
-def _could(names: Sequence[str]) -> str:
-    return f"they could become {words(tuple(names))}" if names else "they make no mixture that mergekit knows"
-
-
-def mixture_of(spec: MergeSpec, family: str | None) -> str | None:
-    """What a mixture becomes where nobody says it, as mergekit chooses."""
-    if spec.moe.architecture is not None:
-        return spec.moe.architecture
-    shared = sum(each.shared for each in spec.models)
-    able = [name for name in ("mixtral", "deepseek", "qwen", "qwen3") if family in MIXTURES[name] and _takes_shared(name, shared)]
-    return able[0] if able else None
-
-
-def of_slices(spec: MergeSpec, facts: Mapping[str, Model]) -> Iterator[Objection]:
-    """Layers that are there."""
-    for at, each in enumerate(spec.slices):
-        for number, source in enumerate(each.models):
-            field = f"slices.{at}.models.{number}"
-            depth = facts[f"{field}.node"].layers
-            if depth is not None and source.layers[1] > depth:
-                says = f"`{source.node.name}` has {depth} layers, and this takes them up to {source.layers[1]}"
-                yield Objection(f"{field}.layers", says, f"`[{min(source.layers[0], depth - 1)}, {depth}]`")
-
-
-def of_tokenizers(spec: MergeSpec, models: Sequence[Named]) -> Iterator[Objection]:
-    """Without a word about the tokenizer, a row is the same token in each model."""
-    if spec.method in ("transplant", "extract"):
-        return
-    for (_, one, first), (field, two, second) in pairwise(models):
-        if first.ids is not None and first.vocabulary is not None and first.ids > first.vocabulary:
-            yield _beyond(models[0][0], one, first)
-            return
-        if second.ids is not None and second.vocabulary is not None and second.ids > second.vocabulary:
-            yield _beyond(field, two, second)
-            return
-        if spec.tokenizer is not None:
-            continue
-        known = None not in (first.tokenizer, second.tokenizer) and "/" not in f"{first.tokenizer}{second.tokenizer}"
-        other_form = None not in (first.form, second.form) and first.form != second.form
-        if other_form or (known and first.tokenizer != second.tokenizer):
-            says = f"`{one}` and `{two}` have different tokenizers: the same row would be another token"
-            help_ = "`tokenizer: union` or `tokenizer: base`" if spec.method != "moe" else f"`method: transplant` for `{two}`"
-            yield Objection(field, says, help_)
-            return
-
-
-def _beyond(field: str, name: str, model: Model) -> Objection:
-    says = f"the tokenizer of `{name}` gives {model.ids:,} ids, and its embedding has {model.vocabulary:,} rows"
-    return Objection(field, says, "`add_tokens` in that model gives new tokens their rows")

@@ -1,4 +1,4 @@
-"""The fields of a merge: models with their parameters, slices, the tokenizer, and what mixtures, adapters and transplants take."""
+"""The fields of a merge: models and their parameters, slices, the tokenizer, and what mixtures and other ways take."""
 
 from __future__ import annotations
 

@@ -33,12 +33,17 @@ def references(spec: MergeSpec) -> Iterator[tuple[Ref[Any], str]]:
     for at, each in enumerate(spec.slices):
         if each.base is not None:
             yield each.base, f"slices.{at}.base"
-    if spec.tokenizer is not None:
-        if spec.tokenizer.model is not None:
-            yield spec.tokenizer.model, "tokenizer.model"
-        for at, token in enumerate(spec.tokenizer.tokens):
-            if token.like is not None:
-                yield token.like, f"tokenizer.tokens.{at}.like"
+    yield from _of_tokenizer(spec)
+
+
+def _of_tokenizer(spec: MergeSpec) -> Iterator[tuple[Ref[Any], str]]:
+    if spec.tokenizer is None:
+        return
+    if spec.tokenizer.model is not None:
+        yield spec.tokenizer.model, "tokenizer.model"
+    for at, token in enumerate(spec.tokenizer.tokens):
+        if token.like is not None:
+            yield token.like, f"tokenizer.tokens.{at}.like"
 
 
 def place(path: str) -> str:

@@ -224,34 +224,28 @@ class Transformers(_FromFolder):
 
 
 class OnnxRuntime(_FromFolder):
-    """A graph of ONNX without a cache: each token reads all that came before it again."""
+    """A graph of ONNX that keeps what it has read, as it will be served."""
 
     def __init__(self, folder, context):
-        import onnxruntime
+        from onnx_session import Session
 
         self._open(folder, context)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads()
-        self.session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
-        self.wants = [each.name for each in self.session.get_inputs()]
-        self.seen = []
+        found = sorted(folder.rglob("model.onnx"))
+        if not found:
+            raise SystemExit(f"error: {folder} holds no model.onnx")
+        self.session = Session(found[0])
+        self.kept = None
 
     def every(self, ids):
         """What is expected behind each of the ids: a table of logits."""
-        shape = (1, len(ids))
-        known = {
-            "input_ids": np.array([list(ids)], np.int64),
-            "attention_mask": np.ones(shape, np.int64),
-            "position_ids": np.arange(len(ids), dtype=np.int64)[None],
-        }
-        return self.session.run(None, {name: known[name] for name in self.wants})[0][0].astype(np.float32)
+        return self.session.logits(list(ids))
 
     def read(self, ids):
-        """What is expected behind these ids."""
-        self.seen = list(ids)
-        return self.every(self.seen)[-1]
+        """What is expected behind these ids; all that was read before is forgotten."""
+        logits, self.kept = self.session.step(np.array([list(ids)]))
+        return logits[0, -1]
 
     def step(self, token):
         """What is expected once this token is there, too."""
-        self.seen.append(token)
-        return self.every(self.seen)[-1]
+        logits, self.kept = self.session.step(np.array([[token]]), None, self.kept)
+        return logits[0, -1]

@@ -53,6 +53,19 @@ def same_words(models):
             )
 
 
+def finite(models):
+    """Every tensor holds numbers: no two thin matrices are what has none."""
+    import torch
+    from safetensors import safe_open
+
+    for model in models:
+        for path in sorted(Path(model).glob("*.safetensors")):
+            with safe_open(path, "pt") as file:
+                for name in sorted(file.keys()):
+                    if not torch.isfinite(file.get_tensor(name).to(torch.float32)).all():
+                        refuse(f"{name} of {model} holds what is no number")
+
+
 def wide(model, target):
     """A copy in single precision, in which rows can be reckoned with; shard by shard."""
     import torch
@@ -62,7 +75,9 @@ def wide(model, target):
     target.mkdir(parents=True)
     for path in sorted(source.iterdir()):
         if path.suffix == ".safetensors":
-            tensors = {name: each.to(torch.float32) if each.is_floating_point() else each for name, each in load_file(path).items()}
+            tensors = {
+                name: each.to(torch.float32) if each.is_floating_point() else each for name, each in load_file(path).items()
+            }
             save_file(tensors, target / path.name, metadata={"format": "pt"})
         elif path.is_file():
             shutil.copyfile(path, target / path.name)

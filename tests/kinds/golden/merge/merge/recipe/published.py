@@ -103,7 +103,7 @@ def _weights(made, out, dtype):
         with safe_open(shard, "pt") as file:
             shapes = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  # it is no mapping
             others = {each.get_dtype() for each in shapes.values()} - {_NAMES[dtype], "I64", "I32", "BOOL"}
-            for key, each in shapes.items():
+            for each in shapes.values():
                 values = 1
                 for length in each.get_shape():
                     values *= length

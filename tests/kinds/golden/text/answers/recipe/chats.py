@@ -77,6 +77,9 @@ class Encoder:
                 return self._completion(row["prompt"], row["completion"])
             before, after = plain(row["prompt"]), plain(row["completion"])
             return self._chat(before + after, tools_of(row), asked=len(before))
+        if row.get("question") is not None:
+            said = [{"role": "assistant", "content": row["answer"]}] if row.get("answer") else []
+            return self._chat([{"role": "user", "content": row["question"]}, *said], None)
         text = self._open(row["text"]) + row["text"] + self._end(row["text"])
         return Rendered(text, [Span(0, len(text), "text")], [(0, len(text))])
 

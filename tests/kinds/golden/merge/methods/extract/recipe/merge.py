@@ -17,6 +17,7 @@ inputs.whole(MODELS)
 
 # the changes of each layer as two thin matrices
 inputs.same_words(MODELS)
+inputs.finite(MODELS)
 arguments = {
     "model": "./in/models/0",
     "base-model": "./in/base",
