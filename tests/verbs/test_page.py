@@ -101,6 +101,14 @@ def test_every_wrong_answer_of_an_exam_can_be_read():
     assert "<script" not in text
 
 
+def test_measures_of_a_task_have_their_units():
+    """Times and bytes are told as people tell them; what no row was judged by says nothing of wrong answers."""
+    report = {"kind": "speed", "measures": {"answer_p95": 0.079, "memory_peak": 66_400_000, "tokens_per_second": 2136.0}}
+    told = exam("e", "speed", report, [{"seconds": 0.1}])
+    assert told["measures"] == {"answer_p95": "79 ms", "memory_peak": "66.4 MB", "tokens_per_second": "2,136"}
+    assert "wrong" not in page(facts(exams=[told])).split("Exams")[1].split("<h2>")[0]
+
+
 def test_the_page_asks_nobody():
     """It has no link to anywhere but its own reports, and a policy that forbids scripts and the network."""
     text = page(facts())

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from zyc import kinds
 from zyc.asking import Asked
-from zyc.quantity import in_number
+from zyc.gates import show
 
 Facts = dict[str, Any]  # plain values for a template
 
@@ -70,9 +71,11 @@ def exam(node: str, task: str, found: Mapping[str, Any], rows: Sequence[Mapping[
     names = ("id", "question", "expected", "answer")
     wrong = [{name: _text(row.get(name)) for name in names} for row in rows if row.get("right") is False]
     plain = [name for name in sorted(measures) if not name.startswith("accuracy") and "." not in name]
-    shown = {name: in_number(measures[name]) for name in plain}
-    return {"node": node, "task": task or str(found.get("kind", "")), "measures": shown, "groups": groups, "rows": len(rows),
-            "wrong": wrong[:_WRONG], "more": max(0, len(wrong) - _WRONG)}  # fmt: skip
+    known = kinds.load(str(found.get("kind"))).measures if found.get("kind") in kinds.stems() else {}
+    shown = {name: show(measures[name], known[name].dimension if name in known else "number") for name in plain}
+    return {"node": node, "task": task or str(found.get("kind", "")), "measures": shown, "groups": groups,
+            "rows": sum("right" in row for row in rows), "wrong": wrong[:_WRONG],
+            "more": max(0, len(wrong) - _WRONG)}  # fmt: skip
 
 
 def _text(value: object) -> str:
