@@ -102,6 +102,7 @@ class Prompt(Artifact):
     says: ClassVar[str] = "a prompt"
     system: str | None = None
     tokens: int | None = None  # of what stands before a question, guessed
+    looks_up: str | None = None  # what finds passages for a question: `hashing`, `model`; empty for none
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,40 @@ def test_built_with_its_proof(workshop):
     assert asked[1]["content"].startswith(f"<passages>\n[1] {TOPICS['duty']}")
 
 
+def test_an_evaluation_asks_with_what_was_found(notes, tmp_path):
+    """An exam puts the same passages before its question as every other reader of the index; a speed task has none to time."""
+    home = tmp_path / "prompts/0"
+    shutil.copytree(notes.out, home / "retrieval")
+    told = {"system": "Answer.", "few_shot": [], "sampling": {}, "arguments": {}, "retrieval": True}
+    (home / "prompt.json").write_text(json.dumps(told))
+    question = {"role": "user", "content": "What is my duty?"}
+    with modules_of("exam", "asked", "retrieving") as loaded:
+        ((_, prompt),) = loaded.asked.prompts_of([""], home.parent)
+        said = loaded.asked.chat(loaded.asked.Asked("0", [question], "", {}, prompt, ""))
+        index = loaded.retrieving.of_prompt(home)
+        assert said == index.ask([{"role": "system", "content": "Answer."}, question])
+        assert TOPICS["duty"].partition(".")[0] in said[-1]["content"]
+        ((_, prompt),) = loaded.asked.prompts_of([""], home.parent, looking=False)
+        assert loaded.asked.chat(loaded.asked.Asked("0", [question], "", {}, prompt, ""))[-1] == question
+
+
+@pytest.mark.parametrize(("looks", "modules", "packages"), [("retrieval: my-notes", True, True), ("system: One.", False, False)])
+def test_an_exam_without_passages_needs_none_of_it(workshop, looks, modules, packages):
+    """Only where a prompt looks something up are there modules, and a package, for it."""
+    workshop.write("data/asked.jsonl", '{"question": "one?", "answer": "1"}\n')
+    spec = MEANT.replace(", FIELDS", "").replace(
+        "datasets: {", "datasets: {my-exam: {from: data/asked.jsonl, format: questions}, "
+    )
+    workshop.spec(
+        f"{spec}prompts: {{my-prompt: {{{looks}}}}}\n"
+        "evals: {my-eval: {model: my-tiny.gguf, prompts: my-prompt, tasks: {some: {exam: my-exam}}}}\n"
+    )
+    front = workshop.front()
+    files = front.settlement.rendered(front.graph.vertices["my-eval.some"]).files()
+    assert ("recipe/retrieving.py" in files, "recipe/embedding.py" in files) == (modules, modules)
+    assert ("faiss-cpu==" in files["recipe/exam.py"], '"torch==' in files["recipe/exam.py"]) == (packages, packages)
+
+
 # --- what is refused, and what is known ---
 
 

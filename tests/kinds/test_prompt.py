@@ -107,7 +107,7 @@ def test_facts_and_a_plain_text(workshop):
     """A text alone is a system text; its tokens are guessed, and it is too small for a plan."""
     workshop.spec("prompts: {my-prompt: Tu es Spinoza.}")
     plan = workshop.plan()
-    assert plan.settlement.nodes["my-prompt"].facts == Prompt(system="Tu es Spinoza.", tokens=4)
+    assert plan.settlement.nodes["my-prompt"].facts == Prompt(system="Tu es Spinoza.", tokens=4, looks_up="")
     assert plan.graph.vertices["my-prompt"].kind == "prompt"
 
 

@@ -61,6 +61,17 @@ def unused(*models: Artifact | None) -> frozenset[str]:
     return frozenset() if any(isinstance(each, Onnx) for each in models) else frozenset({"onnx_session.py"})
 
 
+def looks_up(prompts: Iterable[tuple[str, Artifact]]) -> str:
+    """What finds passages for these prompts: a model where one of them has one, `hashing`, or nothing."""
+    found = {each.looks_up for _, each in prompts if isinstance(each, Prompt)}
+    return "model" if found & {"model", None} else "hashing" if "hashing" in found else ""
+
+
+def unread(finds: str) -> frozenset[str]:
+    """The shared modules that nobody needs who looks nothing up."""
+    return frozenset() if finds else frozenset({"embedding.py", "retrieving.py"})
+
+
 def unanswering(field: str, model: Artifact | None) -> Iterable[Objection]:
     """Why this cannot be asked anything."""
     if model is None or engine(model):

@@ -43,7 +43,18 @@ class Compare(Kind[CompareSpec]):
         "questions": Measure("how many were compared", "count"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "divergence.py", "sampler.py", "tasks.py", "onnx_session.py")
+    shares = (
+        "answering.py",
+        "asked.py",
+        "asking.py",
+        "chats.py",
+        "divergence.py",
+        "sampler.py",
+        "tasks.py",
+        "onnx_session.py",
+        "embedding.py",
+        "retrieving.py",
+    )
 
     def facts(self, case: Case[CompareSpec]) -> Report:
         """One task."""
@@ -61,8 +72,10 @@ class Compare(Kind[CompareSpec]):
     def recipe(self, case: Case[CompareSpec]) -> Recipe:
         """Which engines answer and judge, under which prompts."""
         judge = case.inputs["judge"]
+        finds = evaluating.looks_up(case.every("prompts"))
         return Recipe(
             {
+                "finds": finds,
                 "engines": {name: evaluating.engine(case.inputs[name]) for name in ("model", "rival")},
                 "judge": "scorer" if isinstance(judge, Scorer) else evaluating.engine(judge),
                 "llama_cpp": case.pins.get("package:llama-cpp-python"),
@@ -70,7 +83,8 @@ class Compare(Kind[CompareSpec]):
                 "context": CONTEXT,
                 "onnx": not evaluating.unused(case.inputs["model"], case.inputs["rival"], judge),
             },
-            without=evaluating.unused(case.inputs["model"], case.inputs["rival"], case.inputs["judge"]),
+            without=evaluating.unused(case.inputs["model"], case.inputs["rival"], case.inputs["judge"])
+            | evaluating.unread(finds),
         )
 
     def place(self, path: str) -> str:

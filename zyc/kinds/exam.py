@@ -56,6 +56,8 @@ class Exam(Kind[ExamSpec]):
         "sampler.py",
         "tasks.py",
         "onnx_session.py",
+        "embedding.py",
+        "retrieving.py",
     )
 
     def facts(self, case: Case[ExamSpec]) -> Report:
@@ -78,8 +80,10 @@ class Exam(Kind[ExamSpec]):
     def recipe(self, case: Case[ExamSpec]) -> Recipe:
         """Which engine answers, under which prompts, and what is right."""
         spec = case.spec
+        finds = evaluating.looks_up(case.every("prompts"))
         return Recipe(
             {
+                "finds": finds,
                 "engine": evaluating.engine(case.inputs["model"]),
                 "llama_cpp": case.pins.get("package:llama-cpp-python"),
                 "labels": [each.label for each in spec.prompts],
@@ -87,7 +91,7 @@ class Exam(Kind[ExamSpec]):
                 "by": list(spec.by),
                 "context": CONTEXT,
             },
-            without=evaluating.unused(case.inputs["model"]),
+            without=evaluating.unused(case.inputs["model"]) | evaluating.unread(finds),
         )
 
     def place(self, path: str) -> str:

@@ -139,7 +139,9 @@ class PromptKind(Kind[PromptSpec]):
         found = case.inputs.get("retrieval")
         looked_up = 0 if spec.retrieval is None else getattr(found, "tokens", None)
         known = spec.few_shot.node is None and looked_up is not None
-        return Prompt(system=spec.system, tokens=round(size / BYTES_PER_TOKEN) + (looked_up or 0) if known else None)
+        finds = "" if spec.retrieval is None else getattr(found, "embedder", None)
+        tokens = round(size / BYTES_PER_TOKEN) + (looked_up or 0) if known else None
+        return Prompt(system=spec.system, tokens=tokens, looks_up=finds)
 
     def estimate(self, case: Case[PromptSpec]) -> Estimate:
         """A small file."""

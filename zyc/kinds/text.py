@@ -38,7 +38,17 @@ class Text(Kind[TextSpec]):
         "rouge": Measure("ROUGE-L, the mean of all answers", "share"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "sampler.py", "tasks.py", "onnx_session.py")
+    shares = (
+        "answering.py",
+        "asked.py",
+        "asking.py",
+        "chats.py",
+        "sampler.py",
+        "tasks.py",
+        "onnx_session.py",
+        "embedding.py",
+        "retrieving.py",
+    )
 
     def facts(self, case: Case[TextSpec]) -> Report:
         """One task."""
@@ -55,15 +65,17 @@ class Text(Kind[TextSpec]):
     def recipe(self, case: Case[TextSpec]) -> Recipe:
         """Which engine answers, under which prompts, and what is scored."""
         spec = case.spec
+        finds = evaluating.looks_up(case.every("prompts"))
         return Recipe(
             {
+                "finds": finds,
                 "engine": evaluating.engine(case.inputs["model"]),
                 "llama_cpp": case.pins.get("package:llama-cpp-python"),
                 "labels": [each.label for each in spec.prompts],
                 "scores": list(spec.scores),
                 "context": CONTEXT,
             },
-            without=evaluating.unused(case.inputs["model"]),
+            without=evaluating.unused(case.inputs["model"]) | evaluating.unread(finds),
         )
 
     def place(self, path: str) -> str:

@@ -1,9 +1,9 @@
 # /// script
 # requires-python = ">=3.11"
 {% if onnx %}
-# dependencies = ["gguf", "llama-cpp-python", "numpy", "onnxruntime", "pyarrow", "torch", "transformers"]
+# dependencies = ["gguf", "llama-cpp-python", "numpy", "onnxruntime", "pyarrow", "torch", "transformers"{% if finds %}, "faiss-cpu"{% endif %}]
 {% else %}
-# dependencies = ["gguf", "llama-cpp-python", "numpy", "pyarrow", "torch", "transformers"]
+# dependencies = ["gguf", "llama-cpp-python", "numpy", "pyarrow", "torch", "transformers"{% if finds %}, "faiss-cpu"{% endif %}]
 {% endif %}
 # ///
 """Two models answer the same questions, and a judge reads both answers in both orders."""

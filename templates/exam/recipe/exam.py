@@ -1,11 +1,11 @@
 # /// script
 # requires-python = ">=3.11"
 {% if engine == "llama.cpp" %}
-# dependencies = ["gguf", "llama-cpp-python", "numpy", "pyarrow"]
+# dependencies = ["gguf", "llama-cpp-python", "numpy", "pyarrow"{% if finds %}, "faiss-cpu"{% endif %}{% if finds == "model" %}, "torch", "transformers"{% endif %}]
 {% elif engine == "onnxruntime" %}
-# dependencies = ["numpy", "onnxruntime", "pyarrow", "transformers"]
+# dependencies = ["numpy", "onnxruntime", "pyarrow", "transformers"{% if finds %}, "faiss-cpu"{% endif %}{% if finds == "model" %}, "torch"{% endif %}]
 {% else %}
-# dependencies = ["numpy", "pyarrow", "torch", "transformers"]
+# dependencies = ["numpy", "pyarrow", "torch", "transformers"{% if finds %}, "faiss-cpu"{% endif %}]
 {% endif %}
 # ///
 """Asks a model every question of an exam, keeps each answer, and counts how many are right."""

@@ -27,7 +27,7 @@ RUNS = {{ spec.runs }}
 # The class of machine that the numbers are about; they are taken on this one.
 ON = {{ spec.on }}
 
-((_, prompt),) = prompts_of({{ prompted }})
+((_, prompt),) = prompts_of({{ prompted }}, looking=False)
 work = timing.Work(PROMPT_TOKENS, NEW_TOKENS, CONTEXT, RUNS)
 {% if server %}
 runs, memory = timing.served(work, prompt, CLIENTS, LLAMA_CPP)

@@ -1,11 +1,11 @@
 # /// script
 # requires-python = ">=3.11"
 {% if engine == "llama.cpp" %}
-# dependencies = ["gguf", "llama-cpp-python", "numpy", "pyarrow", "rouge-score", "sacrebleu"]
+# dependencies = ["gguf", "llama-cpp-python", "numpy", "pyarrow", "rouge-score", "sacrebleu"{% if finds %}, "faiss-cpu"{% endif %}{% if finds == "model" %}, "torch", "transformers"{% endif %}]
 {% elif engine == "onnxruntime" %}
-# dependencies = ["numpy", "onnxruntime", "pyarrow", "rouge-score", "sacrebleu", "transformers"]
+# dependencies = ["numpy", "onnxruntime", "pyarrow", "rouge-score", "sacrebleu", "transformers"{% if finds %}, "faiss-cpu"{% endif %}{% if finds == "model" %}, "torch"{% endif %}]
 {% else %}
-# dependencies = ["numpy", "pyarrow", "rouge-score", "sacrebleu", "torch", "transformers"]
+# dependencies = ["numpy", "pyarrow", "rouge-score", "sacrebleu", "torch", "transformers"{% if finds %}, "faiss-cpu"{% endif %}]
 {% endif %}
 # ///
 """Asks a model every question and holds its answers against reference texts."""

@@ -21,7 +21,7 @@ RUNS = 5
 # The class of machine that the numbers are about; they are taken on this one.
 ON = None
 
-((_, prompt),) = prompts_of(["one"])
+((_, prompt),) = prompts_of(["one"], looking=False)
 work = timing.Work(PROMPT_TOKENS, NEW_TOKENS, CONTEXT, RUNS)
 runs, memory = timing.alone(work, prompt, ENGINE, LLAMA_CPP)
 

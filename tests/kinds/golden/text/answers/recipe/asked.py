@@ -31,11 +31,15 @@ def rows_of(folder):
     raise SystemExit(f"error: {folder} has no rows: its cleaning, or its split, left none")
 
 
-def prompts_of(labels, folder="in/prompts"):
-    """The prompts in the order of the spec; one that says nothing where there are none."""
-    told = [json.loads(Path(folder, str(at), "prompt.json").read_text(encoding="utf-8")) for at in range(len(labels))]
-    if any(each.get("retrieval") for each in told):
-        raise SystemExit("error: a prompt with `retrieval` cannot be asked here: passages are looked up by a deployment")
+def prompts_of(labels, folder="in/prompts", *, looking=True):
+    """The prompts in the order of the spec, each with the index that it looks up; one that says nothing where there are none."""
+    homes = [Path(folder, str(at)) for at in range(len(labels))]
+    told = [json.loads((home / "prompt.json").read_text(encoding="utf-8")) for home in homes]
+    for home, each in zip(homes, told, strict=True):
+        if looking and each.get("retrieval"):
+            import retrieving  # beside this module where a prompt looks something up
+
+            each["index"] = retrieving.of_prompt(home)
     return list(zip(labels, told, strict=True)) or [("", {})]
 
 
@@ -68,9 +72,11 @@ def naming(rows, labels, by):
 
 
 def chat(asked):
-    """The messages as the model gets them: system, examples, question."""
+    """The messages as the model gets them: system, examples, what was looked up, question."""
     before = [{"role": "system", "content": asked.prompt["system"]}] if asked.prompt.get("system") else []
     own = asked.messages
     if before and own and own[0]["role"] == "system":
         own = own[1:]
-    return [*before, *asked.prompt.get("few_shot", []), *own]
+    messages = [*before, *asked.prompt.get("few_shot", []), *own]
+    index = asked.prompt.get("index")
+    return index.ask(messages) if index is not None else messages
