@@ -277,7 +277,7 @@ def test_across_architectures_the_error_tells_what_works(other):
             f"{model.heads} heads",
             f"{model.vocabulary:,} rows",
         ):
-            assert fact in says, fact
+            assert fact in help_, fact
     assert "teachers: {code: {weight: 70%}, other: {weight: 30%}}" in help_
     pasted = _pasted(help_)
     one, two = (catalogue.model(name) for name in pasted["models"].values())

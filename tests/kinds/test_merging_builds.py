@@ -101,8 +101,8 @@ def test_a_model_of_another_shape_is_told_at_its_place(workshop):
     with pytest.raises(ZycError) as error:
         workshop.front("half").settlement  # noqa: B018  (it is made when it is asked for)
     (told,) = [each for each in error.value.problems if "cannot be averaged" in each.message]
-    assert "width 64" in told.message
-    assert "width 128" in told.message
+    assert "width 64" in told.help
+    assert "width 128" in told.help
     assert "teachers: {a: {weight: 50%}, b: {weight: 50%}}" in told.help
     assert str(told.spans[0]).startswith("specs/letters.yml:11:34")  # `models` of `half`
 

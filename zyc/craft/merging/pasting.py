@@ -25,7 +25,7 @@ def told(one: Named, other: Named) -> str:
     if names == ["tied"]:
         return f"the output of `{one[1] if one[2].tied else other[1]}` is its embedding, and that of the other one is not"
     facts = ", ".join(names)
-    return f"`{one[1]}` and `{other[1]}` cannot be averaged: {_described(one)}; {_described(other)} (they differ in {facts})"
+    return f"`{one[1]}` and `{other[1]}` cannot be averaged: they differ in {facts}"
 
 
 def _described(each: Named) -> str:
@@ -36,7 +36,7 @@ def _described(each: Named) -> str:
         f"{model.heads} heads" if model.heads else "",
         f"{model.vocabulary:,} rows" if model.vocabulary else "",
     ]
-    return f"`{name}` is {model.family or 'of an unknown family'} ({', '.join(each for each in sizes if each)})"
+    return f"{name}: {', '.join(each for each in (model.family or 'of an unknown family', *sizes) if each)}"
 
 
 def instead(spec: MergeSpec, models: Sequence[Named]) -> str:
@@ -45,6 +45,7 @@ def instead(spec: MergeSpec, models: Sequence[Named]) -> str:
     student = min(models, key=lambda each: (each[2].layers or 0) * (each[2].width or 0))[1]
     teachers = ", ".join(f"{name}: {{weight: {share}%}}" for name, share in weights)
     lines = [
+        *(_described(each) for each in models),
         "across architectures a distillation works; paste it, with prompts of yours:",
         "  distillations:",
         "    NAME:",
