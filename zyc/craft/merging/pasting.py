@@ -45,7 +45,7 @@ def instead(spec: MergeSpec, models: Sequence[Named]) -> str:
     student = min(models, key=lambda each: (each[2].layers or 0) * (each[2].width or 0))[1]
     teachers = ", ".join(f"{name}: {{weight: {share}%}}" for name, share in weights)
     lines = [
-        *(_described(each) for each in models),
+        *dict.fromkeys(_described(each) for each in models),
         "across architectures a distillation works; paste it, with prompts of yours:",
         "  distillations:",
         "    NAME:",
