@@ -269,6 +269,7 @@ def test_across_architectures_the_error_tells_what_works(other):
     spec = {"method": "slerp", "models": ["code", "other"], "base": "code", "parameters": {"t": 0.3}}
     ((field, says, help_),) = objections(spec, inputs)
     assert field == "models.1.node"
+    assert "they differ in family, layers" in says
     for model in inputs.values():
         for fact in (
             model.family,
