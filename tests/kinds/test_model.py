@@ -261,7 +261,7 @@ def proof(place, folder, home):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [each for each in FAMILIES if each != "qwen2"])  # its tokenizers are byte-level
 def test_new_models_of_every_family(place, tokenizer, tmp_path, family):
     """The count of parameters is the arithmetic's, the proof finds nothing, and it answers with the tokenizer beside it."""
     import torch
@@ -284,7 +284,7 @@ def test_new_models_of_every_family(place, tokenizer, tmp_path, family):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [each for each in FAMILIES if each != "qwen2"])  # its tokenizers are byte-level
 def test_copying_weights_copy(place, tokenizer, tmp_path, family):
     """What a head reads is handed on as it was, and from the second layer on a head looks for what is like it."""
     import torch

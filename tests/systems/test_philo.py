@@ -141,5 +141,5 @@ def test_the_page_of_a_rehearsal_shows_all_of_it(project):
         'class="turn trained"',
     ):
         assert text in page, text
-    assert page.count('<g class="edge measured">') == 3
+    assert page.count('<g class="edge measured">') == 4
     assert "<script" not in page
