@@ -402,8 +402,9 @@ class Mill(RuleBasedStateMachine):
         words = tuple(self.words) if self.words[:1] in (("--profile",), ("--set",)) else ()
         told = self.desk.zyc("why", name, "--json", *words)
         assert told.code == 0, told.text
-        mine = [each for each in told.data["reasons"] if each["node"] == name]
-        assert (mine == []) == (told.data["plan"] in ("keep", "blocked")), told.data
+        for answer in told.data if isinstance(told.data, list) else [told.data]:  # a family answers for its members
+            mine = [each for each in answer["reasons"] if each["node"] == answer["node"]]
+            assert (mine == []) == (answer["plan"] in ("keep", "blocked")), answer
 
     # --- what was said ---
 
