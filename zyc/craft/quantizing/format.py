@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,7 +30,7 @@ class Candidate:
     memory: int | None
 
 
-class Format:
+class Format(ABC):
     """One format. Every question is a pure function of a case, and of the type that was chosen for it."""
 
     name: ClassVar[str]
@@ -57,17 +58,17 @@ class Format:
         """What is better known before."""
         return ()
 
+    @abstractmethod
     def facts(self, case: Case[QuantSpec], kind: str) -> Artifact:
         """What is known of the result."""
-        raise NotImplementedError
 
+    @abstractmethod
     def estimate(self, case: Case[QuantSpec], kind: str) -> Estimate:
         """What it takes; `bytes` and `size.reduction` stand in its measures as far as arithmetic knows them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def values(self, case: Case[QuantSpec], kind: str) -> Mapping[str, object]:
         """The values for its scripts."""
-        raise NotImplementedError
 
     def spare(self, case: Case[QuantSpec]) -> frozenset[str]:
         """Modules of its own that this node has no use for."""
@@ -75,17 +76,17 @@ class Format:
 
     # --- the proof ---
 
+    @abstractmethod
     def bounds(self, case: Case[FidelitySpec]) -> Mapping[str, str]:
         """What it is held to: measure -> the rest of a gate, `<= 0.06`; a twin (`case.twin`) may be held to less or more."""
-        raise NotImplementedError
 
     def proof_estimate(self, case: Case[FidelitySpec]) -> Estimate:
         """What the proof takes."""
         return Estimate()
 
+    @abstractmethod
     def proof_values(self, case: Case[FidelitySpec]) -> Mapping[str, object]:
         """The values for the scripts of the proof."""
-        raise NotImplementedError
 
 
 def gates(bounds: Mapping[str, str]) -> tuple[Gate, ...]:
