@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from zyc.errors import Span, ZycError, problem
-from zyc.source import Map, Scalar, Seq, Value
+from zyc.source import Map, Scalar, Seq
 from zyc.source.foreign import Foreign
 
+V = TypeVar("V", Scalar, Seq, Map)
 _INSTRUCTION = re.compile(r"([A-Za-z_]+)(?:[ \t]+(.*))?")
 _NAMED = ("parameter", "message")  # what has a name before its value
 
@@ -68,6 +70,6 @@ def _put(root: Map, name: str, inner: str, value: Scalar, number: int) -> None:
         holder[key] = several
 
 
-def _at(value: Value, number: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _at(value: V, number: int) -> V:
     value.line, value.column, value.width = number, 1, 1
     return value
