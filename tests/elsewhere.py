@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def files_in(notebook: Path) -> dict[str, bytes]:
     calls = [node for text in cells(notebook).values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     puts = [each for each in calls if isinstance(each.func, ast.Name) and each.func.id == "put"]
     return {ast.literal_eval(each.args[0]): ast.literal_eval(each.args[1]).encode() for each in puts}
+
+
+def machine_without_zyc(home: Path) -> str:
+    """An environment of its own with the same engines and without zyc; its Python."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    (target,) = Path(home).glob("lib/python*/site-packages")
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "zyc" not in path.name and not (target / path.name).exists():
+            (target / path.name).symlink_to(path)
+    python = str(Path(home) / "bin" / "python")
+    assert subprocess.run([python, "-I", "-c", "import zyc"], capture_output=True, check=False).returncode == 1
+    return python
 
 
 @dataclass

@@ -1,16 +1,12 @@
 """A finetune of a hub's model is trained by its notebook where there is no zyc; what it made is adopted, and a build goes on."""
 
 import json
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
 
 import hubs
 import pytest
 import trainee
 from desk import Desk
-from elsewhere import Elsewhere
+from elsewhere import Elsewhere, machine_without_zyc
 
 SPEC = """\
 models: {base: me/tiny}
@@ -27,18 +23,6 @@ finetunes:
 steps:
   page: {inputs: {answers: answers, base: base}, run: ls in/answers in/base > out/page.txt}
 """
-
-
-def machine_without_zyc(home):
-    """An environment of its own with the same engines and without zyc; its Python."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-    (target,) = Path(home).glob("lib/python*/site-packages")
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if "zyc" not in path.name and not (target / path.name).exists():
-            (target / path.name).symlink_to(path)
-    python = str(Path(home) / "bin" / "python")
-    assert subprocess.run([python, "-I", "-c", "import zyc"], capture_output=True, check=False).returncode == 1
-    return python
 
 
 @pytest.mark.slow

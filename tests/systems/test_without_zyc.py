@@ -4,12 +4,11 @@ import json
 import os
 import random
 import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 from desk import Desk
+from elsewhere import machine_without_zyc
 
 from zyc import kinds
 
@@ -137,18 +136,6 @@ def project(home):
     desk.write("specs/data/reward.py", "def brief(completions, **_):\n    return [-len(str(each)) for each in completions]\n")
     desk.spec(SPEC, "every")
     return desk
-
-
-def machine_without_zyc(home):
-    """An environment of its own with the same engines and without zyc; its Python."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-    (target,) = Path(home).glob("lib/python*/site-packages")
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if "zyc" not in path.name and not (target / path.name).exists():
-            (target / path.name).symlink_to(path)
-    python = str(Path(home) / "bin" / "python")
-    assert subprocess.run([python, "-I", "-c", "import zyc"], capture_output=True, check=False).returncode == 1
-    return python
 
 
 @pytest.mark.slow
