@@ -13,19 +13,8 @@ from zyc.types import Artifact, Dataset, Numbers
 WHOLE = ("intact = 100%", "missing = 0")
 SAME = "same_answers = 100%"
 MEMORY = 700_000_000  # of the two engines' libraries
-GATEWAY = frozenset(
-    {
-        "answering.py",
-        "asked.py",
-        "asking.py",
-        "chats.py",
-        "sampler.py",
-        "sayings.py",
-        "onnx_session.py",
-        "serving_it.py",
-        "starting.py",
-    }
-)
+ASKING = frozenset({"answering.py", "asked.py", "asking.py", "chats.py", "sampler.py", "sayings.py", "onnx_session.py"})
+STARTING = frozenset({"serving_it.py", "starting.py", "asking_it.py"})
 LOOKING = frozenset({"embedding.py", "retrieving.py"})
 
 
@@ -84,7 +73,7 @@ class Service(Kind[ServiceSpec]):
         """How it is started, and what is asked."""
         starts, questions = deploying.of(case.spec.target).starts, case.inputs.get("questions")
         finds = evaluating.looks_up(case.every("prompts")) if starts else ""
-        without = frozenset() if starts else GATEWAY
+        without = frozenset() if starts else ASKING | STARTING
         without |= frozenset() if finds else LOOKING
         without |= frozenset({"asking_it.py"}) if starts != "assistant" else frozenset()
         values = {

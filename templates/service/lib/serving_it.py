@@ -95,9 +95,8 @@ def compare(served, asked, bundle, model, *, context, llama_cpp):
         row["same"] = answer["text"] == direct.text
         if not row["same"]:
             row["tie"] = is_tie(engine, ids, direct.text, answer["text"])
-            print(
-                f"{name}: {'a tie' if row['tie'] else 'not the same'}: {said!r}\n  served {answer['text']!r}\n  direct {direct.text!r}"
-            )
+            print(f"{name}: {'a tie' if row['tie'] else 'not the same'}: {said!r}")
+            print(f"  served {answer['text']!r}\n  direct {direct.text!r}")
         told.append(row)
     engine.close()
     return told

@@ -44,9 +44,8 @@ def _ran(place, words, *, good):
     told = {"cwd": place, "env": environment(place), "capture_output": True, "text": True, "stdin": subprocess.DEVNULL}
     done = subprocess.run(command, **told, timeout=PATIENCE, check=False)
     if done.returncode not in good:
-        sys.exit(
-            f"error: `python {' '.join(words[:2])[:80]}` ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-        )
+        said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        sys.exit(f"error: `python {' '.join(words[:2])[:80]}` ended with {done.returncode}:\n{said}")
     return done.stdout
 
 
