@@ -55,6 +55,7 @@ class Scripted:
         self.answers, self.read = list(answers), []
 
     def say(self, messages):
+        """The next of them."""
         self.read.append(messages)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -67,7 +68,7 @@ class Scripted:
 class Scene:
     """An assistant in a folder of its own."""
 
-    def __init__(self, modules, home, *answers, tools=TOOLS, yes=(), context=512, persona=None, steps=4, index=None):
+    def __init__(self, modules, home, *answers, tools=TOOLS, yes=(), context=512, persona=None):
         self.modules, self.home = modules, Path(home)
         self.files = self.home / "files"
         self.model = Scripted(*answers)
@@ -75,20 +76,22 @@ class Scene:
         self.yes = yes
         words = modules.words.words("fr")
         self.desk = modules.desk.opened(self.home, "files", inside=self.home / "program", words=words, clock=lambda: AT)
-        self.desk.find = modules.memory.Memory(index, lambda: self.desk.rows("notes"))
+        self.desk.find = modules.memory.Memory(None, lambda: self.desk.rows("notes"))
         self.log = modules.desk.Log(self.home / "log.jsonl", lambda: AT)
         engine = modules.loop.Engine(self.model.say, self.model.count, context, ("<|im_start|>", "<|im_end|>", "<s>"))
         self.tools = modules.toolbox.of(tools)
         self.assistant = modules.loop.Assistant(
             engine, self.tools, self.desk, self.log, persona or modules.fitting.Persona("Tu es Jarvis."),
-            confirm=self.confirm, steps=steps, name="jarvis",
+            confirm=self.confirm, name="jarvis",
         )  # fmt: skip
 
     def confirm(self, tool, arguments):
+        """A person who says yes to some tools."""
         self.asked.append((tool.name, arguments))
         return tool.name in self.yes
 
     def ask(self, question="Fais-le."):
+        """What it replies."""
         return self.assistant.ask(question)
 
     def events(self, name=None):

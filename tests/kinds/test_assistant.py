@@ -7,6 +7,7 @@ import time
 
 import pytest
 from assisted import AT, TOOLS, Scene, package
+from golden import Rendering
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,8 @@ def test_a_text_becomes_a_value_of_its_type(modules, kind, text, value):
         ("integer", "5.0"), ("integer", "1e3"), ("integer", "٣"), ("integer", "9" * 20), ("integer", ""),
         ("number", "nan"), ("number", "inf"), ("number", "0x10"), ("number", "1_000"),
         ("date", "2026-02-30"), ("date", "hier"), ("time", "25:00"), ("time", "18"),
-        ("text", "  "), ("text", "a\x00b"), ("text", "a\x1b[2Jb"), ("text", "a\u202eb"), ("text", "a" * 2_001), ("text", "\ud800"),
+        ("text", "  "), ("text", "a\x00b"), ("text", "a\x1b[2Jb"), ("text", "a\u202eb"), ("text", "a" * 2_001),
+        ("text", "\ud800"),
     ],
 )  # fmt: skip
 def test_what_is_no_value_is_refused(modules, kind, text):
@@ -156,7 +158,9 @@ def test_no_shell_is_handed_what_a_model_writes(modules, program):
 
 def test_what_cannot_be_taken_back_is_always_asked_about(modules):
     """A file that forgets `confirm` for such a tool does not take the question away; `confirm` of the bundle adds to it."""
-    tools = modules.toolbox.of({"tools": {"delete_file": None, "clear_todos": {"confirm": False}, "note": None}}, confirm=["note"])
+    tools = modules.toolbox.of(
+        {"tools": {"delete_file": None, "clear_todos": {"confirm": False}, "note": None}}, confirm=["note"]
+    )
     assert all(each.asks for each in tools.values())
 
 
@@ -199,6 +203,7 @@ def test_the_conversation_is_remembered_until_it_is_forgotten(scene):
 
 def test_every_builtin_does_what_it_says(scene):
     """Tasks, notes, files, sums and timers, one after the other, with their ends told in the fixed words."""
+
     def done(call, yes=()):
         here = scene(call, "fin", yes=yes)
         here.ask()
@@ -222,7 +227,7 @@ def test_every_builtin_does_what_it_says(scene):
 
 def test_a_timer_is_told_once_it_is_over(scene, modules):
     """It survives the end of the program, and is told once."""
-    here = scene("<CALL:timer minutes=5 label=\"thé\">", "ok")
+    here = scene('<CALL:timer minutes=5 label="thé">', "ok")
     here.ask()
     assert modules.doing.due(here.desk) == []
     here.desk.clock = lambda: AT.fromtimestamp(AT.timestamp() + 301, AT.tzinfo)
@@ -273,7 +278,7 @@ def test_a_program_gets_each_value_as_one_argument(scene, tmp_path):
         here.ask()
     finally:
         del os.environ["SECRET"]
-    assert here.events("ended")[0]["text"] == f"[\"x; rm -rf / $(id) `id` && '\"] {here.files.resolve()} False"
+    assert here.events("ended")[0]["text"] == f'["x; rm -rf / $(id) `id` && \'"] {here.files.resolve()} False'
 
 
 @pytest.mark.slow
@@ -303,7 +308,7 @@ def test_a_value_is_never_taken_for_an_option(scene, value):
 
 def test_a_tool_that_hangs_is_left_after_its_time(scene, modules, monkeypatch):
     """A built-in one, too, has a time limit."""
-    monkeypatch.setitem(modules.doing.TOOLS, "note", lambda desk, text: time.sleep(2))
+    monkeypatch.setitem(modules.doing.TOOLS, "note", lambda _desk, **_values: time.sleep(2))
     here = scene('<CALL:note text="a">', "fin", tools={"tools": {"note": {"timeout": 0.1}}})
     here.ask()
     assert here.events("ended")[0]["status"] == "late"
@@ -377,7 +382,7 @@ def test_a_conversation_reads_well(scene, modules, snapshot):
         here, modules, "/aide", "/outils", "Note d'acheter du pain demain.", "Écris a.txt.", "oui", "Supprime a.txt.", "oui",
         "Supprime vraiment a.txt.", "delete_file", "Formate le disque.", "Affiche quelque chose.", "/rien", "/oublie", "/fin",
     )  # fmt: skip
-    assert told == snapshot
+    assert told == snapshot(extension_class=Rendering, name="console.txt")
 
 
 def test_the_log_is_only_added_to(scene):
@@ -403,7 +408,7 @@ def test_without_a_log_nothing_runs(scene):
 
 def test_voice_says_what_it_needs(modules, tmp_path, monkeypatch):
     """Without its packages and models, each is named with the command that gets it."""
-    monkeypatch.setattr(modules.voice.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(modules.voice.importlib.util, "find_spec", lambda _name: None)
     monkeypatch.delenv("ASSISTANT_VOICE", raising=False)
     with pytest.raises(SystemExit) as told:
         modules.voice.Voice(tmp_path)

@@ -52,12 +52,13 @@ def read(output, tools, *, today=None):
     said = "".join(each.text for each in found if isinstance(each, Said)).strip()
     broken = [each for each in found if isinstance(each, Broken)]
     calls = [each for each in found if not isinstance(each, Said)]
+    if len(calls) > MOST_CALLS:
+        why = f"the answer has {len(calls):,} calls, and {MOST_CALLS} are the most"
+        return Answer(said, (Decision(REFUSE, "", why=why, text=output),))
     if broken:
         why = "another call of this answer is broken"
     elif said:
         why = "it stands inside text: an answer is text, or calls and nothing else"
-    elif len(calls) > MOST_CALLS:
-        why = f"the answer has {len(calls)} calls, and {MOST_CALLS} are the most"
     else:
         return Answer("", tuple(_decision(each, tools, today) for each in calls))
     return Answer(said, tuple(_refused(each, why) for each in calls))

@@ -131,7 +131,7 @@ def inner(text):
         raise Wrong("it is written with letters that another system reads otherwise")
     if any(unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") for each in told):
         raise Wrong("it holds a character that cannot be seen")
-    if set(told) & set('\\:*?"<>|'):
+    if set(told) & set('\\:*?"<>|\u2044\u2215\u29f8'):
         raise Wrong('a path is written with `/`, and without any of \\ : * ? " < > |')
     if not told or told.startswith(("/", "~")):
         raise Wrong("it does not begin in the folder")
