@@ -96,7 +96,7 @@ class Scene:
 
     def events(self, name=None):
         """The lines of the log, or those of one sort."""
-        rows = [json.loads(each) for each in self.log.path.read_text(encoding="utf-8").splitlines()]
+        rows = [json.loads(each) for each in self.log.path.read_text(encoding="utf-8").split("\n")[:-1]]
         return [each for each in rows if name is None or each["event"] == name]
 
     def ran(self):

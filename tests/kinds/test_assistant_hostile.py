@@ -17,9 +17,9 @@ ASKED = {"clear_todos", "write_file", "delete_file", "close_app"}
 HARMFUL = ["rm", "shell", "open_url", "add_todo2", "ADD_TODO", "add_todo\u200b", "\u0430dd_todo", "delete_file ", "__class__"]
 PLACES = [
     "../a", "a/../../b", "/etc/passwd", "~/.ssh/id_rsa", "C:\\Windows\\win.ini", "C:/x", "\\\\host\\share\\x", "..\\a",
-    "a\\..\\..\\b",     "./a", "a//b", "a/", "", ".", "..", "a/./b", "con", "NUL.txt", "aux/x", "COM1", "lpt9.log", "a.", "a ", " a", "a.txt:stream",
-    "a\x00b",     "a\nb", "\u2025/a", "\uff0e\uff0e/a", "a\uff0fb", "\u2025", "%2e%2e\u2215a", "a\u202etxt", "a" * 300, "link/a", "link", "hard/../../x", "file://a",
-    "a|b", "a*",
+    "a\\..\\..\\b", "./a", "a//b", "a/", "", ".", "..", "a/./b", "con", "NUL.txt", "aux/x", "COM1", "lpt9.log", "a.", "a ",
+    " a", "a.txt:stream", "a\x00b", "a\nb", "\u2025/a", "\uff0e\uff0e/a", "a\uff0fb", "\u2025", "%2e%2e\u2215a",
+    "a\u202etxt", "a" * 300, "link/a", "link", "hard/../../x", "file://a", "a|b", "a*",
 ]  # fmt: skip
 
 

@@ -32,7 +32,7 @@ class Desk:
         found = []
         path = self.home / f"{name}.jsonl"
         if path.exists():
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
                 try:
                     found.append(json.loads(line))
                 except ValueError:
@@ -91,4 +91,4 @@ class Log:
         """The last lines."""
         if not self.path.exists():
             return []
-        return self.path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+        return self.path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1][-count:]
