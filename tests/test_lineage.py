@@ -18,7 +18,7 @@ def told(root, node="philo-exam"):
     settled = open_front(World(), root, Call()).settlement
     facts = {name: each.facts for name, each in settled.nodes.items()}
     own = {name: each.own_digest for name, each in settled.nodes.items()}
-    return lineage(settled.graph, settled.graph.vertices[node], facts, own, settled.known)
+    return lineage(settled.graph, settled.graph.vertices[node], facts, own, settled.known)[0]
 
 
 @pytest.fixture(scope="module")

@@ -156,6 +156,7 @@ class Case(Generic[S]):
     values: Mapping[str, str] = field(default_factory=dict)  # ZYC_VARS_EPOCHS -> "3": vars and matrix values in reach
     twin: bool = False
     lineage: tuple[Ancestor, ...] = ()  # all that it stands on, inputs first; for kinds that ask for it
+    stands: tuple[tuple[str, str], ...] = ()  # which of these each field takes: (field, id); for the same kinds
 
     def every(self, path: str) -> tuple[tuple[str, Artifact], ...]:
         """All that a list takes, families opened: where each stands below the list's own place in `in/`, and its facts."""

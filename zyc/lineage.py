@@ -18,8 +18,8 @@ LENGTH = 16  # characters of an id
 
 def lineage(
     graph: Graph, node: Node, facts: Mapping[str, Artifact], own: Mapping[str, str], known: Known
-) -> tuple[Ancestor, ...]:
-    """The nodes whose artifacts reach this one, inputs first; `own` is what each says by itself, as a digest."""
+) -> tuple[tuple[Ancestor, ...], tuple[tuple[str, str], ...]]:
+    """The nodes whose artifacts reach this one, inputs first, and which of them each field takes; `own` are digests."""
     cone = reach([node.name], lambda name: (edge.source for edge in graph.vertices[name].edges if not edge.order), None)
     told: dict[str, Ancestor] = {}
     for name, vertex in graph.vertices.items():
@@ -27,7 +27,7 @@ def lineage(
             inputs = tuple((field, told[source].id) for field, source in _inputs(graph, vertex))
             id_ = of_text(json.dumps([own[name], inputs]))[:LENGTH]
             told[name] = Ancestor(id_, vertex.kind, _settings(vertex), _plain(facts[name]), _sources(vertex, known), inputs)
-    return tuple(told.values())
+    return tuple(told.values()), tuple((field, told[source].id) for field, source in _inputs(graph, node))
 
 
 def _inputs(graph: Graph, node: Node) -> Iterator[tuple[str, str]]:

@@ -82,13 +82,15 @@ def _case(graph: Graph, node: Node, settled: Mapping[str, Settled], known: Known
         need.path: known.files[need.path] for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files
     }
     hubs = {need.name: known.hubs[need.name] for need in node.shape.needs if isinstance(need, HubNeed)}
-    return Case(node.spec, inputs, files, known.pins, hubs, node.values, twin, _lineage(graph, node, settled, known))
+    return Case(node.spec, inputs, files, known.pins, hubs, node.values, twin, *_lineage(graph, node, settled, known))
 
 
-def _lineage(graph: Graph, node: Node, settled: Mapping[str, Settled], known: Known) -> tuple[Ancestor, ...]:
+def _lineage(
+    graph: Graph, node: Node, settled: Mapping[str, Settled], known: Known
+) -> tuple[tuple[Ancestor, ...], tuple[tuple[str, str], ...]]:
     """All that the node stands on, where its kind asks for it."""
     if not node.shape.lineage:
-        return ()
+        return (), ()
     facts = {name: each.facts for name, each in settled.items()}
     own = {name: each.own_digest for name, each in settled.items()}
     return lineage(graph, node, facts, own, known)

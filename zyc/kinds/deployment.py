@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -32,6 +33,7 @@ class Deployment(Kind[DeploymentSpec]):
     Spec = DeploymentSpec
     gives = Bundle
     links = True
+    lineage = True
     measures = {
         "bytes": Measure("size of the bundle", "bytes"),
         "files": Measure("files in it", "count"),
@@ -83,7 +85,6 @@ class Deployment(Kind[DeploymentSpec]):
     def recipe(self, case: Case[DeploymentSpec]) -> Recipe:
         """What stands in the bundle as it is, and what the packing is told."""
         spec, target = case.spec, deploying.of(case.spec.target)
-        shape = evaluating.shape_of(case.inputs["model"])
         name = _name(case)
         modules = {f"lib/{each}": "" for each in target.modules}
         bundle: dict[str, Any] = {
@@ -94,20 +95,21 @@ class Deployment(Kind[DeploymentSpec]):
             "context": spec.context,
             "settings": dict(target.settings(case)),
         }
+        licence = getattr(case.inputs["model"], "licence", None) or ""
         values = {
-            "spec": spec,
             "bundle": bundle,
             "labels": [each.label or name for each in spec.prompts],
-            "registry": {**spec.registry.model_dump(mode="json"), "id": name, "name": spec.registry.name or name},
+            "registry": {**spec.registry.model_dump(mode="json"), "id": name, "name": _title(case)},
             "packages": {each: case.pins.get(f"package:{each.partition('[')[0]}", "") for each in _packages(spec)},
-            "base": shape.name or "",
-            "licence": getattr(case.inputs["model"], "licence", None) or "",
-            "rehearsal": case.twin,
+            "about": {"title": _title(case), "licence": licence, "on": spec.on or "", "rehearsal": case.twin},
+            "front": dict(target.front(case)),
             "indexed": "index" in case.inputs,
             "results": [path for path, _ in case.every("results")],
-            **target.values(case),
+            "model": dict(case.stands).get("model", ""),
+            "finishing": [each.removesuffix(".py") for each in sorted(target.scripts)],
         }
         files = {f"bundle/{path}": text for path, text in target.files(case).items()}
+        files["lineage.json"] = json.dumps([each._asdict() for each in case.lineage], indent=1, ensure_ascii=False) + "\n"
         filled = {dest: Filled(each.path, case.files[each.path].text or "", FACTS) for dest, each in spec.files.items()}
         return Recipe(values, files, deploying.others(target.name), {**target.parts, **modules}, filled)
 
@@ -126,6 +128,11 @@ def _name(case: Case[DeploymentSpec]) -> str:
     shape = evaluating.shape_of(case.inputs["model"])
     public = re.sub(r"[^a-z0-9._-]+", "-", (shape.name or "").rpartition("/")[2].lower()).strip("-")
     return case.spec.registry.id or public or "model"
+
+
+def _title(case: Case[DeploymentSpec]) -> str:
+    """What people call it."""
+    return case.spec.registry.name or evaluating.shape_of(case.inputs["model"]).name or _name(case)
 
 
 def _about_the_model(case: Case[DeploymentSpec]) -> Iterable[Objection]:

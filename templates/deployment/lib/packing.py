@@ -1,6 +1,7 @@
 """What stands in a bundle: the model's files as links or copies, personas as they are, templates of the user's filled."""
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -107,6 +108,11 @@ def fill(source, out, facts):
             sys.exit(f"error: `{dest}` would stand in the place of the bundle's own")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+
+
+def finish(name, out, bundle):
+    """What a target writes once all else is there: a module with one function."""
+    importlib.import_module(name).finish(out, bundle)
 
 
 def size(out):

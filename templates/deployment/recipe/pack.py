@@ -1,12 +1,13 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["huggingface-hub", "jinja2"]
+# dependencies = ["huggingface-hub", "jinja2", "pyyaml"]
 # ///
 """Packs a bundle: the model's files, the personas, what runs them, and what there is to say of all of it."""
 
 from pathlib import Path
 
 import card
+import lineage
 import materials
 import packing
 import registry
@@ -16,36 +17,48 @@ import telling
 BUNDLE = {{ bundle }}
 # What people who ask call the personas, in their order.
 LABELS = {{ labels }}
-INDEXED = {{ indexed }}
 # The packages that run it, each with its version.
 PACKAGES = {{ packages }}
 # How it stands in a list of models.
 REGISTRY = {{ registry }}
-# What is known of where it comes from; a model of a twin is a rehearsal.
-BASE = {{ base }}
-LICENCE = {{ licence }}
-ON = {{ spec.on }}
-REHEARSAL = {{ rehearsal }}
-# The evaluations whose numbers stand on the card.
+# What stands on the card besides; a model of a twin is a rehearsal.
+ABOUT = {{ about }}
+# What stands in front of the card in place of a model's metadata, where the target has some of its own.
+FRONT = {{ front }}
+# The evaluations whose numbers are told.
 RESULTS = {{ results }}
+# Which of the nodes behind it the model is.
+MODEL = {{ model }}
 
 out = Path("out")
 packing.lay(Path("recipe/bundle"), out)
 bundle = {**BUNDLE, "model": packing.model(Path("in/model"), out)}
 bundle["prompts"] = packing.prompts(Path("in/prompts"), LABELS, out)
-if INDEXED:
-    bundle["index"] = packing.index(Path("in/index"), out)
+{% if indexed %}
+bundle["index"] = packing.index(Path("in/index"), out)
+{% endif %}
 packing.requirements(PACKAGES, out)
-
-known = {"base": BASE, "licence": LICENCE, "on": ON, "rehearsal": bool(REHEARSAL)}
-reports = packing.reports(Path("in/results"), RESULTS)
-entry = registry.entry(REGISTRY, bundle, known)
-facts = {"bundle": bundle, "card": card.facts(bundle, known, reports), "entry": entry, "model": known}
 packing.write_json(out / "bundle.json", bundle)
+
+# what it stands on
+nodes = lineage.read()
+made = lineage.behind(nodes, MODEL)
+reports = packing.reports(Path("in/results"), RESULTS)
+words = packing.words(out, bundle)
+told = {**bundle, **ABOUT}
+metadata = card.metadata(told, made, reports)
+entry = registry.entry(REGISTRY, told, made)
 packing.write_json(out / "models.json", {"models": [entry]})
-packing.write_json(out / "bom.json", materials.bill(bundle, known, PACKAGES))
-card.write(out / "README.md", facts["card"])
-packing.fill(Path("recipe/files"), out, {**facts, "prompts": packing.words(out, bundle)})
+packing.write_json(out / "bom.json", materials.bill(told, nodes, PACKAGES))
+card.write(out / "README.md", FRONT or metadata, told, made, reports, words)
+
+# the user's own files
+facts = {"bundle": told, "card": metadata, "entry": entry, "model": dict(bundle["model"]), "prompts": words}
+packing.fill(Path("recipe/files"), out, facts)
+{% for script in finishing %}
+
+packing.finish({{ script }}, out, bundle)
+{% endfor %}
 
 size, count = packing.size(out)
 print(f"{size:,} bytes in {count:,} files")

@@ -25,7 +25,8 @@ class Target(ABC):
     parts: ClassVar[Mapping[str, str]] = {}  # folders of templates/deployment/parts, and where each stands in the bundle
     modules: ClassVar[tuple[str, ...]] = ()  # of templates/shared and templates/lib, put beside the parts: `import asked`
     packages: ClassVar[tuple[str, ...]] = ()  # what runs the bundle, for its requirements.txt: `uvicorn`, `httpx[http2]`
-    scripts: ClassVar[frozenset[str]] = frozenset()  # of templates/deployment/lib, that only some targets need
+    # modules of templates/deployment/lib that finish what is packed: their `finish(out, bundle)` is called last
+    scripts: ClassVar[frozenset[str]] = frozenset()
     starts: ClassVar[str] = ""  # the module that starts it here: `gateway`; empty where nothing does
 
     def check(self, case: Case[DeploymentSpec]) -> Iterable[Objection]:
@@ -45,8 +46,8 @@ class Target(ABC):
         group = getattr(case.spec, self.field, None)
         return group.model_dump(mode="json") if group is not None else {}
 
-    def values(self, case: Case[DeploymentSpec]) -> Mapping[str, object]:
-        """Further values for the script that packs."""
+    def front(self, case: Case[DeploymentSpec]) -> Mapping[str, object]:
+        """What stands in front of README.md in place of a model's metadata: that of a Space."""
         return {}
 
     def files(self, case: Case[DeploymentSpec]) -> Mapping[str, str]:
