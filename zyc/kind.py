@@ -177,6 +177,15 @@ class Group(Artifact):
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """A template of the user's own, which a step fills: its path, its text, and the names that it may read."""
+
+    path: str
+    text: str
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What a node is made by: values for the templates of its kind, and files that are written as they are."""
 
@@ -185,6 +194,9 @@ class Recipe:
     without: frozenset[str] = (
         frozenset()
     )  # scripts and plain modules that this node has no use for: they are no part of its recipe
+    # folders and files of parts/ that this node hands on as they are, and where each stands below recipe/bundle/
+    parts: Mapping[str, str] = field(default_factory=dict)
+    filled: Mapping[str, Filled] = field(default_factory=dict)  # by path below recipe/files/, held to the rules of Jinja
 
 
 class Work(NamedTuple):
@@ -251,6 +263,7 @@ class Kind(Generic[S]):
     measures: ClassVar[Mapping[str, Measure]] = {}
     harness: ClassVar[tuple[str, ...]] = ()  # modules of templates/lib that its scripts import; not keyed
     shares: ClassVar[tuple[str, ...]] = ()  # modules of templates/shared, copied into the recipes of several kinds; keyed
+    bundles: ClassVar[tuple[str, ...]] = ()  # modules of templates/shared and templates/lib that are among its parts: `lib/NAME`
     coerces: ClassVar[tuple[type[Artifact], type[Artifact]] | None] = None  # (from, to): inserted where `to` is wanted
     suffix: ClassVar[str] = ""  # what the inserted node is called: `.fused`
     # of a coercion: its fields that get what its source takes, in the first of these fields that the source has

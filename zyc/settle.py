@@ -141,7 +141,9 @@ def _node(graph: Graph, node: Node, settled: Mapping[str, Settled], known: Known
     template = template_of(node, known)
     # how a project of its own launches a step may change what comes out of it
     apart = {
-        path: text for path, text in template.own.items() if not path.startswith((f"{node.kind}/recipe/", f"{node.kind}/lib/"))
+        path: text
+        for path, text in template.own.items()
+        if not path.startswith(tuple(f"{node.kind}/{part}/" for part in ("recipe", "lib", "parts")))
     }
     own = own_lines(kind, node.shape, case, rendered.recipe, known.environment, apart)
     if question is not None and _is_plain(facts):
