@@ -50,11 +50,12 @@ def two(tmp_path):
 
 
 def tabled(tmp_path, reports, **spec):
-    """What a table of these reports leaves, and its measures."""
+    """The folder of a table of these reports once it ran, and its measures."""
     told = {"reports": {label: label for label in reports}, **spec}
     inputs = {f"reports/{label}/0": path for label, path in reports.items()}
     facts = {f"reports.{label}.0": Report(("questions", "speed")) for label in reports}
-    return run(stand(tmp_path / "table", "table", inputs, facts, told))
+    folder = stand(tmp_path / "table", "table", inputs, facts, told)
+    return folder, run(folder)[1]
 
 
 # --- what a plan says ---
@@ -103,6 +104,8 @@ def test_a_difference_is_tested_on_the_same_questions(tmp_path, two):
     table = (folder / "out/table.md").read_text()
     assert "better: 26 that only good got right, 0 that only poor did" in table
     assert "no difference that is more than chance" in table
+    lines = [line.split(" | ")[0] for line in table.splitlines()]
+    assert lines.index("| poor") < lines.index("| good"), "the best one stands last"
     assert (folder / "out/chart.png").read_bytes().startswith(b"\x89PNG")
     assert "data:image/png" in (folder / "out/index.html").read_text()
 

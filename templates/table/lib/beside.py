@@ -24,6 +24,11 @@ def read(path, home="in/reports"):
     return {"model": told["model"], "format": told["format"], "on": told["on"], "measures": measures, "rights": rows}
 
 
+def ordered(reports, exam):
+    """The best one last; those that did not sit the exam first."""
+    return dict(sorted(reports.items(), key=lambda each: (each[1]["measures"].get(f"{exam}.accuracy", -1.0), each[0])))
+
+
 def paired(reports, exam, better, than):
     """How much larger the share is, on the same questions, and how likely that is by chance."""
     ours, theirs = (reports[label]["rights"].get(exam, {}) for label in (better, than))

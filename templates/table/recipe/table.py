@@ -6,7 +6,7 @@
 
 import showing
 import telling
-from beside import answered, measures_of, paired, read
+from beside import answered, measures_of, ordered, paired, read
 
 # Who stands in the table, and where each report lies.
 REPORTS = {{ reports }}
@@ -22,7 +22,7 @@ WHEN = {{ when }}
 # A score of a twin is a rehearsal.
 REHEARSAL = {{ rehearsal }}
 
-reports = {label: read(path) for label, path in REPORTS.items()}
+reports = ordered({label: read(path) for label, path in REPORTS.items()}, EXAM)
 tests = {name: paired(reports, EXAM, *both) for name, both in PAIRS.items()}
 verdict = answered(QUESTION, OF, WHEN, reports) if QUESTION else None
 told = {"exam": EXAM, "columns": COLUMNS, "reports": reports, "pairs": tests, "verdict": verdict, "rehearsal": bool(REHEARSAL)}

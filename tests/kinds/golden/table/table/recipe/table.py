@@ -6,7 +6,7 @@
 
 import showing
 import telling
-from beside import answered, measures_of, paired, read
+from beside import answered, measures_of, ordered, paired, read
 
 # Who stands in the table, and where each report lies.
 REPORTS = {"alone": "alone/0", "tried-small": "tried/model=small", "tried-deep": "tried/model=deep"}
@@ -22,7 +22,7 @@ WHEN = [{"says": "questions.accuracy >= 50 %", "measure": "questions.accuracy", 
 # A score of a twin is a rehearsal.
 REHEARSAL = False
 
-reports = {label: read(path) for label, path in REPORTS.items()}
+reports = ordered({label: read(path) for label, path in REPORTS.items()}, EXAM)
 tests = {name: paired(reports, EXAM, *both) for name, both in PAIRS.items()}
 verdict = answered(QUESTION, OF, WHEN, reports) if QUESTION else None
 told = {"exam": EXAM, "columns": COLUMNS, "reports": reports, "pairs": tests, "verdict": verdict, "rehearsal": bool(REHEARSAL)}
