@@ -88,5 +88,7 @@ class ServiceSpec(Spec):
     """Where it goes."""
     context: fields.Integer = Field(4096, ge=16)
     """Tokens that the engines hold memory for."""
+    prompts: evaluating.Personas = ()
+    """The personas of the bundle: what they look up is looked up directly, too."""
     questions: fields.Ref[Dataset] | None = None
     """Chats of the nearest dataset that the model stands on: their questions are asked."""
