@@ -55,6 +55,7 @@ class Deployment(Kind[DeploymentSpec]):
         """The user's templates are part of the recipe; what runs the bundle is pinned."""
         for dest, each in spec.files.items():
             yield FileNeed(each.path, f"files.{dest}", text=True)
+        yield from deploying.of(spec.target).needs(spec)
         for name in _packages(spec):
             yield PinNeed(f"package:{name.partition('[')[0]}", "target")
 

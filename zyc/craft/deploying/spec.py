@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from zyc import fields
 from zyc.craft import evaluating
+from zyc.craft.deploying.assistant import AssistantFields
 from zyc.craft.deploying.hf_space import HfSpaceFields
 from zyc.craft.deploying.hub import HubFields
 from zyc.craft.deploying.server import ServerFields
@@ -73,6 +74,8 @@ class DeploymentSpec(Spec):
     """Settings of the target `hf-space`."""
     hub: HubFields = HubFields()
     """Settings of the target `hub`."""
+    assistant: AssistantFields = AssistantFields()
+    """Settings of the target `assistant`."""
     placement: Placement = Placement()
     """Where it is packed: never part of the key."""
 
