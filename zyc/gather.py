@@ -149,12 +149,15 @@ def _template(name: str, texts: Mapping[str, str], own: Mapping[str, str]) -> Te
 
     harness = {path[4:]: text for path, text in texts.items() if path.startswith("lib/") and path[4:] in kind.harness}
     shared = {path[7:]: text for path, text in texts.items() if path.startswith("shared/") and path[7:] in kind.shares}
+    modules = {path.partition("/")[2]: text for path, text in texts.items() if path.startswith(("lib/", "shared/"))}
+    handed = {f"lib/{name}": modules[name] for name in kind.bundles if name in modules}
     digest = of_text("".join(f"{path}\0{of_text(text)}\n" for path, text in sorted(texts.items())))
     recipe = part("recipe")
     blocks = [found[0] for found in map(BLOCK.search, recipe.values()) if found]
     return Template(
         recipe,
         {**shared, **part("lib")},
+        {**handed, **part("parts")},
         part("placement"),
         harness,
         texts.get("run.sh", ""),

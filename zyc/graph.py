@@ -46,6 +46,7 @@ class Shape(NamedTuple):
     parts: tuple[Part, ...] = ()
     proof: Part | None = None
     placement: tuple[tuple[str, object], ...] = ()
+    lineage: bool = False  # whether its kind is told all that it stands on
 
 
 class Edge(NamedTuple):

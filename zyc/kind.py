@@ -133,6 +133,17 @@ class Hub:
     files: Mapping[str, int] = field(default_factory=dict)  # name -> bytes
 
 
+class Ancestor(NamedTuple):
+    """A node that something stands on, told without its name or place: the same wherever the project lies."""
+
+    id: str  # of all that decides what it is: equal for equal nodes on equal inputs
+    kind: str
+    settings: str  # JSON of the fields that were written and decide the result, without references
+    facts: tuple[tuple[str, object], ...]  # that are known of it, see zyc.types: `name`, `licence`, `rows`, ...
+    sources: tuple[tuple[str, str], ...] = ()  # repositories with their commit, files of the user's with their digest
+    inputs: tuple[tuple[str, str], ...] = ()  # field -> the id of what it takes
+
+
 @dataclass(frozen=True, slots=True)
 class Case(Generic[S]):
     """All that a kind may look at when it answers for one node."""
@@ -144,6 +155,8 @@ class Case(Generic[S]):
     hubs: Mapping[str, Hub] = field(default_factory=dict)  # by the name of the pin
     values: Mapping[str, str] = field(default_factory=dict)  # ZYC_VARS_EPOCHS -> "3": vars and matrix values in reach
     twin: bool = False
+    lineage: tuple[Ancestor, ...] = ()  # all that it stands on, inputs first; for kinds that ask for it
+    stands: tuple[tuple[str, str], ...] = ()  # which of these each field takes: (field, id); for the same kinds
 
     def every(self, path: str) -> tuple[tuple[str, Artifact], ...]:
         """All that a list takes, families opened: where each stands below the list's own place in `in/`, and its facts."""
@@ -165,6 +178,15 @@ class Group(Artifact):
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """A template of the user's own, which a step fills: its path, its text, and the names that it may read."""
+
+    path: str
+    text: str
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What a node is made by: values for the templates of its kind, and files that are written as they are."""
 
@@ -173,6 +195,9 @@ class Recipe:
     without: frozenset[str] = (
         frozenset()
     )  # scripts and plain modules that this node has no use for: they are no part of its recipe
+    # folders and files of parts/ that this node hands on as they are, and where each stands below recipe/bundle/
+    parts: Mapping[str, str] = field(default_factory=dict)
+    filled: Mapping[str, Filled] = field(default_factory=dict)  # by path below recipe/files/, held to the rules of Jinja
 
 
 class Work(NamedTuple):
@@ -239,6 +264,7 @@ class Kind(Generic[S]):
     measures: ClassVar[Mapping[str, Measure]] = {}
     harness: ClassVar[tuple[str, ...]] = ()  # modules of templates/lib that its scripts import; not keyed
     shares: ClassVar[tuple[str, ...]] = ()  # modules of templates/shared, copied into the recipes of several kinds; keyed
+    bundles: ClassVar[tuple[str, ...]] = ()  # modules of templates/shared and templates/lib that are among its parts: `lib/NAME`
     coerces: ClassVar[tuple[type[Artifact], type[Artifact]] | None] = None  # (from, to): inserted where `to` is wanted
     suffix: ClassVar[str] = ""  # what the inserted node is called: `.fused`
     # of a coercion: its fields that get what its source takes, in the first of these fields that the source has
@@ -247,6 +273,7 @@ class Kind(Generic[S]):
     # of a proof: its fields that get the nearest node of a type, upstream of a field of what is proven: (field, type)
     seeks: ClassVar[Mapping[str, tuple[str, type[Artifact]]]] = {}
     links: ClassVar[bool] = False  # its files may be hard links into a cache whose files are never written again
+    lineage: ClassVar[bool] = False  # whether its cases tell all that it stands on
     quiet: ClassVar[bool] = False  # too small to be listed in a plan
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:

@@ -36,6 +36,7 @@ class Template:
 
     recipe: Mapping[str, str] = field(default_factory=dict)  # path below recipe/ -> template text
     lib: Mapping[str, str] = field(default_factory=dict)  # plain modules, its own and shared ones, copied into the recipe
+    parts: Mapping[str, str] = field(default_factory=dict)  # path below parts/ -> what some node hands on as it is
     placement: Mapping[str, str] = field(default_factory=dict)
     harness: Mapping[str, str] = field(default_factory=dict)
     run: str = ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from zyc.errors import Problem, Span, ZycError, guess, problem
-from zyc.kind import GATES, NOTES, PLACEMENT, Case, Kind, Recipe, Spec
+from zyc.kind import GATES, NOTES, PLACEMENT, Case, Filled, Kind, Recipe, Spec
 from zyc.known import BLOCK, DEPENDENCY, Template
 
 if TYPE_CHECKING:
@@ -52,12 +52,48 @@ def render(kind: Kind[Any], case: Case[Any], template: Template) -> Rendered:
     """The files of one node."""
     made = kind.recipe(case)
     modules = {name: text for name, text in template.lib.items() if name not in made.without}
-    recipe = {**modules, **_filled(kind, case, template, "recipe", made)}
+    recipe = {**modules, **_filled(kind, case, template, "recipe", made), **_handed(template, made)}
     placement = _filled(kind, case, template, "placement", kind.arrangement(case))
     settings = getattr(case.spec, "placement", None)
     if isinstance(settings, BaseModel):
         placement["settings.json"] = json.dumps(_settings(settings, twin=case.twin), indent=2, sort_keys=True) + "\n"
     return Rendered(recipe, template.harness, placement, template.run)
+
+
+def _handed(template: Template, made: Recipe) -> dict[str, str]:
+    """Parts as they are, and the user's own templates, which the step fills."""
+    told = {}
+    for part, place in made.parts.items():
+        for path, text in template.parts.items():
+            if path == part or path.startswith(f"{part}/"):
+                rest = path.removeprefix(part).lstrip("/") or path.rpartition("/")[2]
+                told["/".join(each for each in ("bundle", place, rest) if each)] = text
+    for dest, each in made.filled.items():
+        if f"bundle/{dest}" in told:
+            raise ZycError(_unfillable(each, 1, f"would stand in the place of the bundle's own `{dest}`", "give it another name"))
+        _look_through(each)
+        told[f"files/{dest}"] = each.text
+    return told
+
+
+def _look_through(given: Filled) -> None:
+    """A template of the user's is refused with its line before anything runs: what is no Jinja, what reads unknown names."""
+    from jinja2 import TemplateSyntaxError, meta, nodes
+
+    try:
+        tree = _environment("text").parse(given.text)
+    except TemplateSyntaxError as error:
+        raise ZycError(
+            _unfillable(given, error.lineno, f"is not a Jinja template: {(error.message or '').rstrip('.')}", "")
+        ) from None
+    for name in sorted(meta.find_undeclared_variables(tree) - given.names):
+        line = min((each.lineno for each in tree.find_all(nodes.Name) if each.name == name), default=1)
+        help_ = guess(name, sorted(given.names), listed="there is")
+        raise ZycError(_unfillable(given, line, f"reads `{name}`, which is not there", help_))
+
+
+def _unfillable(given: Filled, line: int, reason: str, help_: str) -> Problem:
+    return problem("bad-template", Span(given.path, line), template=given.path, reason=reason, help=help_)
 
 
 def _filled(kind: Kind[Any], case: Case[Any], template: Template, folder: str, made: Recipe) -> dict[str, str]:
@@ -321,8 +357,13 @@ def _in_blocks(texts: list[str]) -> Iterator[int]:
 
 def template_problems(templates: Mapping[str, Template], pins: Mapping[str, str]) -> list[Problem]:
     """What is wrong with the templates: those of the project's own are held to the same rule as ours."""
-    # modules of lib/ are copied as they are
-    own = {path: text for each in templates.values() for path, text in each.own.items() if "/lib/" not in f"/{path}"}
+    # modules of lib/ and parts are copied as they are
+    own = {
+        path: text
+        for each in templates.values()
+        for path, text in each.own.items()
+        if not {"lib", "parts"} & {*path.split("/")[:-1]}
+    }
     told = [
         problem("bad-template", Span(f"templates/{path}", line), template=f"templates/{path}", reason=sentence, help=help_)
         for path, text in sorted(own.items())

@@ -14,8 +14,9 @@ from zyc.digest import Manifest, key_of, of_text, own_lines
 from zyc.gates import Gate, Interval
 from zyc.graph import Choice, Cluster, Graph, Node
 from zyc.kept import Kept
-from zyc.kind import Case, EnvironmentNeed, Estimate, FileNeed, Group, HubNeed, Objection, PinNeed, Work
+from zyc.kind import Ancestor, Case, EnvironmentNeed, Estimate, FileNeed, Group, HubNeed, Objection, PinNeed, Work
 from zyc.known import Known, Template, named
+from zyc.lineage import lineage
 from zyc.render import Rendered, render
 from zyc.types import TYPES, Artifact, facts_of, meet
 
@@ -44,8 +45,7 @@ class Settlement:
 
     def case(self, node: Node) -> Case[Any]:
         """All that the kind of a node may look at."""
-        inputs = {edge.field: self.nodes[edge.source].facts for edge in node.edges if not edge.order}
-        return _case(node, inputs, self.known, twin=self.twin)
+        return _case(self.graph, node, self.nodes, self.known, twin=self.twin)
 
     def rendered(self, node: Node) -> Rendered:
         """The files of a node's step folder."""
@@ -76,12 +76,24 @@ def template_of(node: Node, known: Known) -> Template:
     return known.templates.get(node.kind, Template())
 
 
-def _case(node: Node, inputs: Mapping[str, Artifact], known: Known, *, twin: bool) -> Case[Any]:
+def _case(graph: Graph, node: Node, settled: Mapping[str, Settled], known: Known, *, twin: bool) -> Case[Any]:
+    inputs = {edge.field: settled[edge.source].facts for edge in node.edges if not edge.order}
     files = {
         need.path: known.files[need.path] for need in node.shape.needs if isinstance(need, FileNeed) and need.path in known.files
     }
     hubs = {need.name: known.hubs[need.name] for need in node.shape.needs if isinstance(need, HubNeed)}
-    return Case(node.spec, inputs, files, known.pins, hubs, node.values, twin)
+    return Case(node.spec, inputs, files, known.pins, hubs, node.values, twin, *_lineage(graph, node, settled, known))
+
+
+def _lineage(
+    graph: Graph, node: Node, settled: Mapping[str, Settled], known: Known
+) -> tuple[tuple[Ancestor, ...], tuple[tuple[str, str], ...]]:
+    """All that the node stands on, where its kind asks for it."""
+    if not node.shape.lineage:
+        return (), ()
+    facts = {name: each.facts for name, each in settled.items()}
+    own = {name: each.own_digest for name, each in settled.items()}
+    return lineage(graph, node, facts, own, known)
 
 
 def settle(graph: Graph, known: Known, kept: Kept, *, twin: bool = False) -> Settlement:
@@ -94,7 +106,7 @@ def settle(graph: Graph, known: Known, kept: Kept, *, twin: bool = False) -> Set
             facts = meet([settled[name].facts for _, name in vertex.takes])
             settled[vertex.name] = Settled(facts, facts_id(facts))
         else:
-            settled[vertex.name] = _node(vertex, settled, known, kept, twin=twin)
+            settled[vertex.name] = _node(graph, vertex, settled, known, kept, twin=twin)
     return Settlement(graph, known, settled, twin)
 
 
@@ -108,8 +120,9 @@ def facts_id(facts: Artifact) -> str:
     return repr(facts)
 
 
-def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, *, twin: bool) -> Settled:
-    question = _question(node, settled, known, twin=twin) if node.digest else None
+def _node(graph: Graph, node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, *, twin: bool) -> Settled:
+    # what an ancestor says by itself is in no question: a kind that asks for its lineage is asked each time
+    question = _question(node, settled, known, twin=twin) if node.digest and not node.shape.lineage else None
     if question is not None:
         answer = kept.get("settled", question)
         if answer is not None:
@@ -118,7 +131,7 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
             held = tuple(Gate(*each) for each in bounds)
             return Settled(*_read_facts(name, values), _read_estimate(estimate), own, own_digest, notes=notes, bounds=held)
     kind = kinds.load(node.kind)
-    case = _case(node, {edge.field: settled[edge.source].facts for edge in node.edges if not edge.order}, known, twin=twin)
+    case = _case(graph, node, settled, known, twin=twin)
     missing = any(isinstance(need, FileNeed) and need.path in known.missing for need in node.shape.needs)
     # a kind is asked about a node whose files are there
     objections = () if missing else tuple(kind.check(case))
@@ -130,7 +143,9 @@ def _node(node: Node, settled: Mapping[str, Settled], known: Known, kept: Kept, 
     template = template_of(node, known)
     # how a project of its own launches a step may change what comes out of it
     apart = {
-        path: text for path, text in template.own.items() if not path.startswith((f"{node.kind}/recipe/", f"{node.kind}/lib/"))
+        path: text
+        for path, text in template.own.items()
+        if not path.startswith(tuple(f"{node.kind}/{part}/" for part in ("recipe", "lib", "parts")))
     }
     own = own_lines(kind, node.shape, case, rendered.recipe, known.environment, apart)
     if question is not None and _is_plain(facts):

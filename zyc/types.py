@@ -180,6 +180,16 @@ class Report(Artifact):
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle(Artifact):
+    """All that serves a model: its files, what runs it, its card and what it is made of."""
+
+    says: ClassVar[str] = "a bundle"
+    target: str | None = None
+    bytes: int | None = None  # of the model's files
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Index(Artifact):
     """Passages that can be found by what they say."""
 

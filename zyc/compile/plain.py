@@ -50,11 +50,12 @@ def _plain_shape(shape: Shape) -> Plain:
         tuple((part.suffix, part.kind, dict(part.fields)) for part in shape.parts),
         (shape.proof.suffix, shape.proof.kind, dict(shape.proof.fields)) if shape.proof else None,
         shape.placement,
+        shape.lineage,
     )
 
 
 def _shape(plain: Plain) -> Shape:
-    links, needs, yields, bounds, twin, tags, about, resumes, parts, proof, placement = plain
+    links, needs, yields, bounds, twin, tags, about, resumes, parts, proof, placement, lineage = plain
     return Shape(
         tuple(Link(*link) for link in links) if links else (),
         tuple(_NEEDS[kind](*values) for kind, values in needs) if needs else (),
@@ -67,6 +68,7 @@ def _shape(plain: Plain) -> Shape:
         tuple(Part(*part) for part in parts) if parts else (),
         Part(*proof) if proof else None,
         placement,
+        lineage,
     )
 
 

@@ -110,6 +110,7 @@ def shape_of(kind: AnyKind, spec: Spec) -> Shape:
         parts=tuple(Part(suffix, stem, _written(given)) for suffix, (stem, given) in sorted(kind.parts(spec).items())),
         proof=Part("proof", kind.proof, _written(proof)) if proof is not None else None,
         placement=tuple(sorted(placement.model_dump(mode="json").items())) if isinstance(placement, BaseModel) else (),
+        lineage=kind.lineage,
     )
 
 

@@ -1,0 +1,70 @@
+"""What a target of deployments is asked: one subclass and one module a target, with the group of fields that only it reads."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from zyc.kind import Case, Estimate, Objection
+from zyc.types import Adapter, Artifact, Gguf
+
+if TYPE_CHECKING:
+    from zyc.craft.deploying.spec import DeploymentSpec
+
+
+class Target(ABC):
+    """One place that a model is deployed to. Every question is a pure function of a case."""
+
+    name: ClassVar[str]  # as a spec says it: `hf-space`
+    says: ClassVar[str]  # in a sentence: `a server`
+    wants: ClassVar[type[Artifact]] = Gguf  # what it serves: the compiler inserts what lies between
+    takes: ClassVar[tuple[type[Artifact], ...]] = (Gguf,)  # of `wants`, what it can do something with
+    prompted: ClassVar[bool] = True  # whether it serves personas
+    indexed: ClassVar[bool] = False  # whether it has a use for an index of its own
+    parts: ClassVar[Mapping[str, str]] = {}  # folders of templates/deployment/parts, and where each stands in the bundle
+    modules: ClassVar[tuple[str, ...]] = ()  # of templates/shared and templates/lib, put beside the parts: `import asked`
+    packages: ClassVar[tuple[str, ...]] = ()  # what runs the bundle, for its requirements.txt: `uvicorn`, `httpx[http2]`
+    # modules of templates/deployment/lib that finish what is packed: their `finish(out, bundle)` is called last
+    scripts: ClassVar[frozenset[str]] = frozenset()
+    starts: ClassVar[str] = ""  # the module that starts it here: `gateway`; empty where nothing does
+
+    def check(self, case: Case[DeploymentSpec]) -> Iterable[Objection]:
+        """What makes this impossible; groups of other targets and types that it does not take are refused already."""
+        return ()
+
+    def notes(self, case: Case[DeploymentSpec]) -> Iterable[Objection]:
+        """What is better known before."""
+        return ()
+
+    def estimate(self, case: Case[DeploymentSpec]) -> Estimate:
+        """What packing takes beyond the files of the model."""
+        return Estimate()
+
+    def settings(self, case: Case[DeploymentSpec]) -> Mapping[str, object]:
+        """What `bundle.json` has as `settings`: the target's own group, defaults filled in."""
+        group = getattr(case.spec, self.field, None)
+        return group.model_dump(mode="json") if group is not None else {}
+
+    def front(self, case: Case[DeploymentSpec]) -> Mapping[str, object]:
+        """What stands in front of README.md in place of a model's metadata: that of a Space."""
+        return {}
+
+    def files(self, case: Case[DeploymentSpec]) -> Mapping[str, str]:
+        """Files of the bundle that are written as they are, by their path in it."""
+        return {}
+
+    @property
+    def field(self) -> str:
+        """What Python calls its group: `hf_space` for `hf-space`."""
+        return self.name.replace("-", "_")
+
+    def unfit(self, model: Artifact) -> Objection | None:
+        """Why this cannot be deployed here."""
+        if isinstance(model, self.takes):
+            return None
+        if isinstance(model, Adapter):
+            help_ = "name the model that it is fused into: the same name with `.fused`"
+            return Objection("model", "an adapter does not answer by itself", help_)
+        every = " or ".join(each.says for each in self.takes)
+        return Objection("model", f"{self.says} takes no {model.says.removeprefix('a ').removeprefix('an ')}", f"name {every}")
