@@ -26,6 +26,7 @@ class Target(ABC):
     modules: ClassVar[tuple[str, ...]] = ()  # of templates/shared and templates/lib, put beside the parts: `import asked`
     packages: ClassVar[tuple[str, ...]] = ()  # what runs the bundle, for its requirements.txt: `uvicorn`, `httpx[http2]`
     # modules of templates/deployment/lib that finish what is packed: their `finish(out, bundle)` is called last
+    older: ClassVar[Mapping[str, str]] = {}  # of these, the versions for Python 3.10, where the pinned ones want a later Python
     scripts: ClassVar[frozenset[str]] = frozenset()
     starts: ClassVar[str] = ""  # the module that starts it here: `gateway`; empty where nothing does
 
