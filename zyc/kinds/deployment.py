@@ -40,16 +40,22 @@ class Deployment(Kind[DeploymentSpec]):
     }
     harness = ("telling.py",)
     bundles = tuple(sorted({each for target in deploying.TARGETS.values() for each in target.modules}))
-    proof = ""
+    proof = "service"
 
     def accepts(self, spec: DeploymentSpec) -> Mapping[str, type[Artifact]]:
         """What the target serves."""
         return {"model": deploying.of(spec.target).wants}
 
+    def proves(self, spec: DeploymentSpec) -> Mapping[str, Any]:
+        """Against the model itself, under the same personas."""
+        told = {"model": spec.model, "target": spec.target, "context": spec.context}
+        return {**told, "prompts": spec.prompts} if spec.prompts else told
+
     def needs(self, spec: DeploymentSpec) -> Iterable[Need]:
         """The user's templates are part of the recipe; what runs the bundle is pinned."""
         for dest, each in spec.files.items():
             yield FileNeed(each.path, f"files.{dest}", text=True)
+        yield from deploying.of(spec.target).needs(spec)
         for name in _packages(spec):
             yield PinNeed(f"package:{name.partition('[')[0]}", "target")
 

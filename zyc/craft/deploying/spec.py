@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from zyc import fields
 from zyc.craft import evaluating
+from zyc.craft.deploying.assistant import AssistantFields
 from zyc.craft.deploying.hub import HubFields
 from zyc.craft.deploying.server import ServerFields
 from zyc.errors import nearest
@@ -70,6 +71,8 @@ class DeploymentSpec(Spec):
     """Settings of the target `server`."""
     hub: HubFields = HubFields()
     """Settings of the target `hub`."""
+    assistant: AssistantFields = AssistantFields()
+    """Settings of the target `assistant`."""
     placement: Placement = Placement()
     """Where it is packed: never part of the key."""
 
@@ -85,5 +88,7 @@ class ServiceSpec(Spec):
     """Where it goes."""
     context: fields.Integer = Field(4096, ge=16)
     """Tokens that the engines hold memory for."""
+    prompts: evaluating.Personas = ()
+    """The personas of the bundle: what they look up is looked up directly, too."""
     questions: fields.Ref[Dataset] | None = None
     """Chats of the nearest dataset that the model stands on: their questions are asked."""
