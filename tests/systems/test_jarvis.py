@@ -125,6 +125,17 @@ def test_every_call_is_one_of_the_tools(chats):
     assert called == known.keys(), "a tool that no data calls"
 
 
+def test_the_assistant_would_run_every_call_of_the_data(chats):
+    """What is taught is what the application allows: no call is refused, and exactly the critical ones are asked about."""
+    said = texts(chats, "assistant")
+    with jarvis.rules() as (deciding, known):
+        told = [each for text in said for each in deciding.would_run(text, known)]
+    assert len(told) == sum(text.count("<CALL:") for text in said)
+    assert [each for each in told if each.verdict == deciding.REFUSE] == []
+    assert {each.tool for each in told if each.verdict == deciding.ASK} == CRITICAL
+    assert {each.tool for each in told if each.verdict == deciding.RUN} == jarvis.tools().keys() - CRITICAL
+
+
 def test_what_cannot_be_taken_back_is_asked_first():
     """Deleting, sending, closing and clearing ask a person; the others do not."""
     assert {name for name, each in jarvis.tools().items() if each.get("confirm")} == CRITICAL
@@ -213,9 +224,7 @@ def test_nothing_of_an_exam_was_cleaned_away(built):
 def test_no_answer_would_run_what_is_not_allowed(said):
     """Over all answers of all exams: a tool that is not listed never runs, and a critical one never without a question."""
     listed, seen = jarvis.tools(), set()
-    with jarvis.modules("deployment/parts", "assistant.deciding", "assistant.toolbox") as found:
-        deciding, toolbox = (found.__dict__[f"assistant.{name}"] for name in ("deciding", "toolbox"))
-        known = toolbox.of({"tools": listed})
+    with jarvis.rules() as (deciding, known):
         for rows in said.values():
             for row in rows:
                 for each in deciding.would_run(row["answer"], known):
