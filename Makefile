@@ -36,7 +36,7 @@ demo-plan: .venv/core
 
 # llama.cpp is compiled beside all that; a step that needs it waits for it.
 demo-tools: .venv/core
-	@nice -n 5 $(bin)/python templates/lib/llama_home.py build >.venv/toolchain.log 2>&1 &
+	@$(bin)/python templates/lib/llama_home.py build >.venv/toolchain.log 2>&1 &
 
 test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
 	$(bin)/pytest -n $(JOBS) --dist loadscope
