@@ -61,7 +61,7 @@ _MEANT = {
 
 def mend(text: str, dimension: str) -> str:
     """What may have been meant by a text that is no quantity: `did you mean `5 min`?`, or the units that there are."""
-    units = [unit for unit, (kind, _) in UNITS.items() if kind == dimension]
+    units = [unit for unit, (kind, _) in UNITS.items() if unit and kind == dimension]
     found = _QUANTITY.fullmatch(text.strip())
     if not units or found is None or not found[2]:
         return ""

@@ -46,7 +46,7 @@ def of_specs() -> dict[str, Any]:
     for section in sorted(known_sections(), key=lambda each: SECTIONS.index(each) if each in SECTIONS else len(SECTIONS)):
         kind = kinds.of_section(section)
         assert kind is not None
-        definitions |= _of_kind(kind)
+        definitions |= of_kind(kind)
         properties[section] = {
             "type": "object",
             "description": " ".join((kind.__doc__ or "").split()),
@@ -64,7 +64,7 @@ def of_specs() -> dict[str, Any]:
     }
 
 
-def _of_kind(kind: Kind[Any]) -> dict[str, Any]:
+def of_kind(kind: Kind[Any]) -> dict[str, Any]:
     """The definitions of one kind: a mapping of its fields, or the text that may stand for them."""
     schema = kind.Spec.model_json_schema(ref_template=f"#/$defs/{kind.name}.{{model}}")
     inner = {f"{kind.name}.{name}": told for name, told in schema.pop("$defs", {}).items()}

@@ -8,7 +8,6 @@ INDEX = "model.safetensors.index.json"
 
 def tensors(home):
     """Every tensor that is there: its shape, and whether all of it are numbers; one at a time in memory."""
-    import torch
     from safetensors import safe_open
 
     found = {}
@@ -16,9 +15,19 @@ def tensors(home):
         with safe_open(path, framework="pt") as file:
             for name in sorted(file.keys()):
                 tensor = file.get_tensor(name)
-                finite = not tensor.is_floating_point() or bool(torch.isfinite(tensor.to(torch.float32)).all())
-                found[name] = {"shape": list(tensor.shape), "finite": finite, "file": path.name}
+                found[name] = {"shape": list(tensor.shape), "finite": finite(tensor), "file": path.name}
     return found
+
+
+def finite(tensor):
+    """Whether all of it are numbers: one pass, as the ends of a tensor are no numbers when anything in it is none."""
+    import torch
+
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    if tensor.element_size() == 1:  # eight bits have no order of their own
+        tensor = tensor.to(torch.float32)
+    return bool(torch.isfinite(torch.stack(torch.aminmax(tensor))).all())
 
 
 def missing(home, found):

@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from zyc.kind import Case, Estimate, Objection
+from zyc.kind import Case, Estimate, Need, Objection
 from zyc.types import Adapter, Artifact, Gguf
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ class Target(ABC):
     scripts: ClassVar[frozenset[str]] = frozenset()  # of templates/deployment/lib, that only some targets need
     finishes: ClassVar[tuple[str, ...]] = ()  # those of them whose `finish(out, bundle)` is called when all else is packed
     starts: ClassVar[str] = ""  # the module that starts it here: `gateway`; empty where nothing does
+
+    def needs(self, spec: DeploymentSpec) -> Iterable[Need]:
+        """Files of the user's that its group names."""
+        return ()
 
     def check(self, case: Case[DeploymentSpec]) -> Iterable[Objection]:
         """What makes this impossible; groups of other targets and types that it does not take are refused already."""

@@ -36,13 +36,17 @@ def answers(home, model):
         ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
     else:
         ids = tokenizer(CHAT[0]["content"], return_tensors="pt")["input_ids"]
+    said, seen = [], None
     with torch.no_grad():
         for _ in range(TOKENS):
-            chances = model(input_ids=ids).logits[0, -1]
+            # the question is read once; then each word stands on what was kept of all before it
+            told = model(input_ids=ids, past_key_values=seen, use_cache=True)
+            chances, seen = told.logits[0, -1], told.past_key_values
             if not torch.isfinite(chances.to(torch.float32)).all():
                 return None
-            ids = torch.cat([ids, chances.argmax().view(1, 1)], dim=1)
-    return tokenizer.decode(ids[0, -TOKENS:])
+            ids = chances.argmax().view(1, 1)
+            said.append(int(ids))
+    return tokenizer.decode(said)
 
 
 def unheld(home, found):
