@@ -104,6 +104,12 @@ def words(row):
     return re.findall(r'(?:about|query|label)="([^"]+)"', row["messages"][-1]["content"])
 
 
+def test_every_chat_begins_as_the_assistant_does(chats):
+    """What is taught stands behind the same system text that the persona puts before a question."""
+    assert {chat[0]["content"] for chat in chats if chat[0]["role"] == "system"} == {jarvis.spec()["prompts"]["jarvis"]["system"]}
+    assert all(chat[0]["role"] == "system" for chat in chats)
+
+
 def test_forms_are_balanced(rows):
     """Every form is taught and asked as often as the others of its part, to one row."""
     for part, sides in rows.items():
