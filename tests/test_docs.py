@@ -11,13 +11,14 @@ from zyc.source import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+WALK = ROOT / "docs" / "how-to" / "add-a-kind.md"  # it is gone in a copy of the checkout: test_walk.py
 ELSEWHERE = ("make ", "pip ", "git clone")  # what prepares a machine has been done when tests run
 
 
 def played():
     """The pages with something to type."""
     for path in PAGES:
-        if any(block.language == "console" for case in story.read(path).cases for block in case.blocks):
+        if path != WALK and any(block.language == "console" for case in story.read(path).cases for block in case.blocks):
             yield pytest.param(path, id=str(path.relative_to(ROOT)))
 
 

@@ -231,7 +231,7 @@ class Forward:
             return GateOutlook(gate, Verdict.FAILS, gates.by_how_much(gate, measures))
         known = dict(self.settlement.nodes[node.name].estimate.measures)
         outlook = gates.foresee(gate, known)
-        return GateOutlook(gate, outlook, _sum(known.get(gate.measure), gate) if outlook is not Outlook.RUNNING else "")
+        return GateOutlook(gate, outlook, sum_words(known.get(gate.measure), gate) if outlook is not Outlook.RUNNING else "")
 
     def lesson(self, node: Node, estimate: Estimate) -> offers.Lesson | None:
         """What earlier runs of its kind teach about an estimate."""
@@ -250,7 +250,8 @@ class Forward:
             self.roots.setdefault(name, name)
 
 
-def _sum(value: Interval | None, gate: Gate) -> str:
+def sum_words(value: Interval | None, gate: Gate) -> str:
+    """What arithmetic says of a measure, in the words of a gate: `6.6 s to 11 s (on a free CPU)`."""
     if value is None:
         return ""
     low, high = gates.show(value.low, gate.dimension), gates.show(value.high, gate.dimension)

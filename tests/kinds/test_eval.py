@@ -233,7 +233,7 @@ def test_a_gate_on_what_is_not_measured_is_refused(place, gate, near):
     [
         ({"exam": "d", "window": "64"}, "tasks.t.window", "a field of perplexity, and this task is exam"),
         ({"match": "exact"}, "tasks.t", "does not say what to find out"),
-        ({"prompt_tokens": "40"}, "tasks.t", "both `prompt_tokens` and `new_tokens`"),
+        ({"prompt_tokens": "40"}, "tasks.t", "`new_tokens`, and `prompt_tokens` or `questions`"),
         ({"prompt_tokens": "40", "new_tokens": "60", "context": "64"}, "tasks.t.context", "100 tokens, and `context` is 64"),
         ({"prompt_tokens": "40", "new_tokens": "60", "clients": "2"}, "tasks.t.clients", "only a GGUF"),
         ({"compare": "d", "judge": "j"}, "tasks.t", "nobody to compare with"),

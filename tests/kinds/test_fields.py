@@ -113,7 +113,8 @@ def held_to_its_class(workshop, sample, path):
     """The change moves what the class of the field moves, and nothing else."""
     text, front = sample.changes()[path], workshop.front()
     # a kind that can be asked for in several ways has a node for each in its sample
-    other = front.graph.vertices.get(text.partition(".")[0])
+    place, part = text.partition(".")[0], sample.node.partition(".")[2]
+    other = front.graph.vertices.get(f"{place}.{part}" if part else place)
     name = other.name if isinstance(other, Node) and other.kind == sample.kind else sample.node
     before, after = look(front, name), look(workshop.front(sets=(text,)), name)
     wanted = class_of(kinds.load(sample.kind).Spec, path)

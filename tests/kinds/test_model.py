@@ -220,7 +220,7 @@ def test_a_limited_licence_is_held_against_the_use(place):
 
 
 def test_a_large_new_model_is_small_in_a_rehearsal(place):
-    """Over 50 M parameters the twin is the family at toy size, every input a multiple of 256; a small one is itself."""
+    """Over 40 M parameters the twin is the family at toy size, every input a multiple of 256; a small one is itself."""
     shape = "family: qwen3, layers: LAYERS, heads: 8, kv_heads: 4, width: 512, mlp: 1536, context: 4096, tied: false"
     for layers, toy in ((8, True), (2, False)):
         place.spec(f"{TOKENIZER}models: {{my-model: {{scratch: {{{shape.replace('LAYERS', str(layers))}}}, tokenizer: my-tok}}}}")

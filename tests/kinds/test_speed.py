@@ -2,6 +2,8 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import samples
 import tiny_models
@@ -9,7 +11,7 @@ from modules import modules_of
 from standing import run, stand
 
 from zyc import kinds
-from zyc.types import Gguf, Model
+from zyc.types import Dataset, Gguf, Model
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_a_gguf_is_timed_alone_and_for_several(tmp_path):
         told = {"model": "m", "prompt_tokens": "40", "new_tokens": "20", "clients": clients, "runs": "3", "context": "128"}
         folder = stand(tmp_path / f"of{clients}", "speed", {"model": tmp_path / "gguf/out"}, {"model": Gguf()}, told)
         _, measures = run(folder)
-        assert measures.keys() == {*kinds.load("speed").measures}
+        assert measures.keys() == {*kinds.load("speed").measures} - {"prompt_tokens"}
         assert 0 < measures["first_token"] <= measures["answer_p50"] <= measures["answer_p95"]
         assert measures["memory_peak"] > 5e6
         rows = [json.loads(line) for line in (folder / "out/rows.jsonl").read_text().splitlines()]
@@ -69,3 +71,23 @@ def test_a_gguf_is_timed_alone_and_for_several(tmp_path):
         assert json.loads((folder / "out/report.json").read_text())["engine"] == (
             "llama.cpp" if clients == "1" else "llama-server"
         )
+
+
+@pytest.mark.slow
+def test_questions_of_people_are_counted_and_timed(tmp_path):
+    """As many as there are runs, from the first to the last, under the prompt that each row names; their tokens are counted."""
+    model = tiny_models.make(tmp_path)
+    run(stand(tmp_path / "gguf", "gguf", {"source": model}, {"source": Model(licence="mit")}))
+    with modules_of("speed", "wondering") as found:
+        assert found.wondering.evenly(list(range(10)), 4) == [0, 2, 5, 7]
+    folder = tmp_path / "exam/test"
+    folder.mkdir(parents=True)
+    asked = [{"question": f"{'why ' * at}?", "answer": "so"} for at in range(1, 5)]
+    pa.parquet.write_table(pa.Table.from_pylist(asked), folder / "0.parquet")
+    told = {"model": "m", "questions": "q", "new_tokens": "5", "runs": "2", "context": "128"}
+    inputs = {"model": tmp_path / "gguf/out", "questions": tmp_path / "exam"}
+    facts = {"model": Gguf(), "questions": Dataset(format="questions")}
+    _, measures = run(stand(tmp_path / "real", "speed", inputs, facts, told))
+    assert measures.keys() == {*kinds.load("speed").measures}
+    assert measures["prompt_per_second"] == pytest.approx(measures["prompt_tokens"] / measures["first_token"])
+    assert measures["prompt_tokens"] > 2

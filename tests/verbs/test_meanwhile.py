@@ -12,7 +12,8 @@ LONG = r"""steps:
   long:
     run: |
       for i in $(seq 100); do
-        echo "{\"step\": $i, \"of\": 100}" > state/progress.json
+        echo "{\"step\": $i, \"of\": 100}" > state/next
+        mv state/next state/progress.json
         echo $i >> state/done
         sleep 0.05
       done

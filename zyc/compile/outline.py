@@ -19,7 +19,7 @@ from zyc.source import Document, Map, Scalar, Seq, Value, parse
 LATER = ("releases",)
 SECTIONS = (
     "models", "tokenizers", "datasets", "prompts", "pretrains", "finetunes", "alignments", "distillations", "merges",
-    "quants", "evals", "indexes", "deployments", "releases", "steps",
+    "quants", "evals", "tables", "indexes", "deployments", "releases", "steps",
 )  # fmt: skip
 USES = ("commercial", "research", "personal")
 LONGEST = 100  # characters of a name

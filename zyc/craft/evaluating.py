@@ -19,6 +19,7 @@ from zyc.types import Adapter, Artifact, Gguf, Model, Onnx, Prompt, model_of
 ENGINES: dict[type[Artifact], str] = {Gguf: "llama.cpp", Model: "transformers", Onnx: "onnxruntime"}
 BYTES = {"bf16": 2, "fp16": 2, "fp32": 4}
 OWN = 900_000_000  # bytes that an engine and its libraries may hold beside the model
+ASKED = 60  # tokens of a question of a person
 REACHED = 0.5  # the share of what a memory gives at best that decoding reached where it was slowest
 
 
@@ -137,6 +138,11 @@ def speeds(model: Artifact | None, on: str, prompt: int, new: int) -> tuple[tupl
         ("answer_p95", Interval(fast, slow, where)),
         ("tokens_per_second", Interval(rate * REACHED, rate * device.spread, each)),
     )
+
+
+def asked(inputs: Iterable[Artifact]) -> int:
+    """Tokens of a question of a person with all that the longest of these prompts puts before it, guessed."""
+    return ASKED + max((each.tokens or 0 for each in inputs if isinstance(each, Prompt)), default=0)
 
 
 def work(model: Artifact | None, answers: int | None, prompt: int, new: int) -> Work | None:

@@ -14,7 +14,7 @@ from zyc.kind import Fields, Objection
 from zyc.types import Artifact, Model, Tokenizer
 
 Family = Literal["llama", "mistral", "qwen2", "qwen3", "gemma"]
-LARGE = 50_000_000  # parameters from which on a rehearsal has a small one in its place
+LARGE = 40_000_000  # parameters from which on a rehearsal has a small one in its place: more cannot learn in minutes on a CPU
 USUAL = 32_000  # pieces of a tokenizer that is not known
 BLOCK = 256  # weights that K-quants keep together
 

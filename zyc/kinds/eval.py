@@ -24,7 +24,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "scores"),
     "harness": ("harness", "folder", "limit"),
     "compare": ("compare", "judge"),
-    "speed": ("prompt_tokens", "new_tokens", "clients", "runs", "context"),
+    "speed": ("questions", "prompt_tokens", "new_tokens", "clients", "runs", "context"),
 }
 PROMPTED = ("exam", "text", "compare", "speed")
 ASKED = ("questions", "messages", "prompt-completion")
@@ -74,6 +74,8 @@ class TaskFields(Fields):
     """Tokens that are read together."""
     stride: fields.Integer | None = Field(None, ge=1)
     """Tokens between the beginnings of two windows, which overlap; when not given they do not, and half of each counts."""
+    questions: fields.Ref[Dataset] | None = None
+    """Speed: questions of people with all that stands before them, in place of one of `prompt_tokens`."""
     prompt_tokens: fields.Integer | None = Field(None, ge=1)
     """Speed: tokens of a question."""
     new_tokens: fields.Integer | None = Field(None, ge=1)
@@ -107,7 +109,7 @@ class TaskFields(Fields):
     def kind(self) -> str:
         """The kind of its node, by what is written; empty when nothing is."""
         told = (name for name, own in TASKS.items() if name != "speed" and getattr(self, own[0]))
-        return next(told, "speed" if self.prompt_tokens or self.new_tokens else "")
+        return next(told, "speed" if self.prompt_tokens or self.new_tokens or self.questions else "")
 
 
 Task = Annotated[TaskFields, BeforeValidator(read_task)]
@@ -165,6 +167,7 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {
         "answer_p95": Measure("until nineteen of twenty are", "time"),
         "tokens_per_second": Measure("tokens of answers a second, of all clients"),
         "prompt_per_second": Measure("tokens of questions a second"),
+        "prompt_tokens": Measure("tokens of a question with all that stands before it, on average, where people's are asked"),
         "memory_peak": Measure("memory while it answers", "bytes"),
     },
     "text": {
@@ -199,7 +202,7 @@ class Eval(Kind[EvalSpec]):
         "delta.*": Measure("by how much the model is better than the best of the others, and `p`, the chance of that"),
     }
     harness = ("telling.py",)
-    shares = ("intervals.py",)
+    shares = ("intervals.py", "looks.py")
 
     def measured(self, spec: EvalSpec) -> Mapping[str, Measure]:
         """What its own tasks measure."""
@@ -299,6 +302,8 @@ def _of_task(task: TaskFields, *, several: bool) -> Mapping[str, Measure]:
         told |= {f"{path}.{name}": MEASURES["exam"][name] for path in sorted(paths) for name in GROUPED}
     if task.kind == "text":
         told = {name: each for name, each in told.items() if name in task.scores}
+    if task.kind == "speed" and task.questions is None:
+        told.pop("prompt_tokens", None)
     if task.kind == "harness":
         told |= {"*": NUMBER, "*.*": NUMBER}
     return told
@@ -347,8 +352,15 @@ def _about_task(case: Case[EvalSpec], name: str, task: TaskFields) -> Iterable[O
 
 
 def _about_speed(case: Case[EvalSpec], where: str, task: TaskFields) -> Iterable[Objection]:
-    if not (task.prompt_tokens and task.new_tokens):
-        yield Objection(where, "speed needs both `prompt_tokens` and `new_tokens`", "for example 40 and 60")
+    if not (task.prompt_tokens or task.questions) or not task.new_tokens:
+        yield Objection(where, "speed needs `new_tokens`, and `prompt_tokens` or `questions`", "for example 40 and 60")
+    if task.prompt_tokens and task.questions is not None:
+        yield Objection(f"{where}.prompt_tokens", "`questions` have the length that they have", "keep one of the two")
+    if task.questions is not None and task.clients > 1:
+        yield Objection(f"{where}.clients", "questions of people are asked one after the other", "leave it out")
+    data = case.inputs.get(f"{where}.questions")
+    if isinstance(data, Dataset) and data.format not in (None, *ASKED):
+        yield Objection(f"{where}.questions", f"rows of `{data.format}` ask nothing", f"take one of {', '.join(ASKED)}")
     if (task.prompt_tokens or 0) + (task.new_tokens or 0) > task.context:
         both = (task.prompt_tokens or 0) + (task.new_tokens or 0)
         yield Objection(
@@ -367,10 +379,14 @@ def _about_compare(case: Case[EvalSpec], where: str, task: TaskFields) -> Iterab
 
 def _foretold(case: Case[EvalSpec], task: TaskFields) -> list[tuple[str, Interval]]:
     told: list[tuple[str, Interval]] = []
-    model, prompt, new = case.inputs["model"], task.prompt_tokens or 1, task.new_tokens or 1
+    model, prompt, new = case.inputs["model"], task.prompt_tokens or _of_people(case), task.new_tokens or 1
     held = evaluating.memory(model, task.context)
     if held is not None:
         told.append(("memory_peak", held))
     if case.spec.on is not None and task.clients == 1:
         told += evaluating.speeds(model, case.spec.on, prompt, new)
     return told
+
+
+def _of_people(case: Case[EvalSpec]) -> int:
+    return evaluating.asked(case.inputs.values())

@@ -7,7 +7,7 @@ from pydantic import Field
 from zyc import fields
 from zyc.craft import evaluating
 from zyc.kind import Case, Estimate, Kind, Measure, Placement, Recipe, Spec
-from zyc.types import Artifact, Report
+from zyc.types import Artifact, Dataset, Report
 
 
 class SpeedSpec(Spec):
@@ -16,9 +16,11 @@ class SpeedSpec(Spec):
     model: fields.Ref[Artifact]
     """Who answers."""
     prompts: evaluating.Personas = ()
-    """The first of them stands before the question."""
+    """What stands before the question: the first of them, or where `questions` are asked the one that each row names."""
+    questions: fields.Ref[Dataset] | None = None
+    """Questions of people: so many of them as there are runs, evenly taken, each with all that stands before it."""
     prompt_tokens: fields.Integer = Field(128, ge=1)
-    """Tokens of a question, with all that stands before it."""
+    """Tokens of a question, with all that stands before it; of `questions` they are counted."""
     new_tokens: fields.Integer = Field(64, ge=1)
     """Tokens of an answer."""
     clients: fields.Integer = Field(1, ge=1, le=64)
@@ -48,10 +50,22 @@ class Speed(Kind[SpeedSpec]):
         "answer_p95": Measure("until nineteen of twenty are", "time"),
         "tokens_per_second": Measure("tokens of answers a second, of all clients"),
         "prompt_per_second": Measure("tokens of questions a second"),
+        "prompt_tokens": Measure("tokens of a question with all that stands before it, on average, where people's are asked"),
         "memory_peak": Measure("memory of the engine while it answers", "bytes"),
     }
     harness = ("llama_home.py", "telling.py")
-    shares = ("answering.py", "asked.py", "asking.py", "chats.py", "llama_server.py", "sampler.py", "tasks.py", "onnx_session.py")
+    shares = (
+        "answering.py",
+        "asked.py",
+        "asking.py",
+        "chats.py",
+        "llama_server.py",
+        "sampler.py",
+        "tasks.py",
+        "onnx_session.py",
+        "embedding.py",
+        "retrieving.py",
+    )
 
     def facts(self, case: Case[SpeedSpec]) -> Report:
         """One task."""
@@ -61,26 +75,32 @@ class Speed(Kind[SpeedSpec]):
         """All answers, one after the other; the class of machine says what they may take."""
         spec, model = case.spec, case.inputs["model"]
         held = evaluating.memory(model, spec.context * spec.clients)
-        told = evaluating.speeds(model, spec.on, spec.prompt_tokens, spec.new_tokens) if spec.on and spec.clients == 1 else ()
+        prompt = evaluating.asked(case.inputs.values()) if spec.questions is not None else spec.prompt_tokens
+        told = evaluating.speeds(model, spec.on, prompt, spec.new_tokens) if spec.on and spec.clients == 1 else ()
         return Estimate(
             memory=round(held.high) if held is not None else None,
             disk=10_000,
             measures=(*told, *((("memory_peak", held),) if held is not None else ())),
-            work=evaluating.work(model, (spec.runs + 1) * spec.clients, spec.prompt_tokens, spec.new_tokens),
+            work=evaluating.work(model, (spec.runs + 1) * spec.clients, prompt, spec.new_tokens),
         )
 
     def recipe(self, case: Case[SpeedSpec]) -> Recipe:
         """Which engine, and how much is asked of it."""
         spec = case.spec
-        server = spec.clients > 1
+        server, real = spec.clients > 1, spec.questions is not None
+        finds = evaluating.looks_up(case.every("prompts")) if real else ""
         values = {
             "spec": spec,
             "engine": evaluating.engine(case.inputs["model"]),
             "llama_cpp": case.pins.get("package:llama-cpp-python"),
-            "prompted": [each.label for each in spec.prompts[:1]],
+            "prompted": [each.label for each in (spec.prompts if real else spec.prompts[:1])],
             "server": server,
+            "real": real,
+            "finds": finds,
         }
-        return Recipe(values, without=evaluating.unused(case.inputs["model"]) | ({"llama_server.py"} if not server else set()))
+        spare = evaluating.unused(case.inputs["model"]) | evaluating.unread(finds)
+        spare |= {name for name, used in (("llama_server.py", server), ("wondering.py", real)) if not used}
+        return Recipe(values, without=frozenset(spare))
 
     def place(self, path: str) -> str:
         """`prompts.0.node` stands at `in/prompts/0`."""

@@ -77,7 +77,7 @@ def _given(kind: Kind[Any]) -> list[str]:
     }
     first = {name: each[0] for name, each in words.items() if kind.Spec.model_fields[name].is_required()}
     specs = (kind.Spec.model_construct(**{**first, name: word}) for name, each in words.items() for word in each)
-    given: Iterator[type[Artifact]] = (kind.yields(each) for each in specs)
+    given: list[type[Artifact]] = [kind.yields(each) for each in specs]
     return list(dict.fromkeys(each.says for each in given)) or [Artifact.says]
 
 
@@ -92,7 +92,7 @@ def _why_inserted(kind: Kind[Any]) -> str:
 
 
 def _one(ref: Any) -> str:
-    accepts = next((each for each in get_args(ref) if isinstance(each, type)), Artifact)
+    accepts: type[Artifact] = next((each for each in get_args(ref) if isinstance(each, type)), Artifact)
     shape = getattr(get_origin(ref) or ref, "shape", "one")
     several = {"many": ", one or several", "either": ", or a list of them"}.get(shape, "")
     return f"{accepts.says}{several}"
@@ -121,7 +121,7 @@ def _references_in(annotation: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _fields(kind: Kind[Any]) -> Iterator[str]:
-    yield "A keyed field decides the result and is part of the key, a placement says where and how fast, an order what comes first."
+    yield "A keyed field decides the result and is in the key, a placement says where and how fast, an order what comes first."
     yield "" if kind.section is None else "[What every node has besides](README.md#what-every-node-has) is not repeated here."
     yield ""
     yield "| field | type | default | class | |"

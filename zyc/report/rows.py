@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zyc.catalogue.devices import Device
@@ -60,10 +60,15 @@ def rows_of(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -
         for each, node in nodes:
             group = like if many else (*like, node.family) if node.family else (each.name,)
             groups.setdefault(group, []).append(each)
-    groups = dict(sorted(groups.items(), key=lambda group: order[group[1][0].name]))
+    groups = dict(sorted(groups.items(), key=lambda group: _standing(node_of(plan, group[1][0]), order)))
     columns = devices.columns(plan)
     for at, members in enumerate(groups.values()):
         yield _row(plan, members, read if at < _EXPLAINED else lambda _: None, columns)
+
+
+def _standing(node: Node, order: Mapping[str, int]) -> tuple[int, int]:
+    """Where a line stands: as the plan has it, what the compiler put there right behind its owner."""
+    return order.get(node.owner, order[node.name]), order[node.name]
 
 
 def node_of(plan: Plan, decision: Decision) -> Node:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from zyc import kinds
 from zyc.errors import ZycError, problem
 from zyc.verbs import App
 
@@ -44,27 +45,34 @@ from pathlib import Path
 greeting, count = (html.escape(Path(path).read_text(encoding="utf-8").strip()) for path in sys.argv[1:3])
 print(f"<!doctype html>\\n<title>{greeting}</title>\\n<h1>{greeting}</h1>\\n<p>{count}</p>")
 '''
+_WORKFLOW = ".github/workflows/specs.yml"
 _IGNORED = "artifacts/\nzyc.local.yml\n"
 
 
 @click.command("init")
 @click.argument("folder", default=".", metavar="[DIR]")
+@click.option("--ci", is_flag=True, help="Write a workflow that checks and plans each pull request, too; also in a project.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(app: App, folder: str, *, as_json: bool) -> int:
+def command(app: App, folder: str, *, ci: bool, as_json: bool) -> int:
     """Start a project: a spec of three steps, a script, and what git should ignore.
 
     \b
     zyc init my-models && cd my-models
+    zyc init --ci                      a project that is there gets .github/workflows/specs.yml
     zyc plan specs/
     zyc build specs/
     """
     app.acted, app.json = True, as_json
     home = Path(app.here, folder)
-    if app.world.list(home / "specs"):
+    there_already = bool(app.world.list(home / "specs"))
+    if there_already and not (ci and not app.world.exists(home / _WORKFLOW)):
         raise ZycError(problem("project-there", path=folder))
+    files = [] if there_already else [("specs/hello.yml", _SPEC), ("specs/data/page.py", _SCRIPT), (".gitignore", _IGNORED)]
+    if ci:
+        files.append((_WORKFLOW, app.world.read_text(kinds.templates_of("step")[0] / "workflow" / "specs.yml")))
     written = []
-    for name, text in (("specs/hello.yml", _SPEC), ("specs/data/page.py", _SCRIPT), (".gitignore", _IGNORED)):
+    for name, text in files:
         path = home / name
         there = app.world.read_text(path) if app.world.exists(path) else ""
         if there and name != ".gitignore":
@@ -81,6 +89,9 @@ def command(app: App, folder: str, *, as_json: bool) -> int:
         return 0
     for name in written:
         app.console.print(f"  {name}")
+    if there_already:
+        app.console.print("next   set `ZYC` in it to where zyc is installed from, and commit it")
+        return 0
     where = "" if folder == "." else f"cd {folder} && "
     app.console.print(f"next   {where}zyc plan specs/   then   zyc build specs/")
     return 0

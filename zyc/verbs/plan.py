@@ -46,7 +46,7 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
     if against is not None:
         from zyc.report import against as comparing
 
-        changed = comparing.tell(app.console, front, against, form=form)
+        changed = comparing.tell(app.console, front, against, form=form, every=every)
         app.close()
         return 3 if exit_code and changed else 0
     plan = front.plan

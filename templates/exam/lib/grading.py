@@ -32,29 +32,29 @@ def regex(said, expected):
 
 
 def call(said, expected):
-    """The same tool with the same arguments, in whatever order."""
-    found = parsed(said)
-    return found is not None and found == parsed(expected)
+    """The same calls in the same order, arguments in whatever order; where none is expected, none."""
+    return parsed(said) == parsed(expected)
 
 
 def parsed(text):
-    """`<CALL:timer minutes=5 label="tea">` or `<CALL:timer {"minutes": 5}>` as name and arguments; none without a call."""
-    found = CALL.search(text)
-    if found is None:
-        return None
-    name, rest = found[1], found[2].strip()
-    if rest.startswith("{"):
+    """`<CALL:timer minutes=5 label="tea">` or `<CALL:timer {"minutes": 5}>` as name and arguments, each call of a text."""
+    return [(found[1], _arguments(found[2].strip())) for found in CALL.finditer(text)]
+
+
+def _arguments(text):
+    """What stands behind the name; what is neither pairs nor JSON stays a text."""
+    if text.startswith("{"):
         try:
-            return name, {key: str(value) for key, value in json.loads(rest).items()}
+            return {key: str(value) for key, value in json.loads(text).items()}
         except (ValueError, AttributeError):
-            return name, rest
+            return text
     try:
-        words = shlex.split(rest)
+        words = shlex.split(text)
     except ValueError:
-        return name, rest
+        return text
     if words and all("=" in each for each in words):
-        return name, dict(each.split("=", 1) for each in words)
-    return name, " ".join(words)
+        return dict(each.split("=", 1) for each in words)
+    return " ".join(words)
 
 
 def function(said, expected):

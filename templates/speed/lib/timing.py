@@ -57,7 +57,7 @@ def alone(work, prompt, engine, llama_cpp):
     ids = question(model.ids, model.render, prompt, work.prompt)
     told = []
     for at in range(work.runs + 1):
-        told.append(_answered(model, ids, work.new))
+        told.append(answered(model, ids, work.new))
         telling.event(step=at + 1, of=work.runs + 1)
     model.close()
     peak = telling.peak_memory("cpu")
@@ -65,7 +65,8 @@ def alone(work, prompt, engine, llama_cpp):
     return told[1:], peak  # the first one warms up
 
 
-def _answered(model, ids, new):
+def answered(model, ids, new):
+    """One answer of so many tokens, whatever they say."""
     began = time.perf_counter()
     logits, made, first = model.read(ids), 0, None
     while True:

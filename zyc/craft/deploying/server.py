@@ -5,20 +5,21 @@ from __future__ import annotations
 from pydantic import Field
 
 from zyc import fields
-from zyc.craft.deploying.target import Target
-from zyc.kind import Fields
+from zyc.craft.deploying.gateway import GatewayFields, GatewayTarget
 
 
-class ServerFields(Fields):
+class ServerFields(GatewayFields):
     """How the server answers."""
 
-    slots: fields.Integer = Field(4, ge=1, le=256)
-    """Answers that are written at the same time; who asks meanwhile waits."""
+    open: fields.Flag = False
+    """Whether anybody may ask without a key; limits then count for addresses."""
+    proxies: fields.Integer = Field(0, ge=0, le=10)
+    """Proxies of your own in front of it, whose `X-Forwarded-For` is believed."""
 
 
-class Server(Target):
+class Server(GatewayTarget):
     """A gateway that keeps keys, limits and counts, and llama-server behind it."""
 
     name = "server"
     says = "a server"
-    starts = "gateway"
+    parts = {"gateway": "gateway", "docker": ""}

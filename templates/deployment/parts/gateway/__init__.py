@@ -1,1 +1,1 @@
-"""A gateway before llama-server: OpenAI's API with keys, limits, a queue, personas, counts and logs; it imports nothing of zyc."""
+"""A gateway before llama-server: OpenAI's API with keys, limits, a queue, personas, counts and logs; without zyc."""

@@ -10,9 +10,9 @@ import socket
 import sys
 import time
 
-from . import bundle as bundles, engine as engines, keys, logs
-
-READY = 0.05  # seconds between looks at whether HTTP listens
+from . import bundle as bundles
+from . import engine as engines
+from . import keys, logs
 
 
 def main():
@@ -70,10 +70,11 @@ def _bound(host, port):
 
 
 async def _serve(told):
-    from . import app, fetch, gate as gates
-
     logs.quiet()
     bundle = bundles.read(told.folder)
+    from . import app, fetch  # what else stands in a bundle is there now
+    from . import gate as gates
+
     listening = _bound(told.host, told.port)
     with contextlib.closing(listening):
         began = time.monotonic()

@@ -36,12 +36,12 @@ class Answer:
                         piece = self._take(event)
                         if piece[0] or piece[1]:
                             yield piece
-                if self.finish is None:
-                    raise wire.Gone("the engine went away in the middle")
             except wire.Refused as error:
                 raise _refused(error) from error
             except wire.Gone as error:
                 raise faults.not_ready(f"{error}; it is being started again") from error
+            if self.finish is None:
+                raise faults.not_ready("the engine went away in the middle; it is being started again")
 
     def _take(self, event):
         if "error" in event:

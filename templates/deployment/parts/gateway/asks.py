@@ -79,7 +79,7 @@ class Drawing(Fields):
     stop: Stop = None
     n: Literal[1] | None = None
     user: str | None = Field(None, description="Accepted, and not kept.")
-    return_token_ids: bool = Field(False, description="Also tell the ids of the prompt and of the answer, as vLLM does.")
+    return_token_ids: bool = Field(default=False, description="Also tell the ids of the prompt and of the answer, as vLLM does.")
 
     @property
     def usage(self):

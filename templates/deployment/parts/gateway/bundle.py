@@ -1,4 +1,4 @@
-"""The folder that is served: what bundle.json says, the settings of its target, and that every file of the model is the one it names."""
+"""The folder that is served: what bundle.json says, and that every file of the model is the one that it names."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Settings:
     open: bool = False
     proxies: int = 0
     log_text: bool = False
+    space: str = ""  # where it goes: for whoever deploys it
     repository: str = ""
     revision: str = ""
     path: str = ""

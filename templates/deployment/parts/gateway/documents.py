@@ -30,9 +30,10 @@ READ = {
 def openapi(bundle):
     """The document, for this bundle."""
     _, defined = models_json_schema([(form, "validation") for form in FORMS.values()], ref_template=PLACE)
-    error = {"type": "object", "properties": {name: {"type": ["string", "null"]} for name in ("message", "type", "param", "code")}}
+    words = {name: {"type": ["string", "null"]} for name in ("message", "type", "param", "code")}
+    error = {"type": "object", "properties": words}
     schemas = {**defined["$defs"], "Error": {"type": "object", "properties": {"error": error}}}
-    paths = {path: {"post": _asking(kind, says, bundle)} for path, (kind, says) in ROUTES.items()}
+    paths = {path: {"post": _asking(kind, says)} for path, (kind, says) in ROUTES.items()}
     paths |= {path: {"get": _reading(path, says)} for path, says in READ.items()}
     names = ", ".join(f"`{each}`" for each in bundle.names)
     return {
@@ -44,7 +45,7 @@ def openapi(bundle):
     }
 
 
-def _asking(kind, says, bundle):
+def _asking(kind, says):
     ref = {"$ref": PLACE.format(model=FORMS[kind].__name__)}
     fine = {"application/json": {"schema": {"type": "object"}}}
     if kind != "embed":

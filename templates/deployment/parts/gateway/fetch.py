@@ -1,4 +1,4 @@
-"""A model that did not travel with its bundle comes from its repository, at the pinned revision; it goes on where it was cut short."""
+"""A model that did not travel with its bundle comes from its repository, at the pinned revision."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def _fetch(url, path, size):
                 raise Broken(f"{url} is longer than the {size:,} bytes that it should have: look at its revision")
         except urllib.error.HTTPError as error:
             if error.code < 500:
-                raise Broken(f"{url}: {error.code} {error.reason}; look at `repository` and `revision`, and at HF_TOKEN") from error
+                help_ = "look at `repository` and `revision`, and at HF_TOKEN"
+                raise Broken(f"{url}: {error.code} {error.reason}; {help_}") from error
         except OSError as error:
             if turn == TRIES - 1:
                 raise Broken(f"{url}: {error}; start again to go on from {here:,} bytes") from error

@@ -6,7 +6,8 @@ import asyncio
 import base64
 import struct
 
-from . import asks, engine as engines, faults, head, limits, personas, wire
+from . import asks, faults, head, limits, personas, wire
+from . import engine as engines
 from .answers import Answer
 from .counts import Counts
 from .keys import Keys
@@ -131,7 +132,8 @@ class Gate:
     def _short(self, letters, param):
         """What cannot be short enough is refused before it is read: no token says more than this."""
         if letters > 64 * self.context:
-            raise faults.bad(f"{letters:,} characters are far more than {self.context:,} tokens", param, "context_length_exceeded")
+            says = f"{letters:,} characters are far more than {self.context:,} tokens"
+            raise faults.bad(says, param, "context_length_exceeded")
 
     def _body(self, persona, ask, ids, most):
         """What the engine is told beside the prompt; the answer fits behind it."""
@@ -163,7 +165,8 @@ class Gate:
                 raise faults.bad(str(error), "input", "context_length_exceeded") from error
             except wire.Gone as error:
                 raise faults.not_ready(str(error)) from error
-        rows = [{"object": "embedding", "index": each["index"], "embedding": _coded(each["embedding"], ask)} for each in told["data"]]
+        vectors = [(each["index"], _coded(each["embedding"], ask)) for each in told["data"]]
+        rows = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in vectors]
         return {"object": "list", "model": ask.model, "data": rows, "usage": told["usage"]}
 
     async def _embedder(self):

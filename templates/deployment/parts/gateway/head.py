@@ -1,4 +1,4 @@
-"""Reads what a GGUF says of itself before its tensors: numbers and texts; of lists only how long they are. Standard library only."""
+"""Reads what a GGUF says of itself before its tensors: numbers and texts; of lists only how long they are."""
 
 from __future__ import annotations
 

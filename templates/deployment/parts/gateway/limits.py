@@ -1,4 +1,4 @@
-"""How much one asks, and how many are answered at once: buckets that fill by the minute, and a queue that says when to come back."""
+"""How much one asks, and how many are answered at once: buckets that fill by the minute, and a queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP to the engine on loopback: one connection a call, lines as they come; whoever lets go of a call closes it, and the engine sees it."""
+"""HTTP to the engine on loopback: one connection a call, lines as they come; whoever lets go of a call closes it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ async def events(port, path, body):
 
 class _Reply:
     def __init__(self, reader, headers):
-        self.reader, self.chunked, self.length = reader, headers.get("transfer-encoding") == "chunked", headers.get("content-length")
+        self.reader, self.length = reader, headers.get("content-length")
+        self.chunked = headers.get("transfer-encoding") == "chunked"
 
     async def _parts(self):
         if not self.chunked:

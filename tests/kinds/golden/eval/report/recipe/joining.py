@@ -7,7 +7,16 @@ from pathlib import Path
 from intervals import mcnemar
 
 PARTS = Path("in/parts")
-LESS_IS_BETTER = ("perplexity", "bits_per_byte", "first_token", "answer_p50", "answer_p95", "memory_peak", "cut")
+LESS_IS_BETTER = (
+    "perplexity",
+    "bits_per_byte",
+    "first_token",
+    "answer_p50",
+    "answer_p95",
+    "memory_peak",
+    "prompt_tokens",
+    "cut",
+)
 
 
 def joined(tasks, rivals):

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# One process.
+set -euo pipefail
+export MPLBACKEND=Agg PYTHONPATH=harness
+exec python recipe/table.py
