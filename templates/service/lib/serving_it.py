@@ -65,8 +65,13 @@ def _sent(port, method, path, body=None, key=""):
 def _streamed(port, key, name, said):
     body = {"model": name, "messages": [{"role": "user", "content": said}], "stream": True}
     body |= {"temperature": 0, "max_tokens": MOST}
-    began, first, text = time.monotonic(), None, ""
-    answer = _sent(port, "POST", "/v1/chat/completions", body, key)
+    until = time.monotonic() + starting.PATIENCE
+    while True:
+        began, first, text = time.monotonic(), None, ""
+        answer = _sent(port, "POST", "/v1/chat/completions", body, key)
+        if answer.status != 429 or time.monotonic() > until:
+            break
+        time.sleep(float(answer.headers.get("Retry-After") or 1))  # more questions than it takes in a minute
     if answer.status != 200:
         sys.exit(f"error: the bundle answered {answer.status}: {answer.read().decode(errors='replace')[:1000]}")
     for line in answer:
