@@ -3,7 +3,7 @@
 PYTHON  ?= python3
 JOBS    ?= 2
 # What the demo and the tests need besides the light core: extras of pyproject.toml.
-ENGINES ?= data,eval,gguf,merge,onnx,train
+ENGINES ?= data,eval,gguf,merge,onnx,serve,train
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The bindings of llama.cpp are installed without a build of their own: the toolchain brings the libraries, and the tools.

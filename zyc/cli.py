@@ -38,6 +38,7 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "ask": ("put a question to a kept model; `--along` to each of its forms, side by side", False),
         "serve": ("run the bundle of a deployment here", False),
         "chat": ("talk with a deployment, a quant or a model in the terminal", False),
+        "deploy": ("show what a deployment would send and where; `--yes` sends it", False),
         "adopt": ("take in what a rendered notebook or job made elsewhere", False),
         "lock": ("pin what can move, or move a pin", False),
     },

@@ -34,17 +34,17 @@ def problems(workshop, **told):
 # --- before anything is packed ---
 
 
-@pytest.mark.parametrize("target", ["server", "hub", "ollama", "vllm", "modal"])
-def test_golden(workshop, golden, target):
+def test_from_scratch(workshop, golden):
     """What packs each target, and what stands in its bundle as it is."""
-    more = ", results: my-eval, registry: {id: words, name: Words, groups: [small]}"
-    more += "" if target == "vllm" else ", prompts: [one, two]"
-    workshop.spec(packed.spec(target, more, model="my-tiny" if target == "vllm" else "small"))
-    files = files_of(workshop.front(), "my-bundle")
-    # what is handed on or imported as it is has tests of its own
-    plain = {path for path in files if path.startswith("recipe/bundle/") and (path.count("/") > 2 or path[14:] in MODULES)}
-    plain |= {f"recipe/{name}" for name in LIB}
-    golden({path: text for path, text in files.items() if path not in plain})
+    for target in ("server", "hub", "ollama", "vllm", "modal"):
+        more = ", results: my-eval, registry: {id: words, name: Words, groups: [small]}"
+        more += "" if target == "vllm" else ", prompts: [one, two]"
+        workshop.spec(packed.spec(target, more, model="my-tiny" if target == "vllm" else "small"))
+        files = files_of(workshop.front(), "my-bundle")
+        # what is handed on or imported as it is has tests of its own
+        plain = {path for path in files if path.startswith("recipe/bundle/") and (path.count("/") > 2 or path[14:] in MODULES)}
+        plain |= {f"recipe/{name}" for name in LIB}
+        golden({path: text for path, text in files.items() if path not in plain}, under=f"{target}/")
 
 
 def test_every_target_can_be_written():

@@ -57,8 +57,8 @@ class Deployment(Kind[DeploymentSpec]):
             yield FileNeed(each.path, f"files.{dest}", text=True)
         yield from deploying.of(spec.target).needs(spec)
         # the package that llama.cpp comes from, whoever builds it
-        for name in ("llama-cpp-python", *deploying.of(spec.target).packages):
-            yield PinNeed(_package(name), "target")
+        names = ("llama-cpp-python", *deploying.of(spec.target).packages)
+        yield from (PinNeed(each, "target") for each in dict.fromkeys(map(_package, names)))
 
     def facts(self, case: Case[DeploymentSpec]) -> Bundle:
         """Where it goes, and what the model's files take."""

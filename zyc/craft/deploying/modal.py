@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from zyc import fields
+from zyc.craft.deploying.gateway import GatewayTarget
 from zyc.craft.deploying.target import Target
 from zyc.craft.deploying.vllm import VERSION, arguments
 from zyc.kind import Case, Fields, Objection
@@ -48,8 +49,8 @@ class ModalTarget(Target):
     wants = Artifact
     takes = (Gguf, HfQuant, Model)
     parts = {"modal": "", "gateway": "gateway"}
-    modules = ("asked.py", "asking.py", "chats.py", "embedding.py", "llama_home.py", "retrieving.py")
-    packages = ("faiss-cpu", "jinja2", "numpy", "prometheus-client", "pyarrow", "pydantic", "starlette", "uvicorn")
+    modules = GatewayTarget.modules
+    packages = GatewayTarget.packages
 
     def check(self, case: Case[DeploymentSpec]) -> Iterable[Objection]:
         """An accelerator that Modal has; personas where the gateway serves them."""

@@ -14,11 +14,11 @@ import registry
 import telling
 
 # What the started application reads; the model's files, the personas and the index are filled in.
-BUNDLE = {"target": "server", "engine": "llama.cpp", "llama_cpp": "0.3.36", "name": "words", "context": 128, "settings": {"slots": 4}}
+BUNDLE = {"target": "server", "engine": "llama.cpp", "llama_cpp": "0.3.36", "name": "words", "context": 128, "settings": {"slots": 4, "queue": 16, "patience": 30.0, "timeout": 300.0, "grace": 30.0, "body": 1000000, "requests_per_minute": 60, "embeddings": True, "log_text": False, "open": False, "proxies": 0}}
 # What people who ask call the personas, in their order.
 LABELS = ["one", "two"]
 # The packages that run it, each with its version.
-PACKAGES = {}
+PACKAGES = {"jinja2": "3.1.6", "prometheus-client": "0.26.0", "pydantic": "2.14.3", "starlette": "1.10.0", "uvicorn": "0.54.0", "faiss-cpu": "1.15.1", "numpy": "2.4.6", "pyarrow": "26.0.1"}
 # How it stands in a list of models.
 REGISTRY = {"id": "words", "name": "Words", "capabilities": ["chat"], "groups": ["small"]}
 # What stands on the card besides; a model of a twin is a rehearsal.
