@@ -3,7 +3,7 @@
 PYTHON  ?= python3
 JOBS    ?= 2
 # What the demo and the tests need besides the light core: extras of pyproject.toml.
-ENGINES ?= data,eval,gguf,merge,onnx,train
+ENGINES ?= data,eval,gguf,merge,onnx,serve,train
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The bindings of llama.cpp are installed without a build of their own: the toolchain brings the libraries, and the tools.
@@ -13,18 +13,30 @@ install := $(bin)/pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # one pip at a time
-.PHONY: help demo demo-plan test test-fast check torture toolchain bench peers pins clean
+.PHONY: help demo demo-plan demo-tools test test-fast check torture toolchain bench peers pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: demo-plan .venv/engines ## plan and build a small graph, from nothing, and show what came out
-	$(bin)/zyc build specs/hello.yml
-	@head -n 5 artifacts/nodes/*/*
+# The philosophers, rehearsed at toy size by the very scripts that would make the real ones.
+DEMO    := specs/philo-free.yml
+# What the same questions are worth without training: the exam of the base.
+BASE    := philo-arms@model=base@prompts=personas.questions
+
+demo: demo-plan demo-tools .venv/engines ## rehearse a whole graph from nothing: data, training, GGUF, exam; then ask what came out
+	$(bin)/zyc build $(DEMO) $(BASE) --twin
+	$(bin)/zyc report $(DEMO) --twin
+	$(bin)/zyc build $(DEMO) --twin
+	@echo
+	@$(bin)/zyc ask philo-q4 --brief --twin
 
 # The light core is enough for a plan: one reads it while the engines install.
 demo-plan: .venv/core
-	$(bin)/zyc plan specs/hello.yml
+	$(bin)/zyc plan $(DEMO)
+
+# llama.cpp is compiled beside all that; a step that needs it waits for it.
+demo-tools: .venv/core
+	@$(bin)/python templates/lib/llama_home.py build >.venv/toolchain.log 2>&1 &
 
 test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
 	$(bin)/pytest -n $(JOBS) --dist loadscope

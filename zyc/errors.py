@@ -208,6 +208,7 @@ WORDING: dict[str, Says] = {
     "no-log": Says("there is no log of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"),
     "one-node": Says("`{text}` means {count} nodes; this is about one", "{hint}"),
     "not-asked": Says("{reason}", "{hint}"),
+    "not-served": Says("{reason}", "{hint}"),
     "asked-nothing": Says("the script that asks did not come to its end:\n{log}", "its folder below artifacts/ holds all of it"),
     "no-such-log": Says("there is no log {number} of `{node}`, only {count}", "`--attempt 1` is the oldest that is kept"),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
@@ -228,6 +229,18 @@ WORDING: dict[str, Says] = {
         "`{node}` cannot be carried away before {inputs} built: its key and its inputs are not known", "`zyc build {names}`"
     ),
     "face-unpinned": Says("`{node}` fetches what has no pin in zyc.lock yet", "`zyc lock`, then render it again"),
+    "deploy-what": Says("`{node}` is no deployment: there is nothing to send", "name one of the section `deployments`"),
+    "deploy-here": Says(
+        "`{node}` goes to `{target}`, which is no place to send to", "copy its folder there, or run it: `zyc serve {node}`"
+    ),
+    "deploy-nowhere": Says("`{node}` does not say where it goes", "`{field}: OWNER/NAME` in the spec, or `--to OWNER/NAME`"),
+    "deploy-unproven": Says("`{node}` is not sent: {reason}", "`zyc build {node}` builds it, proves it, and says what fails"),
+    "deploy-no-token": Says(
+        "no token is in `{token}`", "put one that may write into that variable for this call; it is kept nowhere"
+    ),
+    "deploy-refused": Says(
+        "`{where}` was not sent: {reason}", "what was sent before it stays there; the same call sends the rest"
+    ),
     "face-one-node": Says("`--as {face}` is the face of one node, and the call means {count}", "{hint}"),
     "face-copies": Says(
         "`--as {face}` and `--copy` say different things", "leave `--copy` out: what has to be carried is packed"

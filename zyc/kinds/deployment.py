@@ -55,8 +55,10 @@ class Deployment(Kind[DeploymentSpec]):
         """The user's templates are part of the recipe; what runs the bundle is pinned."""
         for dest, each in spec.files.items():
             yield FileNeed(each.path, f"files.{dest}", text=True)
-        for name in _packages(spec):
-            yield PinNeed(f"package:{name.partition('[')[0]}", "target")
+        yield from deploying.of(spec.target).needs(spec)
+        # the package that llama.cpp comes from, whoever builds it
+        names = ("llama-cpp-python", *deploying.of(spec.target).packages)
+        yield from (PinNeed(each, "target") for each in dict.fromkeys(map(_package, names)))
 
     def facts(self, case: Case[DeploymentSpec]) -> Bundle:
         """Where it goes, and what the model's files take."""
@@ -99,19 +101,21 @@ class Deployment(Kind[DeploymentSpec]):
             "name": name,
             "context": spec.context,
             "settings": dict(target.settings(case)),
+            **target.more(case),
         }
         licence = getattr(case.inputs["model"], "licence", None) or ""
         values = {
             "bundle": bundle,
             "labels": [each.label or name for each in spec.prompts],
             "registry": {**spec.registry.model_dump(mode="json"), "id": name, "name": _title(case)},
-            "packages": {each: case.pins.get(f"package:{each.partition('[')[0]}", "") for each in _packages(spec)},
+            "packages": dict(_runs(case)),
+            "older": dict(target.older),
             "about": {"title": _title(case), "licence": licence, "on": spec.on or "", "rehearsal": case.twin},
             "front": dict(target.front(case)),
             "indexed": "index" in case.inputs,
             "results": [path for path, _ in case.every("results")],
             "model": dict(case.stands).get("model", ""),
-            "finishing": [each.removesuffix(".py") for each in sorted(target.scripts)],
+            "finishing": [each.removesuffix(".py") for each in target.finishes],
         }
         files = {f"bundle/{path}": text for path, text in target.files(case).items()}
         files["lineage.json"] = json.dumps([each._asdict() for each in case.lineage], indent=1, ensure_ascii=False) + "\n"
@@ -123,9 +127,16 @@ class Deployment(Kind[DeploymentSpec]):
         return path.removesuffix(".node").replace(".", "/")
 
 
-def _packages(spec: DeploymentSpec) -> tuple[str, ...]:
-    """What runs the bundle, and the package that llama.cpp comes from."""
-    return tuple(dict.fromkeys((*deploying.of(spec.target).packages, "llama-cpp-python")))
+def _package(name: str) -> str:
+    """The pin of a package: `httpx[http2]` is one of httpx."""
+    return f"package:{name.partition('[')[0]}"
+
+
+def _runs(case: Case[DeploymentSpec]) -> Mapping[str, str]:
+    """What runs the bundle: its packages, each with its version."""
+    target = deploying.of(case.spec.target)
+    told = target.runs(case)
+    return told if told is not None else {name: case.pins.get(_package(name), "") for name in target.packages}
 
 
 def _name(case: Case[DeploymentSpec]) -> str:

@@ -7,12 +7,14 @@ from dataclasses import replace
 import click
 
 from zyc import asking, ledger
+from zyc import brief as briefly
 from zyc.asking import Question
 from zyc.errors import ZycError, guess, problem
 from zyc.front import Call, Front
 from zyc.ledger import Hop, Reading
 from zyc.plan import State
 from zyc.report import asked as report
+from zyc.report import brief as screen
 from zyc.types import Prompt
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.verbs.ledger import the_one
@@ -22,11 +24,12 @@ from zyc.verbs.ledger import the_one
 @one_node()
 @click.argument("texts", metavar="[QUESTION]...", nargs=-1)
 @click.option("--along", is_flag=True, help="Ask every form on the way: base, adapter, fused, F16, Q4, served.")
+@click.option("--brief", is_flag=True, help="One screen of the first question: who answers rightly, the exams, what next.")
 @click.option("--prompt", "persona", default="", metavar="NODE", help="The persona that stands before the question.")
 @click.option("--tokens", type=click.IntRange(1, 100_000), metavar="N", help="The longest answer; the persona's own, or 96.")
 @on_a_graph
 def command(  # one for each option
-    app: App, call: Call, *, texts: tuple[str, ...], along: bool, persona: str, tokens: int | None
+    app: App, call: Call, *, texts: tuple[str, ...], along: bool, brief: bool, persona: str, tokens: int | None
 ) -> int:
     """Put a QUESTION to the model NODE, which always says the likeliest token. Only what is kept is asked.
 
@@ -36,14 +39,15 @@ def command(  # one for each option
     \b
     zyc ask philo-lora "Si tout a une cause, suis-je libre ?"
     zyc ask philo-lora --along --twin
+    zyc ask philo-q4 --brief --twin
     """
-    front, node = _opened(app, call, persona)
+    front, node = _opened(app, call, persona, exams=brief)
     app.acted = True
     reading = Reading(front)
     hops = reading.chain(node) if not along else ledger.chain(front, node)
     if not hops:
         raise ZycError(problem("not-asked", reason=f"`{node}` is no model, and stands on none", hint="name a model: `zyc ls`"))
-    hops = hops if along else (_own(hops, node),)
+    hops = hops if along or brief else (_own(hops, node),)
     there = [each for each in hops if each.here and each.form in asking.FORMS]
     missing = [each for each in hops if each not in there]
     if not there:
@@ -55,7 +59,9 @@ def command(  # one for each option
         raise ZycError(problem("not-asked", reason="there is no question, and no kept data to take three from", hint=hint))
     asked = asking.ask(front, there, question, told=app.console.tick)
     app.console.tick("")
-    if app.json:
+    if brief and asked.answers:
+        _briefly(app, front, asked, tuple(there), persona)
+    elif app.json:
         app.console.json({"node": node, "twin": call.twin, **report.as_data(asked, missing)})
     else:
         report.tell(app.console, asked, missing)
@@ -73,13 +79,25 @@ def _build(hops: tuple[Hop, ...], call: Call) -> str:
     return f"zyc build {' '.join(names)}{' --twin' if call.twin else ''}"
 
 
-def _opened(app: App, call: Call, persona: str) -> tuple[Front, str]:
+def _briefly(app: App, front: Front, asked: asking.Asked, hops: tuple[Hop, ...], persona: str) -> None:
+    made = briefly.brief(front, asked, hops)
+    if app.json:
+        app.console.json({"twin": front.call.twin, **screen.as_data(made)})
+    else:
+        screen.tell(app.console, made, persona=persona, rehearsal=front.call.twin)
+
+
+def _opened(app: App, call: Call, persona: str, *, exams: bool = False) -> tuple[Front, str]:
     front = app.open(call)
     node = the_one(front)
     names = ledger.wanted(front, node)
     if persona and persona not in front.compiled.graph.vertices:
         raise ZycError(problem("no-selection", text=persona, hint=guess(persona, front.compiled.declared)))
-    return app.open(replace(call, select=(*names, *([persona] if persona else ())))), node
+    names = (*names, *([persona] if persona else ()))
+    if exams:
+        told = app.open(replace(call, select=names))
+        names = (*names, *briefly.exams(told, ledger.chain(told, node)))
+    return app.open(replace(call, select=names)), node
 
 
 def _persona(front: Front, name: str) -> str:

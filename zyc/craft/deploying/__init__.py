@@ -5,11 +5,16 @@ from __future__ import annotations
 from zyc.craft.deploying.assistant import Assistant
 from zyc.craft.deploying.hf_space import HfSpace
 from zyc.craft.deploying.hub import Hub
+from zyc.craft.deploying.modal import ModalTarget
+from zyc.craft.deploying.ollama import Ollama
 from zyc.craft.deploying.server import Server
 from zyc.craft.deploying.target import Target
+from zyc.craft.deploying.vllm import Vllm
 from zyc.types import Artifact, Gguf, HfQuant, Model
 
-TARGETS: dict[str, Target] = {each.name: each for each in (Server(), HfSpace(), Hub(), Assistant())}
+TARGETS: dict[str, Target] = {
+    each.name: each for each in (Server(), HfSpace(), ModalTarget(), Ollama(), Vllm(), Hub(), Assistant())
+}
 
 
 def of(name: str) -> Target:

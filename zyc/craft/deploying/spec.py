@@ -8,14 +8,17 @@ from pydantic import BeforeValidator, Field
 
 from zyc import fields
 from zyc.craft import evaluating
+from zyc.craft.deploying.assistant import AssistantFields
 from zyc.craft.deploying.hf_space import HfSpaceFields
 from zyc.craft.deploying.hub import HubFields
+from zyc.craft.deploying.modal import ModalFields
 from zyc.craft.deploying.server import ServerFields
+from zyc.craft.deploying.vllm import VllmFields
 from zyc.errors import nearest
 from zyc.kind import Fields, Placement, Spec
 from zyc.types import Artifact, Dataset, Index, Report
 
-NAMES = ("server", "hf-space", "hub", "assistant")  # of the targets; a test holds them against the modules
+NAMES = ("server", "hf-space", "modal", "ollama", "vllm", "hub", "assistant")  # of the targets; a test holds them
 
 
 def read_target(value: object) -> object:
@@ -52,7 +55,7 @@ class DeploymentSpec(Spec):
     prompts: evaluating.Personas = ()
     """Personas, as in evals: each is a model of its own for whoever asks, under its label."""
     target: TargetName
-    """Where it goes: `server`, `hf-space`, `hub`, `assistant`."""
+    """Where it goes: `server`, `hf-space`, `modal`, `ollama`, `vllm`, `hub`, `assistant`."""
     on: fields.Device | None = None
     """The class of machine that it is for: `hf-cpu-basic`."""
     requires: fields.Requires[Artifact] = ()  # type: ignore[assignment]  # a tuple once it is read
@@ -71,8 +74,14 @@ class DeploymentSpec(Spec):
     """Settings of the target `server`."""
     hf_space: HfSpaceFields = HfSpaceFields()
     """Settings of the target `hf-space`."""
+    modal: ModalFields = ModalFields()
+    """Settings of the target `modal`."""
+    vllm: VllmFields = VllmFields()
+    """Settings of the target `vllm`."""
     hub: HubFields = HubFields()
     """Settings of the target `hub`."""
+    assistant: AssistantFields = AssistantFields()
+    """Settings of the target `assistant`."""
     placement: Placement = Placement()
     """Where it is packed: never part of the key."""
 

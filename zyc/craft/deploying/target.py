@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from zyc.kind import Case, Estimate, Objection
+from zyc.kind import Case, Estimate, Need, Objection
 from zyc.types import Adapter, Artifact, Gguf
 
 if TYPE_CHECKING:
@@ -25,9 +25,14 @@ class Target(ABC):
     parts: ClassVar[Mapping[str, str]] = {}  # folders of templates/deployment/parts, and where each stands in the bundle
     modules: ClassVar[tuple[str, ...]] = ()  # of templates/shared and templates/lib, put beside the parts: `import asked`
     packages: ClassVar[tuple[str, ...]] = ()  # what runs the bundle, for its requirements.txt: `uvicorn`, `httpx[http2]`
-    # modules of templates/deployment/lib that finish what is packed: their `finish(out, bundle)` is called last
-    scripts: ClassVar[frozenset[str]] = frozenset()
+    older: ClassVar[Mapping[str, str]] = {}  # of these, the versions for Python 3.10, where the pinned ones want a later Python
+    scripts: ClassVar[frozenset[str]] = frozenset()  # of templates/deployment/lib, that only some targets need
+    finishes: ClassVar[tuple[str, ...]] = ()  # those of them whose `finish(out, bundle)` is called when all else is packed
     starts: ClassVar[str] = ""  # the module that starts it here: `gateway`; empty where nothing does
+
+    def needs(self, spec: DeploymentSpec) -> Iterable[Need]:
+        """Files of the user's that its group names."""
+        return ()
 
     def check(self, case: Case[DeploymentSpec]) -> Iterable[Objection]:
         """What makes this impossible; groups of other targets and types that it does not take are refused already."""
@@ -45,6 +50,14 @@ class Target(ABC):
         """What `bundle.json` has as `settings`: the target's own group, defaults filled in."""
         group = getattr(case.spec, self.field, None)
         return group.model_dump(mode="json") if group is not None else {}
+
+    def runs(self, case: Case[DeploymentSpec]) -> Mapping[str, str] | None:
+        """The packages of requirements.txt with their versions, where they are not the pinned `packages`."""
+        return None
+
+    def more(self, case: Case[DeploymentSpec]) -> Mapping[str, object]:
+        """What `bundle.json` has besides."""
+        return {}
 
     def front(self, case: Case[DeploymentSpec]) -> Mapping[str, object]:
         """What stands in front of README.md in place of a model's metadata: that of a Space."""

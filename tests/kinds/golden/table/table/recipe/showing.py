@@ -15,6 +15,7 @@ from matplotlib import pyplot as plt
 
 SURE = 0.05  # a smaller chance counts as a difference
 MORE = """
+body { max-width: 72rem }
 .verdict { border-left: 6px solid var(--line); padding: .2rem 1rem; margin: 1.4rem 0 }
 .verdict.yes { border-color: var(--good) } .verdict.no { border-color: var(--bad) }
 .verdict strong { font-size: 1.35rem } .verdict ul { list-style: none; padding: 0; margin: .4rem 0 }
@@ -172,7 +173,7 @@ def _verdict(verdict):
 
 def _table(told):
     names = columns_of(told)
-    heads = "".join(f"<th class=n>{html.escape(name)}</th>" for name in names)
+    heads = "".join(f"<th class=n>{html.escape(name).replace('.', '.<wbr>')}</th>" for name in names)
     lines = [f"<div class=wide><table><tr><th></th><th>model</th>{heads}</tr>"]
     for label, each in told["reports"].items():
         cells = "".join(f"<td class=n>{html.escape(cell(each, name))}</td>" for name in names)
