@@ -12,6 +12,7 @@ from desk import REPOSITORY, Desk
 
 from zyc import kinds
 from zyc.compile.outline import SECTIONS
+from zyc.kind import GATES, NOTES
 from zyc.report.kind_page import common_fields, page_of, summary
 from zyc.source import parse
 
@@ -149,5 +150,5 @@ def first_error(stem: str) -> str:
     if kind.section is None:
         return ""
     node = re.search(r"^node: my-(\S+)", (SAMPLES / f"{stem}.yml").read_text(encoding="utf-8"), re.MULTILINE)[1]
-    name = next(iter(kind.Spec.model_fields.keys() - {"about", "tags", "gates", "twin"}), "about")
+    name = next((each for each in kind.Spec.model_fields if each not in (*NOTES, *GATES)), "about")
     return f"```console\n$ zyc check --set {node}.{name[1::-1]}{name[2:]}=one\n```"

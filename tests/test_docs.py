@@ -19,7 +19,8 @@ def played():
     """The pages with something to type."""
     for path in PAGES:
         if path != WALK and any(block.language == "console" for case in story.read(path).cases for block in case.blocks):
-            yield pytest.param(path, id=str(path.relative_to(ROOT)))
+            waits = "sleep" in path.read_text(encoding="utf-8")
+            yield pytest.param(path, id=str(path.relative_to(ROOT)), marks=[pytest.mark.slow] if waits else [])
 
 
 @pytest.mark.parametrize("path", list(played()))

@@ -55,7 +55,7 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "init": ("start a project that plans and builds", False),
         "import": ("a configuration of another tool as a spec", False),
         "doctor": ("what this machine has and lacks, and the command that mends it", False),
-        "schema": ("the JSON Schema of spec files, for editors", False),
+        "schema": ("the fields of a kind; or the JSON Schema of spec files, for editors", False),
         "completion": ("completion for bash, zsh or fish", False),
     },
 }

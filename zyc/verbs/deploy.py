@@ -26,7 +26,7 @@ def command(app: App, call: Call, *, to: str, model: str, yes: bool) -> int:
     Only a bundle that is built, proven and passes its gates is sent. A token is read from HF_TOKEN and kept nowhere; Modal has
     a login of its own.
 
-    \\b
+    \b
     zyc deploy page
     zyc deploy page --to me/page --model me/page-gguf
     zyc deploy page --yes

@@ -59,7 +59,7 @@ def command(app: App, folder: str, *, ci: bool, as_json: bool) -> int:
 
     \b
     zyc init my-models && cd my-models
-    zyc init --ci                      a project that is there gets .github/workflows/specs.yml
+    zyc init --ci          a project that is there gets a workflow
     zyc plan specs/
     zyc build specs/
     """
