@@ -29,7 +29,7 @@ def bundle(folder):
 def test_from_scratch(workshop, golden):
     """What proves a server, an assistant, and a release that nothing here can start."""
     for target in ("server", "assistant", "hub"):
-        workshop.spec(packed.spec(target))
+        workshop.spec(packed.spec(target).replace("context: 128", "context: 1024"))
         files = files_of(workshop.front(), "my-bundle.proof")
         golden({path: text for path, text in files.items() if "prove.py" in path or "placement" in path}, under=f"{target}/")
 
