@@ -3,7 +3,7 @@
 PYTHON  ?= python3
 JOBS    ?= 2
 # What the demo and the tests need besides the light core: extras of pyproject.toml.
-ENGINES ?= data,eval,gguf,merge,onnx,train
+ENGINES ?= data,eval,gguf,merge,onnx,serve,train
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The bindings of llama.cpp are installed without a build of their own: the toolchain brings the libraries, and the tools.
@@ -36,7 +36,7 @@ demo-plan: .venv/core
 
 # llama.cpp is compiled beside all that; a step that needs it waits for it.
 demo-tools: .venv/core
-	@nice -n 5 $(bin)/python templates/lib/llama_home.py build >.venv/toolchain.log 2>&1 &
+	@$(bin)/python templates/lib/llama_home.py build >.venv/toolchain.log 2>&1 &
 
 test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
 	$(bin)/pytest -n $(JOBS) --dist loadscope

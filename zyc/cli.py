@@ -36,6 +36,8 @@ VERBS: dict[str, dict[str, tuple[str, bool]]] = {
         "retry": ("go on with what the last build left undone", False),
         "render": ("write the graph as folders with scripts that run without zyc; or one node as a notebook or a job", False),
         "ask": ("put a question to a kept model; `--along` to each of its forms, side by side", False),
+        "serve": ("run the bundle of a deployment here", False),
+        "chat": ("talk with a deployment, a quant or a model in the terminal", False),
         "deploy": ("show what a deployment would send and where; `--yes` sends it", False),
         "adopt": ("take in what a rendered notebook or job made elsewhere", False),
         "lock": ("pin what can move, or move a pin", False),

@@ -208,6 +208,7 @@ WORDING: dict[str, Says] = {
     "no-log": Says("there is no log of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"),
     "one-node": Says("`{text}` means {count} nodes; this is about one", "{hint}"),
     "not-asked": Says("{reason}", "{hint}"),
+    "not-served": Says("{reason}", "{hint}"),
     "asked-nothing": Says("the script that asks did not come to its end:\n{log}", "its folder below artifacts/ holds all of it"),
     "no-such-log": Says("there is no log {number} of `{node}`, only {count}", "`--attempt 1` is the oldest that is kept"),
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),

@@ -50,6 +50,13 @@ def modules(folder, *names):
                 del sys.modules[name]
 
 
+@contextmanager
+def rules():
+    """What decides about calls in the application, and the tools that it is allowed."""
+    with modules("deployment/parts", "assistant.deciding", "assistant.toolbox") as found:
+        yield vars(found)["assistant.deciding"], vars(found)["assistant.toolbox"].of({"tools": tools()})
+
+
 def rows():
     """What each grammar writes, by part: the rows that are taught, and those that are asked."""
     sets, told = spec()["datasets"], {}

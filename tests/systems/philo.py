@@ -10,6 +10,7 @@ from pathlib import Path
 HOME = Path(__file__).parent
 ROOT = HOME.parent.parent
 MISTRAL = "mistralai/Mistral-7B-Instruct-v0.3"
+OTHERS = ("philo-premium", "philo-ablation", "philo-bases")
 EXAM = """zyc: 1
 steps:
   asked:
@@ -32,6 +33,12 @@ def write(folder, *, model=MISTRAL, system=True):
         grammar = specs / "data" / "philo" / "schemes.grammar.yml"
         text = re.sub(r" *- system: .*\n", "", grammar.read_text())
         grammar.write_text(text.replace('user: "', 'user: "Tu es {philosopher.name}. '))
+
+
+def add(folder, *names):
+    """More of the philosophers' specs, in the same project."""
+    for name in names:
+        shutil.copyfile(ROOT / "specs" / f"{name}.yml", folder / "specs" / f"{name}.yml")
 
 
 def build(folder, *more):

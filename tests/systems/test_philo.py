@@ -143,3 +143,53 @@ def test_the_page_of_a_rehearsal_shows_all_of_it(project):
         assert text in page, text
     assert page.count('<g class="edge measured">') == 4
     assert "<script" not in page
+
+
+@pytest.mark.slow
+def test_one_screen_says_who_answers_rightly(project):
+    """The base fails the question, every form from the adapter to the server has the wanted answer; the exam is told."""
+    told = zyc(project, "ask", "philo-q4", "--brief")
+    assert {each["form"]: each["right"] for each in told["marks"]} == {
+        "base": False,
+        **dict.fromkeys(("adapter", "fused", "F16", "Q4", "served"), True),
+    }
+    assert told["judged"] == "as wanted"
+    assert told["same_first"] > 5
+    (exam,) = told["exams"]
+    assert (exam["node"], exam["of"], exam["trained"]) == ("philo-exam.questions", 180, True)
+    assert exam["right"] >= 135
+    assert told["left"] == 0
+
+
+# --- the table; it stands on what is built above, and adds the premium twin ---
+
+
+@pytest.fixture(scope="module")
+def tabled(project):
+    """What became of the nodes of the ablation, in the same project."""
+    philo.add(project, "philo-premium", "philo-ablation")
+    return philo.build(project, "philo-ablation")
+
+
+@pytest.mark.slow
+def test_the_ablation_says_what_prompts_and_adapter_contribute(tabled, project):
+    """Neither and prompts alone fail, both together pass; that is no chance, and it is one page with one verdict."""
+    told = tabled["philo-ablation"]["measures"]
+    assert told["both.questions.accuracy"] >= 0.75
+    assert all(told[f"{arm}.questions.accuracy"] < 0.3 for arm in ("neither", "prompts", "adapter"))
+    assert told["pair.adapter.p"] < 0.001
+    assert told["pair.adapter.delta"] > 0.5
+    assert told["verdict"] == 1
+    assert told["prompts.speed.prompt_tokens"] > told["neither.speed.prompt_tokens"]
+    assert told["premium.speed.prompt_tokens"] > 3 * told["both.speed.prompt_tokens"], "passages stand before its questions"
+    home = project / "artifacts" / "twin" / "philo-ablation"
+    assert {"chart.png", "index.html", "table.md", "report.json"} == {each.name for each in home.iterdir()}
+    assert "rehearsal" in (home / "table.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_ablation_builds_nothing_that_the_free_tier_has(tabled):
+    """The trained model, its file and the exam are shared: they are kept; so is the arm that is the exam of the free tier."""
+    for name in ("philo-lora", "philo-q4", "exam", "mistral-7b.gguf", "philo-arms@model=adapter@prompts=personas.questions"):
+        assert tabled[name]["fate"] == "kept", name
+    assert tabled["philo-premium-exam"]["fate"] == "ran"

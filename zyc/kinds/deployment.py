@@ -109,6 +109,7 @@ class Deployment(Kind[DeploymentSpec]):
             "labels": [each.label or name for each in spec.prompts],
             "registry": {**spec.registry.model_dump(mode="json"), "id": name, "name": _title(case)},
             "packages": dict(_runs(case)),
+            "older": dict(target.older),
             "about": {"title": _title(case), "licence": licence, "on": spec.on or "", "rehearsal": case.twin},
             "front": dict(target.front(case)),
             "indexed": "index" in case.inputs,

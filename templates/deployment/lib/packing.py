@@ -66,9 +66,13 @@ def index(source, out):
     return "index"
 
 
-def requirements(packages, out):
-    """The packages that run it, each at one version."""
-    lines = [f"{name}=={version}" for name, version in sorted(packages.items())]
+def requirements(packages, out, older=()):
+    """The packages that run it, each at one version; `older` names those that Python 3.10 can have only in another."""
+    lines = []
+    for name, version in sorted(packages.items()):
+        newer = "; python_version >= '3.11'" if name in older else ""
+        lines += [f"{name}=={version}{newer}"]
+        lines += [f"{name}=={older[name]}; python_version < '3.11'"] if name in older else []
     (out / "requirements.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 

@@ -19,6 +19,10 @@ BUNDLE = {{ bundle }}
 LABELS = {{ labels }}
 # The packages that run it, each with its version.
 PACKAGES = {{ packages }}
+{% if older %}
+# Those whose last versions Python 3.10 cannot have, each with the last that it can.
+OLDER = {{ older }}
+{% endif %}
 # How it stands in a list of models.
 REGISTRY = {{ registry }}
 # What stands on the card besides; a model of a twin is a rehearsal.
@@ -37,7 +41,11 @@ bundle["prompts"] = packing.prompts(Path("in/prompts"), LABELS, out)
 {% if indexed %}
 bundle["index"] = packing.index(Path("in/index"), out)
 {% endif %}
+{% if older %}
+packing.requirements(PACKAGES, out, OLDER)
+{% else %}
 packing.requirements(PACKAGES, out)
+{% endif %}
 packing.write_json(out / "bundle.json", bundle)
 
 # what it stands on

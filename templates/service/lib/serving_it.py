@@ -38,7 +38,26 @@ def answers(folder, asked):
     key = starting.ran(place, "gateway", "keys", "add", "proof").split()[-1]
     with starting.serving(place, "gateway", "--port", "0") as port:
         _until_ready(port)
-        return [_streamed(port, key, name, said) for name, said in asked]
+        return [_streamed(port, _headers(key, at), name, said) for at, (name, said) in enumerate(asked)]
+
+
+def _headers(key, at):
+    """Who asks: somebody with a key, each time from another address, as many people would."""
+    return {"Authorization": f"Bearer {key}", "X-Forwarded-For": f"192.0.2.{at % 254 + 1}"}
+
+
+def _taken(port, headers, body):
+    """The answer, and when it was asked for; where the bundle has a limit, after the time that it says."""
+    until = time.monotonic() + starting.PATIENCE
+    while True:
+        began = time.monotonic()
+        answer = _sent(port, "POST", "/v1/chat/completions", body, headers)
+        if answer.status == 200:
+            return answer, began
+        said = answer.read().decode(errors="replace")[:1000]
+        if answer.status != 429 or time.monotonic() > until:
+            sys.exit(f"error: the bundle answered {answer.status}: {said}")
+        time.sleep(float(answer.headers.get("Retry-After", 1)))
 
 
 def _until_ready(port):
@@ -55,20 +74,17 @@ def _until_ready(port):
     sys.exit("error: the bundle was not ready in time")
 
 
-def _sent(port, method, path, body=None, key=""):
+def _sent(port, method, path, body=None, headers=None):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)  # never through a proxy
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+    told = {"Content-Type": "application/json", **(headers or {})}
+    connection.request(method, path, json.dumps(body) if body is not None else None, told)
     return connection.getresponse()
 
 
-def _streamed(port, key, name, said):
+def _streamed(port, headers, name, said):
     body = {"model": name, "messages": [{"role": "user", "content": said}], "stream": True}
     body |= {"temperature": 0, "max_tokens": MOST}
-    began, first, text = time.monotonic(), None, ""
-    answer = _sent(port, "POST", "/v1/chat/completions", body, key)
-    if answer.status != 200:
-        sys.exit(f"error: the bundle answered {answer.status}: {answer.read().decode(errors='replace')[:1000]}")
+    (answer, began), text, first = _taken(port, headers, body), "", None
     for line in answer:
         if line.startswith(b"data: {"):
             told = json.loads(line[6:])

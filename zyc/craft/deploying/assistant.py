@@ -59,6 +59,7 @@ class Assistant(Target):
     starts = "assistant"
     parts = {"assistant": "assistant"}
     modules = ("answering.py", "calling.py", "embedding.py", "llama_home.py", "retrieving.py", "sampler.py")
+    older = {"numpy": "2.2.6", "pyarrow": "25.0.1"}
     packages = ("faiss-cpu", "jinja2", "numpy", "pyarrow", "llama-cpp-python")
 
     def needs(self, spec: DeploymentSpec) -> Iterable[Need]:

@@ -18,15 +18,7 @@ from zyc.errors import nearest
 from zyc.kind import Fields, Placement, Spec
 from zyc.types import Artifact, Dataset, Index, Report
 
-NAMES = (
-    "server",
-    "hf-space",
-    "modal",
-    "ollama",
-    "vllm",
-    "hub",
-    "assistant",
-)  # of the targets; a test holds them against the modules
+NAMES = ("server", "hf-space", "modal", "ollama", "vllm", "hub", "assistant")  # of the targets; a test holds them
 
 
 def read_target(value: object) -> object:

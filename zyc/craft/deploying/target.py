@@ -25,6 +25,7 @@ class Target(ABC):
     parts: ClassVar[Mapping[str, str]] = {}  # folders of templates/deployment/parts, and where each stands in the bundle
     modules: ClassVar[tuple[str, ...]] = ()  # of templates/shared and templates/lib, put beside the parts: `import asked`
     packages: ClassVar[tuple[str, ...]] = ()  # what runs the bundle, for its requirements.txt: `uvicorn`, `httpx[http2]`
+    older: ClassVar[Mapping[str, str]] = {}  # of these, the versions for Python 3.10, where the pinned ones want a later Python
     scripts: ClassVar[frozenset[str]] = frozenset()  # of templates/deployment/lib, that only some targets need
     finishes: ClassVar[tuple[str, ...]] = ()  # those of them whose `finish(out, bundle)` is called when all else is packed
     starts: ClassVar[str] = ""  # the module that starts it here: `gateway`; empty where nothing does

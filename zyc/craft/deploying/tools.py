@@ -41,8 +41,8 @@ USUAL: Mapping[str, Any] = {
 # what would read a value as a program
 SHELLS = frozenset({
     "sh", "bash", "dash", "zsh", "fish", "ksh", "csh", "tcsh", "ash", "busybox", "cmd", "powershell", "pwsh", "wscript",
-    "cscript", "eval", "env", "xargs", "sudo", "su", "doas", "ssh", "python", "py", "perl", "ruby", "node", "php",
-    "awk", "osascript",
+    "cscript", "eval", "env", "xargs", "sudo", "su", "doas", "ssh", "python", "py", "perl", "ruby", "node", "php", "awk",
+    "osascript",
 })  # fmt: skip
 
 

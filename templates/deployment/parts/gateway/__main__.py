@@ -70,11 +70,11 @@ def _bound(host, port):
 
 
 async def _serve(told):
-    from . import app, fetch
-    from . import gate as gates
-
     logs.quiet()
     bundle = bundles.read(told.folder)
+    from . import app, fetch  # what else stands in a bundle is there now
+    from . import gate as gates
+
     listening = _bound(told.host, told.port)
     with contextlib.closing(listening):
         began = time.monotonic()

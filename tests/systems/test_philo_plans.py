@@ -1,0 +1,80 @@
+"""What the plans of the philosophers say before anything is downloaded: nodes, sizes, and what arithmetic answers of gates."""
+
+from pathlib import Path
+
+import philo
+import pytest
+from desk import Desk
+
+HOME = Path(__file__).parent / "plans"
+SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """The project on a laptop without a GPU and without a network."""
+    told = Desk(tmp_path_factory.mktemp("plans"), environ={"HF_HUB_OFFLINE": "1", "COLUMNS": "140"})
+    philo.write(told.root)
+    philo.add(told.root, *philo.OTHERS)
+    told.write("zyc.yml", SITE)
+    return told
+
+
+def said(desk, spec):
+    """A line a node that people declare or that changes what is shipped, and one for each gate that arithmetic answers."""
+    nodes = desk.zyc("plan", f"specs/{spec}.yml", "--json").data["nodes"]
+    told = [f"{each['name']}  {each['kind']}  {each['result']}".rstrip() for each in nodes if each["kind"] != "prompt"]
+    for node in nodes:
+        told += [f"{node['name']}  {each['verdict']}  {each['gate']}  {each['text']}".rstrip() for each in node["gates"]]
+    return "".join(f"{line}\n" for line in told)
+
+
+@pytest.mark.parametrize("spec", ["philo-free", *philo.OTHERS])
+def test_the_plan_says_what_it_always_said(desk, request, spec):
+    """Nodes, sizes and the answers to gates, to the letter: whoever changes them reads the change in review."""
+    told, golden = said(desk, spec), HOME / f"{spec}.txt"
+    if request.config.option.update_snapshots:
+        HOME.mkdir(exist_ok=True)
+        golden.write_text(told, encoding="utf-8")
+    assert told == golden.read_text(encoding="utf-8")
+
+
+def test_three_bases_decide_the_tier(desk):
+    """Mistral 7B is the largest that fits 5 GB and 15 s; Qwen 7B is too large by its cache; Phi takes half of the time."""
+    nodes = {each["name"]: each for each in desk.zyc("plan", "specs/philo-bases.yml", "--json").data["nodes"]}
+    verdicts = {
+        base: [each["verdict"] for each in nodes[f"bases-tier@base={base}"]["gates"]]
+        for base in ("mistral-7b", "qwen-7b", "phi-mini")
+    }
+    assert verdicts == {
+        "mistral-7b": ["could hold", "could hold"],
+        "qwen-7b": ["could hold", "cannot hold"],
+        "phi-mini": ["could hold", "could hold"],
+    }
+
+
+def test_a_14b_does_not_fit_an_a10g_in_bf16_and_does_in_six_bits(desk):
+    """29.5 GB are more than 24; six bits leave room for the cache, and answer in the time that is asked for."""
+    told = desk.zyc("plan", "specs/philo-premium.yml", "--json").data["nodes"]
+    nodes = {each["name"]: each for each in told}
+    assert nodes["philo-premium-lora.fused"]["result"] == "29.5 GB"
+    assert nodes["philo-premium-q6"]["disk"] < 24e9
+    gates = {each["gate"]: each["verdict"] for each in nodes["philo-premium-exam"]["gates"]}
+    assert gates["speed.memory_peak <= 24 GB"] == gates["speed.answer_p95 <= 3.0 s"] == "could hold"
+    full = desk.zyc("plan", "philo-premium-exam", "--set", "philo-premium-exam.model=philo-premium-lora.fused.gguf", "--json")
+    gates = {
+        each["gate"]: each["verdict"]
+        for node in full.data["nodes"]
+        if node["name"] == "philo-premium-exam"
+        for each in node["gates"]
+    }
+    assert gates["speed.memory_peak <= 24 GB"] == "cannot hold"
+
+
+def test_the_ablation_repeats_nothing(desk):
+    """It names the nodes of the free tier and of the premium one: no recipe of theirs has a second key."""
+    names = {each["name"] for each in desk.zyc("plan", "specs/philo-ablation.yml", "--json").data["nodes"]}
+    assert {"philo-lora", "philo-q4", "exam", "philo-premium-q6"} <= names
+    text = (philo.ROOT / "specs" / "philo-ablation.yml").read_text(encoding="utf-8")
+    assert "finetunes:" not in text
+    assert "models:" not in text
