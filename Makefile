@@ -28,7 +28,7 @@ demo: demo-plan demo-tools .venv/engines ## rehearse a whole graph from nothing:
 	$(bin)/zyc report $(DEMO) --twin
 	$(bin)/zyc build $(DEMO) --twin
 	@echo
-	@$(bin)/zyc ask philo-q4 --brief --twin
+	@$(bin)/zyc ask philo-free --brief --twin
 
 # The light core is enough for a plan: one reads it while the engines install.
 demo-plan: .venv/core
