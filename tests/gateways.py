@@ -47,6 +47,7 @@ def lay(folder, gguf, *, context=8192, target="server", personas=None, **setting
     from zyc.craft import deploying
 
     told = deploying.of(target)
+    folder.mkdir(exist_ok=True)
     for part, place in told.parts.items():
         shutil.copytree(TEMPLATES / "deployment/parts" / part, folder / place, dirs_exist_ok=True)
     for name in told.modules:

@@ -1,5 +1,6 @@
 """Models as people have them, small enough to be written by a test: a folder of transformers, and a hub cache that holds one."""
 
+import base64
 import hashlib
 import json
 import re
@@ -126,3 +127,75 @@ def _files(home):
 
 def _etag(path):
     return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+class Taking(ThreadingHTTPServer):
+    """A hub on loopback that takes repositories and commits, and remembers who sent what: no more than its client asks for."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Taken)
+        self.repositories, self.tokens, self.order = {}, set(), []
+
+    @property
+    def url(self):
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self):
+        Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class _Taken(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def do_POST(self):
+        self.server.tokens.add(self.headers.get("Authorization", ""))
+        length = int(self.headers.get("Content-Length") or 0)
+        content = self.rfile.read(length) if length else self._chunks()
+        path = self.path.partition("?")[0]
+        if self.headers.get("Authorization") != "Bearer good":
+            return self._send(401, {"error": "Invalid username or password."})
+        if path == "/api/validate-yaml":
+            return self._send(200, {"errors": [], "warnings": []})
+        if path == "/api/repos/create":
+            told = json.loads(content)
+            name = f"{told['organization']}/{told['name']}" if told.get("organization") else told["name"]
+            self.server.order.append((told.get("type") or "model", name, told.get("visibility") == "private" or bool(told.get("private"))))
+            return self._send(200, {"url": f"{self.server.url}/{name}", "name": name})
+        found = re.fullmatch(r"/api/(model|space)s/([^/]+/[^/]+)/(preupload|commit)/main", path)
+        if found and found[3] == "preupload":
+            files = [
+                {"path": each["path"], "uploadMode": "regular", "shouldIgnore": False} for each in json.loads(content)["files"]
+            ]
+            return self._send(200, {"files": files})
+        if found:
+            rows = [json.loads(line) for line in content.splitlines() if line.strip()]
+            told = {row["value"]["path"]: base64.b64decode(row["value"]["content"]) for row in rows if row["key"] == "file"}
+            self.server.repositories[found[1], found[2]] = told
+            oid = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+            return self._send(200, {"commitUrl": f"{self.server.url}/{found[2]}/commit/{oid}", "commitOid": oid, "success": True})
+        return self._send(404, {"error": f"{path} is nothing here"})
+
+    def _chunks(self):
+        content = b""
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        return content
+
+    def do_GET(self):
+        self._send(200, {"type": "user", "name": "me", "auth": {"accessToken": {"role": "write"}}, "orgs": []})
+
+    def _send(self, code, told):
+        content = json.dumps(told).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)

@@ -189,6 +189,8 @@ def _placed(front: Front, store: Store, body: Mapping[str, object]) -> dict[str,
     for each in hops:
         path = store.path(each["tree"])
         if each["form"] in ("gguf", "served"):
+            inside = path / "model"  # of a bundle
+            path = inside if front.world.exists(path / "bundle.json") else path
             path = path / first_file(front.world.list(path))
         base = real(store.path(each["base"])) if each["base"] else ""
         placed.append({**each, "path": real(path), "base": base})

@@ -106,8 +106,29 @@ class Reading:
         names = list(self.lineage(node))[::-1]
         hops = [self._hop(name, names[at - 1] if at else "") for at, name in enumerate(names)]
         if hops and hops[-1].form == "gguf":
-            hops.append(_served(hops[-1]))
+            hops.append(self._by_the_bundle(node, _served(hops[-1])))
         return tuple(hops)
+
+    def _by_the_bundle(self, node: str, hop: Hop) -> Hop:
+        """What serves it, where the chain ends in a deployment: the file of the bundle, and what its proof found."""
+        vertex, decision = self.graph.vertices[node], self.plan.decisions.get(node)
+        if not isinstance(vertex, Node) or vertex.kind != "deployment" or decision is None:
+            return hop
+        hop = replace(hop, node=node, says="its bundle is not built", tree="", here=False)
+        if decision.state is State.KEEP and decision.tree:
+            hop = replace(
+                hop, tree=decision.tree, here=self.store.has(decision.tree), says="the file of its bundle, by llama-server"
+            )
+        proof = self.plan.decisions.get(f"{node}.proof")
+        trace = self.trace(proof) if proof is not None and proof.state is State.KEEP else None
+        if proof is None or trace is None:
+            return hop
+        measures, gates = dict(trace.measures), proof.gates
+        told = f"{measures['same_answers']:.0%} of {measures['asked']:.0f} answers" if "same_answers" in measures else ""
+        says = (
+            f"its bundle was started: {told} are the direct ones" if told else "every file of its bundle is the one that it names"
+        )
+        return replace(hop, says=says, gates=gates)
 
     def lineage(self, node: str) -> Iterator[str]:
         """The models that a node was made of, one after the other: itself first."""

@@ -426,6 +426,13 @@ def test_the_folder_of_the_tools_holds_nothing_of_the_assistant(modules, tmp_pat
             modules.desk.opened(tmp_path / "program/home", place, inside=tmp_path / "program", words=words)
 
 
+def test_a_home_that_cannot_be_written_is_told(modules, tmp_path):
+    """Where the bundle is nobody's to write, the next step is to name a home."""
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="help: name a home"):
+        modules.desk.opened(tmp_path / "file/home", "files", inside=tmp_path / "program", words=modules.words.words("en"))
+
+
 def test_json_of_the_tools_is_what_the_file_says(modules):
     """The tools of these tests are a file that the assistant itself accepts."""
     assert modules.toolbox.of(json.loads(json.dumps(TOOLS)))["delete_file"].critical

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import packed
 import pytest
+import tiny_models
 from assisted import package
-from desk import REPOSITORY
+from standing import run, stand
 
 from zyc.craft.deploying import tools
 from zyc.errors import ZycError
 from zyc.source import parse
+from zyc.types import Model
 
 PROJECT = """
 tokenizers:
@@ -153,15 +156,18 @@ def started(bundle, *words, stdin="", env=None):
 
 
 @pytest.mark.slow
-def test_a_bundle_is_checked_asked_and_talked_to(workshop):
-    """From the spec to a real model in the terminal: notes are found, requests answered, a changed model is refused."""
-    project(workshop)
-    home = Path(workshop.root)
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "zyc", "build", "my-helper"]
-    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (bundle,) = {path.resolve().parent for path in (home / "artifacts/nodes").glob("my-helper/**/bundle.json")}
+def test_a_bundle_is_checked_asked_and_talked_to(workshop, tmp_path):
+    """A packed bundle with a real model in the terminal: notes are found, requests answered, a changed model is refused."""
+    home = Path(project(workshop).root)
+    assert {each.fate.name for each in workshop.build("my-notes").values()} <= {"RAN", "KEPT"}
+    facts = {"source": Model(name="someone/Tiny", licence="mit", family="llama")}
+    made = stand(tmp_path / "gguf", "gguf", {"source": tiny_models.make(tmp_path / "tiny")}, facts)
+    run(made)
+    step = packed.laid(workshop, tmp_path / "step", "my-helper", model={"model.gguf": (made / "out/model.gguf").read_bytes()})
+    (step / "in/index").symlink_to(next((home / "artifacts/nodes").glob("my-notes/**/card.json")).resolve().parent)
+    run(step)
+    bundle = step / "out"
+    assert "numpy==2.2.6; python_version < '3.11'" in (bundle / "requirements.txt").read_text()
     mine = {"ASSISTANT_HOME": str(home / "mine")}
     code, told, wrong = started(bundle, "--check", env=mine)
     assert (code, wrong) == (0, "")

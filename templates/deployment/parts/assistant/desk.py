@@ -61,8 +61,12 @@ def opened(home, folder, *, inside, words, **more):
             raise SystemExit(f"error: the folder {folder} holds {kept}: tools could change {what}\nhelp: take a folder beside it")
     if Path(inside).resolve() in folder.parents and home not in folder.parents:
         raise SystemExit(f"error: the folder {folder} is part of the program\nhelp: take a folder beside it")
-    home.mkdir(parents=True, exist_ok=True)
-    return Desk(home, Folder(folder), words, **more)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        return Desk(home, Folder(folder), words, **more)
+    except OSError as error:
+        help_ = "help: name a home that is yours, `--home FOLDER`, and a folder that is, `--folder FOLDER`"
+        raise SystemExit(f"error: {error.filename} cannot be made: {error.strerror}\n{help_}") from None
 
 
 def append(path, row):

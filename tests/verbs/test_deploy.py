@@ -1,0 +1,103 @@
+"""`zyc deploy`: what it shows before anything is sent, what arrives at a hub on loopback, and what it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+
+import hubs
+import pytest
+from example.workshop import Workshop
+
+SPEC = """
+tokenizers:
+  pieces: {corpus: data/words.txt, vocab: 400, chat_template: chatml}
+models:
+  tiny: {scratch: {family: llama, layers: 2, heads: 2, width: 64, mlp: 64, context: 64}, tokenizer: pieces, licence: mit}
+deployments:
+  release: {model: tiny, target: hub, hub: {repository: me/words, private: true}, registry: {id: words}}
+  nowhere: {model: tiny, target: hub}
+  served: {model: tiny, target: vllm, context: 64}
+"""
+
+
+def zyc(root, *words, **environ):
+    """A call in a process of its own: the library that asks hubs reads its variables once."""
+    told = {**os.environ, "NO_COLOR": "1", **environ}
+    for name in ("HF_HUB_OFFLINE", *(() if "HF_TOKEN" in environ else ("HF_TOKEN",))):
+        told.pop(name, None)
+    call = [sys.executable, "-m", "zyc", *words]
+    return subprocess.run(call, cwd=root, env=told, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project whose release is built and proven."""
+    root = tmp_path_factory.mktemp("deploy")
+    Workshop(root).spec(SPEC)
+    done = zyc(root, "build", "release", "nowhere", "release.proof", "nowhere.proof", HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+@pytest.mark.slow
+def test_nothing_is_sent_before_it_is_looked_at(project):
+    """Every file with its size and digest, the destination, and that nothing left this machine."""
+    with hubs.Taking() as hub:
+        said = zyc(project, "deploy", "release", HF_ENDPOINT=hub.url, HF_TOKEN="good")
+        assert said.returncode == 0, said.stderr
+        assert hub.order == []
+    assert "me/words  (a model on the hub, private)" in said.stdout
+    assert "model.safetensors" in said.stdout
+    assert said.stdout.splitlines()[-1] == "nothing was sent: `--yes` sends it"
+    told = json.loads(zyc(project, "deploy", "release", "--json").stdout)
+    (shipment,) = told["shipments"]
+    names = {each["name"] for each in shipment["files"]}
+    assert {"README.md", "bom.json", "config.json", "model.safetensors"} <= names
+    assert "bundle.json" not in names
+    assert all(len(each["sha256"]) == 64 for each in shipment["files"])
+
+
+@pytest.mark.slow
+def test_yes_sends_exactly_that(project):
+    """The repository is made as the spec has it, and holds what was shown, to the byte; the token is in no file."""
+    shown = json.loads(zyc(project, "deploy", "release", "--json").stdout)["shipments"][0]["files"]
+    with hubs.Taking() as hub:
+        said = zyc(project, "deploy", "release", "--yes", HF_ENDPOINT=hub.url, HF_TOKEN="good")
+        assert said.returncode == 0, said.stderr
+        assert hub.order == [("model", "me/words", True)]
+        there = hub.repositories["model", "me/words"]
+    assert {name: len(content) for name, content in there.items()} == {each["name"]: each["bytes"] for each in shown}
+    assert "sent: me/words at " in said.stdout
+    kept = [path for path in project.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert not [path for path in kept if b"Bearer good" in path.read_bytes()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "environ", "told"),
+    [
+        (["release", "--yes"], {}, "no token is in `HF_TOKEN`"),
+        (["nowhere"], {}, "`nowhere` does not say where it goes"),
+        (["served"], {}, "goes to `vllm`, which is no place to send to"),
+        (["tiny"], {}, "`tiny` is no deployment"),
+        (["release", "--set", "release.registry.id=other"], {}, "is not built as it is now"),
+    ],
+)
+def test_what_is_not_sent(project, words, environ, told):
+    """No token, no destination, nothing to send, nothing kept: one line, and the next step in another."""
+    said = zyc(project, "deploy", *words, **environ)
+    assert said.returncode == 2
+    first, second = said.stderr.strip().splitlines()[-2:]
+    assert told in first
+    assert second.startswith("help: ")
+
+
+@pytest.mark.slow
+def test_a_hub_that_refuses_is_told_without_the_token(project):
+    """A wrong token is refused there; what is said of it does not hold it."""
+    with hubs.Taking() as hub:
+        said = zyc(project, "deploy", "release", "--yes", HF_ENDPOINT=hub.url, HF_TOKEN="hf_wrongwrong")
+    assert said.returncode == 2
+    assert "`me/words` was not sent" in said.stderr
+    assert "hf_wrongwrong" not in said.stderr + said.stdout
