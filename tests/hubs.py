@@ -166,7 +166,9 @@ class _Taken(BaseHTTPRequestHandler):
         if path == "/api/repos/create":
             told = json.loads(content)
             name = f"{told['organization']}/{told['name']}" if told.get("organization") else told["name"]
-            self.server.order.append((told.get("type") or "model", name, told.get("visibility") == "private" or bool(told.get("private"))))
+            self.server.order.append(
+                (told.get("type") or "model", name, told.get("visibility") == "private" or bool(told.get("private")))
+            )
             return self._send(200, {"url": f"{self.server.url}/{name}", "name": name})
         found = re.fullmatch(r"/api/(model|space)s/([^/]+/[^/]+)/(preupload|commit)/main", path)
         if found and found[3] == "preupload":

@@ -49,3 +49,11 @@ def test_every_link_of_the_docs_leads_somewhere():
     for path in PAGES:
         for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.relative_to(ROOT)}: {link}"
+
+
+def test_the_index_names_every_page():
+    """Whoever looks for a page finds it in docs/README.md; kinds and decisions have indexes of their own."""
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "how-to").glob("*.md")]
+    named = [path.relative_to(ROOT / "docs").as_posix() for path in pages if path.name != "README.md"]
+    assert [name for name in named if f"]({name})" not in index] == []
