@@ -42,6 +42,7 @@ def project(tmp_path_factory):
     return home
 
 
+@pytest.mark.slow
 def test_what_is_not_built_or_does_not_answer_is_told(project):
     """The next step stands below; nothing is a traceback."""
     for call, told in {
