@@ -16,7 +16,7 @@ measures, report = whole.looked_through(Path("in/subject"), bundle)
 
 # The engine that answers directly, and how many tokens both hold memory for.
 LLAMA_CPP = "0.3.36"
-CONTEXT = 128
+CONTEXT = 1024
 # Whether its questions are those of a dataset.
 CHATS = False
 asked = serving_it.questions(Path("in/questions") if CHATS else None, bundle)
