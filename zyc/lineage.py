@@ -52,7 +52,7 @@ def _nodes(graph: Graph, name: str) -> Iterator[str]:
 def _settings(node: Node) -> str:
     """The fields that were written, as JSON; `inputs` tells what names another node, `sources` what names a file."""
     apart = {*NOTES, *GATES, *PLACEMENT}
-    told = node.spec.model_dump(mode="json", exclude_unset=True, exclude=apart)
+    told = node.spec.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=apart)
     for field in (*(edge.field for edge in node.edges), *(need.field for need in node.shape.needs if isinstance(need, FileNeed))):
         _forget(told, field.split("."))
     return json.dumps(_pruned(told), ensure_ascii=False, sort_keys=True)

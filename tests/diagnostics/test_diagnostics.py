@@ -13,6 +13,7 @@ from pages import HERE, every, play, prepare, read, rewrite
 
 from zyc import kinds
 from zyc.errors import WORDING, Problem
+from zyc.world import World
 
 
 @pytest.fixture
@@ -28,12 +29,13 @@ def drawings():
 
 
 @pytest.mark.parametrize(("path", "title"), list(every()), ids=lambda each: each.stem if isinstance(each, Path) else each)
-def test_a_wrong_spec_is_answered_as_its_page_shows(path, title, request, tmp_path) -> None:
+def test_a_wrong_spec_is_answered_as_its_page_shows(path, title, request, tmp_path, monkeypatch) -> None:
     """What a person sees is what the page says, to the letter; what is wrong with the specs or the call ends with 2."""
     page = read(path)
     case = next(each for each in page.cases if each.title == title)
     for name in page.kinds:
         request.getfixturevalue({"tests/example": "example", "tests/diagnostics": "drawings"}[name])
+    monkeypatch.setattr(World, "disk_free", lambda *_: 500_000_000_000)
     folder = tmp_path / "project"
     for part in (page.head, case):
         prepare(part, folder)
@@ -87,7 +89,8 @@ ELSEWHERE = (
     "adopt-other-key", "adopt-other-kind", "adopt-runs", "adopt-too-large", "adopt-twin", "adopt-unknown-input",
     "adopt-unreadable",
     "face-copies", "face-not-built", "face-one-node", "face-unpinned", "hub-offline", "hub-unreached",
-    "one-node", "not-asked", "asked-nothing",
+    "one-node", "not-asked", "asked-nothing", "not-served", "deploy-here", "deploy-no-token", "deploy-nowhere", "deploy-unproven",
+    "deploy-what", "deploy-refused",
 )  # fmt: skip
 
 

@@ -80,6 +80,10 @@ evals:
       fast: {prompt_tokens: 8, new_tokens: 8, runs: 2}
       better: {compare: few, judge: judge}
   meant: {model: base, tasks: {choice: {harness: toy_choice, folder: specs/data/toy}}}
+tables:
+  beside: {reports: {small: seen, meant: meant}, exam: asked}
+deployments:
+  bundle: {model: small, prompts: short, target: server, requires: seen, results: seen, registry: {id: words}, context: 128}
 steps:
   page: {inputs: {model: small, report: seen, short: short, notes: notes}, run: ls in/model > out/page.txt}
 """
@@ -104,7 +108,7 @@ MADE = {  # of each node, a file that it leaves
     "by-rloo": "adapter_model.safetensors", "by-answers": "model.safetensors", "by-logits": "model.safetensors",
     "short": "prompt.json", "mixed": "model.safetensors",
     "small": "model.gguf", "graph": "model.onnx", "notes": "index.faiss", "seen": "report.json",
-    "meant": "report.json", "page": "page.txt",
+    "meant": "report.json", "page": "page.txt", "beside": "table.md", "bundle": "bundle.json",
 }  # fmt: skip
 
 

@@ -85,7 +85,8 @@ def hello(bare):
 
 def test_each_verb_ends_with_nought_when_all_is_well(hello):
     """Every verb has a call that is fine."""
-    apart = {"ask", "deploy"}  # they want a model and a bundle: see test_ledger.py, test_deploy.py
+    # they want a model or a bundle: see test_ledger.py, test_deploy.py, test_served.py
+    apart = {"ask", "chat", "deploy", "serve"}
     assert {*CALLS} | apart == {*EVERY}
     for verb, words in CALLS.items():
         if verb == "adopt":
@@ -275,7 +276,7 @@ LACKS = ("tool:pandoc", "| dot", "origin/main", "train@", "fish | source", "../o
 
 
 # their examples are of models: tests/systems and the tests of `fit` make such calls
-OF_MODELS = ("ask", "deploy", "fit")
+OF_MODELS = ("ask", "chat", "deploy", "fit", "serve")
 
 
 @pytest.mark.slow

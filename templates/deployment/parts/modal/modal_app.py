@@ -55,7 +55,7 @@ def vllm_image():
 def command():
     """What listens on the port."""
     server = [sys.executable, "-m", "gateway"] if BUNDLE["engine"] == "llama.cpp" else ["vllm", "serve", "--config", "vllm.yml"]
-    return [*server, "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104  # inside a container of its own
+    return [*server, "--host", "0.0.0.0", "--port", str(PORT)]
 
 
 app = modal.App(SETTINGS["app"] or BUNDLE["name"])
