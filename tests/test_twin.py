@@ -99,3 +99,26 @@ def test_a_model_without_data_is_told(workshop):
     with pytest.raises(ZycError) as error:
         workshop.front("big", twin=True).plan  # noqa: B018
     assert [each.code for each in error.value.problems] == ["no-twin-data"]
+
+
+LAYERS = "layers: 8, heads: 8, width: 512, mlp: 1536, context: 512"
+SCRATCH = f"""
+tokenizers: {{words: {{corpus: chats, vocab: 10000, chat_template: chatml}}}}
+models: {{new: {{scratch: {{family: llama, {LAYERS}}}, tokenizer: words}}}}
+datasets: {{chats: {{from: data/chats.jsonl, format: messages}}}}
+pretrains:
+  read: {{model: new, data: chats, tokens: 1M, context: 512, batch_tokens: 8192, learning_rate: 1e-3}}
+  alone: {{model: new, data: chats, tokens: 1M, context: 512, batch_tokens: 8192, learning_rate: 1e-3}}
+finetunes:
+  taught: {{base: read, data: chats, method: full, context: 512, train: {{epochs: 1, batch: 32, learning_rate: 3e-4}}}}
+"""
+
+
+def test_a_base_that_is_taught_later_only_glances_at_its_text(project):
+    """Foretelling all of a text unlearns how to copy: where a finetune follows, a rehearsal reads a little of it, slowly."""
+    project.spec(SCRATCH)
+    graph = project.front("taught", "alone", twin=True).settlement.graph
+    read, alone = (graph.vertices[name].spec for name in ("read", "alone"))
+    assert (read.steps, read.learning_rate) == (12, 1e-4)
+    assert alone.steps > read.steps
+    assert alone.learning_rate > read.learning_rate

@@ -20,6 +20,8 @@ SHAPE: Mapping[str, Any] = {
 }  # fmt: skip
 PIECES = 2048
 LEARNING: Mapping[str, Any] = {"learning_rate": 3e-3, "schedule": "cosine", "warmup": 0.05, "betas": (0.9, 0.98)}
+# Of a base that reads plain text before something is taught to it: foretelling all of a text unlearns how to copy within seconds.
+GENTLE: Mapping[str, Any] = {"steps": 12, "learning_rate": 1e-4}
 CHATS = 16  # a step
 PRIMED, TAUGHT = 80, 300  # steps of a base that something finetunes, and of one that nothing does
 LONGEST = 1024  # tokens of context
@@ -94,7 +96,7 @@ class Base:
 def rehearsal(graph: Graph, real: Settlement) -> Graph:
     """Every node as its kind would have it in a rehearsal; edges stay as they are but for those of models from outside."""
     vertices: dict[str, Vertex] = {
-        name: _small(vertex) if isinstance(vertex, Node) else vertex for name, vertex in graph.vertices.items()
+        name: _small(vertex, graph) if isinstance(vertex, Node) else vertex for name, vertex in graph.vertices.items()
     }
     for base in bases(graph, real):
         vertices |= {name: _waiting(node, graph) for name, node in base.nodes()}
@@ -197,16 +199,18 @@ def _format(real: Settlement, name: str) -> str | None:
 
 
 def _is_trained(graph: Graph, names: Sequence[str]) -> bool:
-    above = graph.downstream(names)
+    above = graph.downstream(names) - set(names)
     return any(node.kind in _TRAINS and node.name in above for node in graph.nodes())
 
 
-def _small(node: Node) -> Node:
+def _small(node: Node, graph: Graph) -> Node:
     kind = kinds.load(node.kind)
     if type(kind).twin is Kind.twin:
         return node  # no rule of its own: the same at any size
     spec = node.spec
     small = kind.twin(spec)
+    if node.kind == "pretrain" and small.loss_on == "all" and _is_trained(graph, [node.name]):
+        small = small.model_copy(update=GENTLE)
     if small == spec:
         return node
     shape = shape_of(kind, small)

@@ -18,6 +18,7 @@ from zyc.craft.training import (
     OPTIMIZERS,
     TWIN_BATCH,
     TWIN_BETAS,
+    TWIN_LONG,
     TWIN_PLACE,
     TWIN_RATE,
     TWIN_STEPS,
@@ -97,7 +98,8 @@ class Finetune(Kind[FinetuneSpec]):
 
     def twin(self, spec: FinetuneSpec) -> FinetuneSpec:
         """What a tiny model needs to learn in half a minute; method, rank, targets, loss and packing stay."""
-        small: dict[str, Any] = {"learning_rate": TWIN_RATE, "batch": TWIN_BATCH, "steps": TWIN_STEPS, "epochs": None}
+        small: dict[str, Any] = {"learning_rate": TWIN_RATE, "batch": TWIN_BATCH, "epochs": None}
+        small |= {"steps": TWIN_LONG if spec.method == "full" else TWIN_STEPS}
         small |= {"betas": TWIN_BETAS, "schedule": "cosine", "warmup": TWIN_WARMUP, "precision": "bf16", "optimizer": "adamw"}
         return spec.model_copy(
             update={
