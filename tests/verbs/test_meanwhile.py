@@ -11,8 +11,8 @@ from desk import PROGRAMS
 LONG = r"""steps:
   long:
     run: |
-      for i in $(seq 100); do
-        echo "{\"step\": $i, \"of\": 100}" > state/next
+      for i in $(seq 900); do
+        echo "{\"step\": $i, \"of\": 900}" > state/next
         mv state/next state/progress.json
         echo $i >> state/done
         sleep 0.05
@@ -49,4 +49,4 @@ def test_a_plan_says_what_runs_now_and_from_where_it_would_go_on(bare, building)
     said = bare.zyc("plan").out
     assert "it runs now" not in said
     assert "resume" in said
-    assert " of 100" in said
+    assert " of 900" in said
