@@ -15,7 +15,7 @@ from zyc.files import Files, find, read_own
 from zyc.graph import Graph
 from zyc.hosts import FAILED, PLACEMENT, SAVED, has_state, note
 from zyc.hosts.local import runs
-from zyc.hub import cache_of, is_offline, look
+from zyc.hub import COMMIT, cache_of, is_offline, look
 from zyc.journal import Journal
 from zyc.kind import EnvironmentNeed, FileNeed, Found, Hub, HubNeed, PinNeed
 from zyc.known import BLOCK, History, Known, Machine, Missing, Template, Unfinished, named
@@ -62,7 +62,10 @@ def gather(  # noqa: PLR0913  (what a plan needs comes from many places)
         sorted(wanted | {f"package:{name}" for name in scripted}), lock, probe, shipped(world) if scripted else {}
     )
     hubs: dict[str, Hub] = {}
+    moving: set[str] = set()  # a commit is its own pin
     for need in (need for need in needs if isinstance(need, HubNeed)):
+        if COMMIT.fullmatch(need.revision) is None:
+            moving.add(need.name)
         hubs[need.name] = look(
             world, cache_of(environ), need, lock.pins.get(need.name) or resolved.get(need.name, ""), earlier=hubs.get(need.name)
         )
@@ -72,7 +75,7 @@ def gather(  # noqa: PLR0913  (what a plan needs comes from many places)
         missing=missing,
         environment={name: of_text(environ[name]) for name in sorted(names) if name in environ},
         pins=pins,
-        unpinned=unpinned | (hubs.keys() - lock.pins.keys()),
+        unpinned=unpinned | (moving - lock.pins.keys()),
         hubs=hubs,
         templates=templates,
         machine=_machine(world, project, site),

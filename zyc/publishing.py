@@ -130,7 +130,11 @@ def send(front: Front, plan: Plan) -> list[str]:
         if shipment.kind == "command":
             words = shipment.where.split()
             plain = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}  # the folder is the store's
-            done = subprocess.run(words, cwd=plan.folder, env=plain, check=False)  # noqa: S603  # the command that was shown
+            try:
+                done = subprocess.run(words, cwd=plan.folder, env=plain, check=False)  # noqa: S603  # the command that was shown
+            except FileNotFoundError:
+                reason = f"there is no `{words[0]}` here: `pip install {words[0]}`"
+                raise ZycError(problem("deploy-refused", where=shipment.where, reason=reason)) from None
             if done.returncode:
                 raise ZycError(problem("deploy-refused", where=shipment.where, reason=f"it ended with {done.returncode}"))
             told.append(shipment.where)

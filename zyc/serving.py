@@ -101,7 +101,8 @@ class Service:
     @property
     def env(self) -> dict[str, str]:
         """What it is started with: the bundle itself stays as it is."""
-        return {"ZYC_KEYS": str(self.keys), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        told = {"ZYC_KEYS": str(self.keys), "ASSISTANT_HOME": str(self.keys.parent)}
+        return {**told, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 
     def command(self, *options: str) -> tuple[str, ...]:
         """As a person starts it, in its folder."""

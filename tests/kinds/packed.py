@@ -24,7 +24,7 @@ quants:
 evals:
   my-eval: {{model: small, tasks: {{told: {{perplexity: my-text}}}}}}
 deployments:
-  my-bundle: {{model: {model}, target: {target}, context: 128{more}}}
+  my-bundle: {{model: {model}, target: {target}, context: {context}{more}}}
 """
 REPORT = {
     "rehearsal": True,
@@ -32,9 +32,9 @@ REPORT = {
 }
 
 
-def spec(target="server", more=", prompts: [one, two]", model="small", template="chatml"):
+def spec(target="server", more=", prompts: [one, two]", model="small", template="chatml", context=128):
     """The specs of a project with one deployment."""
-    return SPEC.format(target=target, more=more, model=model, template=template)
+    return SPEC.format(target=target, more=more, model=model, template=template, context=context)
 
 
 def laid(workshop, folder, node="my-bundle", *, model=None):

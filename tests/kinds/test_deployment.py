@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import gotemplate
+import modal
 import packed
 import pytest
 import yaml
@@ -36,10 +37,13 @@ def problems(workshop, **told):
 
 def test_from_scratch(workshop, golden):
     """What packs each target, and what stands in its bundle as it is."""
-    for target in ("server", "hub", "ollama", "vllm", "modal"):
+    workshop.write("data/tools.yml", "tools: {note: {}, search_notes: {}}\n")
+    for target in NAMES:
         more = ", results: my-eval, registry: {id: words, name: Words, groups: [small]}"
         more += "" if target == "vllm" else ", prompts: [one, two]"
-        workshop.spec(packed.spec(target, more, model="my-tiny" if target == "vllm" else "small"))
+        more += ", assistant: {tools: data/tools.yml}" if target == "assistant" else ""
+        room = 256 if target == "assistant" else 128
+        workshop.spec(packed.spec(target, more, model="my-tiny" if target == "vllm" else "small", context=room))
         files = files_of(workshop.front(), "my-bundle")
         # what is handed on or imported as it is has tests of its own
         plain = {path for path in files if path.startswith("recipe/bundle/") and (path.count("/") > 2 or path[14:] in MODULES)}
@@ -330,7 +334,6 @@ def test_what_vllm_is_told(workshop, tmp_path):
 @pytest.mark.parametrize(("model", "program"), [("small", "gateway"), ("my-tiny", "vllm")])
 def test_the_function_of_modal_is_one_that_its_package_takes(workshop, tmp_path, monkeypatch, model, program):
     """Imported with the real package: one function on the GPU that was asked for, which scales to zero, and one for keys."""
-    modal = pytest.importorskip("modal")
     more = ", modal: {gpu: T4, idle: 60 s, most: 2}, registry: {id: words}" + (
         ", prompts: [one, two]" if model == "small" else ""
     )

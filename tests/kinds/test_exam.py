@@ -23,7 +23,7 @@ ROWS = [{"question": "1+1?", "answer": "2", "philosopher": "kant"}, {"question":
 @pytest.fixture(scope="module")
 def exam():
     """The plain modules of an exam."""
-    with modules_of("exam", "grading", "sandbox", "intervals", "asked", "sampler", "examining") as found:
+    with modules_of("exam", "calling", "grading", "sandbox", "intervals", "asked", "sampler", "examining") as found:
         yield found
 
 
@@ -56,6 +56,8 @@ def test_questions(workshop, golden):
         ("call", "<CALL:open_app name=a> <CALL:list_todos>", "<CALL:open_app name=a>", False),
         ("call", "Je ne sais pas faire cela.", "Aucun outil ne le permet.", True),
         ("call", "<CALL:delete_file path=a>", "Aucun outil ne le permet.", False),
+        ("call", "<CALL:delete_file path=a", "Aucun outil ne le permet.", False),
+        ("call", "<CALL:timer minutes=5 minutes=6>", "<CALL:timer minutes=6>", False),
         ("call", 'ok <CALL:note text="un \\"mot\\"">', '<CALL:note text="un \\"mot\\"">', True),
         ("function", "```python\ndef add(a, b):\n    return a + b\n```", "assert add(2, 3) == 5", True),
         ("function", "def add(a, b):\n    return a - b", "assert add(2, 3) == 5", False),

@@ -121,7 +121,7 @@ def test_forms_are_balanced(rows):
 def test_every_call_is_one_of_the_tools(chats):
     """Each call parses, names a tool, and has the arguments of that tool and no others; minutes are a whole number."""
     known, called = jarvis.tools(), set()
-    with jarvis.modules("exam/lib", "grading") as found:
+    with jarvis.modules("exam/lib", "calling", "grading") as found:
         for text in texts(chats, "assistant"):
             assert text.count("<CALL:") == len(found.grading.parsed(text))
             for name, given in found.grading.parsed(text):

@@ -20,6 +20,7 @@ prompts:
   spinoza: {system: Say a number., sampling: {max_tokens: 8}}
 deployments:
   words: {model: tiny, prompts: [kant, spinoza], target: server, context: 256, registry: {id: words}}
+  helper: {model: tiny, prompts: kant, target: assistant, context: 256, assistant: {tools: data/tools.yml, language: en}}
 """
 
 
@@ -36,6 +37,7 @@ def project(tmp_path_factory):
     (home / "specs").mkdir()
     (home / "data").mkdir()
     (home / "specs/words.yml").write_text(SPEC)
+    (home / "data/tools.yml").write_text("tools: {note: {}, list_todos: {}}\n")
     words = ("le", "la", "chat", "chien", "dort", "mange", "vite", "bien", "oui", "non", "soleil", "lune", "rouge", "vert")
     lines = [" ".join(words[(at * step) % len(words)] for step in range(1, 9)) for at in range(300)]
     (home / "data/words.txt").write_text("\n".join(lines))
@@ -85,6 +87,20 @@ def test_a_deployment_is_served_and_talked_with(project):
     assert "there is no `nobody` here; there is spinoza, kant" in done.stdout
     done = zyc(project, "serve", "tiny")
     assert "only a deployment is served" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_assistant_is_served_and_keeps_its_things_beside_the_store(project):
+    """It starts with its tools, answers, and ends; what it writes stands in the project, and the store stays whole."""
+    done = zyc(project, "build", "helper")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    done = zyc(project, "serve", "helper", input="le chat\n", timeout=120)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "Traceback" not in done.stderr
+    home = project / "artifacts/serving/real/helper"
+    assert (home / "log.jsonl").read_text().count("\n") >= 1
+    assert zyc(project, "verify").returncode == 0
+    assert not [path for path in (project / "artifacts/store").rglob("*") if path.name == "log.jsonl"]
 
 
 def _until(log, pattern, process, seconds=90):

@@ -1,5 +1,6 @@
 """`zyc deploy`: what it shows before anything is sent, what arrives at a hub on loopback, and what it refuses."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,11 +14,13 @@ SPEC = """
 tokenizers:
   pieces: {corpus: data/words.txt, vocab: 400, chat_template: chatml}
 models:
-  tiny: {scratch: {family: llama, layers: 2, heads: 2, width: 64, mlp: 64, context: 64}, tokenizer: pieces, licence: mit}
+  tiny: {scratch: {family: llama, layers: 2, heads: 2, width: 64, mlp: 64, context: 256}, tokenizer: pieces, licence: mit}
 deployments:
   release: {model: tiny, target: hub, hub: {repository: me/words, private: true}, registry: {id: words}}
   nowhere: {model: tiny, target: hub}
   served: {model: tiny, target: vllm, context: 64}
+  page: {model: tiny, target: hf-space, context: 256, registry: {id: words}, hf_space: {space: me/page}}
+  rented: {model: tiny, target: modal, context: 64}
 """
 
 
@@ -35,7 +38,7 @@ def project(tmp_path_factory):
     """A project whose release is built and proven."""
     root = tmp_path_factory.mktemp("deploy")
     Workshop(root).spec(SPEC)
-    done = zyc(root, "build", "release", "nowhere", "release.proof", "nowhere.proof", HF_HUB_OFFLINE="1")
+    done = zyc(root, "build", "release", "nowhere", "page", "rented", HF_HUB_OFFLINE="1")
     assert done.returncode == 0, done.stdout + done.stderr
     return root
 
@@ -74,6 +77,53 @@ def test_yes_sends_exactly_that(project):
 
 
 @pytest.mark.slow
+def test_a_space_gets_the_revision_that_its_weights_have_just_become(project):
+    """Weights go first, to a repository of their own; the Space holds none of them, and names them and their commit."""
+    words = ("deploy", "page", "--model", "me/page-gguf")
+    model, space = json.loads(zyc(project, *words, "--json").stdout)["shipments"]
+    with hubs.Taking() as hub:
+        said = zyc(project, *words, "--yes", HF_ENDPOINT=hub.url, HF_TOKEN="good")
+        assert said.returncode == 0, said.stderr
+        assert hub.order == [("model", "me/page-gguf", False), ("space", "me/page", False)]
+        weights, page = hub.repositories["model", "me/page-gguf"], hub.repositories["space", "me/page"]
+    assert (set(weights), set(page)) == tuple({each["name"] for each in told["files"]} for told in (model, space))
+    assert "model.gguf" in weights
+    assert not [name for name in page if name.startswith("model/")]
+    told = json.loads(page["bundle.json"])
+    assert told["settings"]["repository"] == "me/page-gguf"
+    assert f"me/page-gguf at {told['settings']['revision']}" in said.stdout
+    digest = hashlib.sha256(weights["model.gguf"]).hexdigest()
+    assert told["model"]["files"]["model/model.gguf"]["sha256"] == digest, "what is fetched is held against it"
+    assert page["README.md"].startswith(b"---\n")
+    assert b"sdk: docker" in page["README.md"]
+
+
+@pytest.mark.slow
+def test_a_space_without_a_repository_of_its_weights_takes_them_along(project):
+    """One repository, with the weights in it."""
+    (space,) = json.loads(zyc(project, "deploy", "page", "--json").stdout)["shipments"]
+    assert (space["kind"], space["where"]) == ("space", "me/page")
+    assert "model/model.gguf" in {each["name"] for each in space["files"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [0, 3])
+def test_modal_is_told_by_its_own_program(project, tmp_path, code):
+    """The command that was shown runs in the bundle's folder, only with `--yes`; one that fails is told with how it ended."""
+    program = tmp_path / "modal"
+    program.write_text(f'#!/bin/sh\nls > "{tmp_path}/seen"\necho "$@" >> "{tmp_path}/seen"\nexit {code}\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    shown = zyc(project, "deploy", "rented", PATH=path)
+    assert "modal deploy modal_app.py  (runs here, with these files)" in shown.stdout
+    assert not (tmp_path / "seen").exists()
+    said = zyc(project, "deploy", "rented", "--yes", PATH=path)
+    assert {"modal_app.py", "bundle.json", "deploy modal_app.py"} <= {*(tmp_path / "seen").read_text().splitlines()}
+    assert said.returncode == (2 if code else 0), said.stderr
+    assert ("it ended with 3" in said.stderr) == bool(code)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "environ", "told"),
     [
@@ -81,6 +131,7 @@ def test_yes_sends_exactly_that(project):
         (["nowhere"], {}, "`nowhere` does not say where it goes"),
         (["served"], {}, "goes to `vllm`, which is no place to send to"),
         (["tiny"], {}, "`tiny` is no deployment"),
+        (["rented", "--yes"], {"PATH": ""}, "there is no `modal` here"),
         (["release", "--set", "release.registry.id=other"], {}, "is not built as it is now"),
     ],
 )

@@ -51,6 +51,7 @@ class Exam(Kind[ExamSpec]):
         "asked.py",
         "chats.py",
         "asking.py",
+        "calling.py",
         "divergence.py",
         "intervals.py",
         "sampler.py",

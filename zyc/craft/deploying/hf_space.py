@@ -13,7 +13,7 @@ from zyc.kind import Case, Objection
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = re.compile(r"[0-9a-f]{40}")
-PORT = 7860
+PORT = 8000  # of the image
 
 
 class HfSpaceFields(GatewayFields):
@@ -53,7 +53,7 @@ class HfSpace(GatewayTarget):
 
     name = "hf-space"
     says = "a Space"
-    parts = {"gateway": "gateway", "page": "page", "space": ""}
+    parts = {"gateway": "gateway", "page": "page", "image": ""}
 
     def settings(self, case: Case) -> Mapping[str, object]:  # type: ignore[type-arg]  # of a deployment
         """What the gateway reads, open to everybody."""

@@ -22,4 +22,4 @@ class Server(GatewayTarget):
 
     name = "server"
     says = "a server"
-    parts = {"gateway": "gateway", "docker": ""}
+    parts = {"gateway": "gateway", "image": "", "docker": ""}

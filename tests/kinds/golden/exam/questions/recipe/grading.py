@@ -1,13 +1,11 @@
 """An answer and what was expected -> right or wrong, by each of the ways that an exam may ask for."""
 
-import json
 import re
-import shlex
 from unicodedata import normalize
 
+import calling
 import sandbox
 
-CALL = re.compile(r"<CALL:\s*([^\s>]+)\s*([^>]*)>")
 FENCE = re.compile(r"```(?:python|py)?[^\n]*\n(.*?)```", re.DOTALL)
 
 
@@ -32,29 +30,17 @@ def regex(said, expected):
 
 
 def call(said, expected):
-    """The same calls in the same order, arguments in whatever order; where none is expected, none."""
-    return parsed(said) == parsed(expected)
+    """The same calls in the same order, arguments in whatever order; where none is expected, none; never a broken one."""
+    found = parsed(said)
+    return found is not None and found == parsed(expected)
 
 
 def parsed(text):
-    """`<CALL:timer minutes=5 label="tea">` or `<CALL:timer {"minutes": 5}>` as name and arguments, each call of a text."""
-    return [(found[1], _arguments(found[2].strip())) for found in CALL.finditer(text)]
-
-
-def _arguments(text):
-    """What stands behind the name; what is neither pairs nor JSON stays a text."""
-    if text.startswith("{"):
-        try:
-            return {key: str(value) for key, value in json.loads(text).items()}
-        except (ValueError, AttributeError):
-            return text
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        return text
-    if words and all("=" in each for each in words):
-        return dict(each.split("=", 1) for each in words)
-    return " ".join(words)
+    """The calls of a text as whoever runs them reads them, each a name and its arguments; None when one of them is broken."""
+    found = calling.pieces(text)
+    if any(isinstance(each, calling.Broken) for each in found):
+        return None
+    return [(each.name, each.arguments) for each in found if isinstance(each, calling.Call)]
 
 
 def function(said, expected):

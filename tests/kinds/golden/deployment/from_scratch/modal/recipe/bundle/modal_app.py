@@ -18,23 +18,22 @@ PORT = 8000
 KEYS = "/keys"
 CUDA = "nvidia/cuda:12.8.1-devel-ubuntu24.04"
 PYTHON = "3.12"
-SOURCE = "/opt/llama.cpp"
+ENGINE = "/engine"
 
 
 def llama_cpp_image():
-    """llama-server for the GPU, built from the source that the pinned Python package holds, and the gateway before it."""
-    package = f"llama-cpp-python=={BUNDLE['llama_cpp']}"
+    """llama-server for the GPU, built from the source package whose digest llama_home.py knows, and the gateway before it."""
+    source = f"$(ZYC_TOOLCHAIN={ENGINE} python {ENGINE}/llama_home.py source --version {BUNDLE['llama_cpp']} | tail -n 1)"
     build = [
-        f"pip download --no-deps --no-binary llama-cpp-python --dest /tmp/source {package}",
-        f"mkdir -p {SOURCE} && tar -xf /tmp/source/*.tar.gz --strip-components=1 -C {SOURCE}",
-        f"cmake -S {SOURCE}/vendor/llama.cpp -B {SOURCE}/build -DGGML_CUDA=ON -DLLAMA_CURL=OFF -DCMAKE_BUILD_TYPE=Release",
-        f"cmake --build {SOURCE}/build --parallel --target llama-server",
+        f"cmake -S {source} -B {ENGINE}/made -DGGML_CUDA=ON -DLLAMA_CURL=OFF -DCMAKE_BUILD_TYPE=Release",
+        f"cmake --build {ENGINE}/made --parallel --target llama-server",
     ]
-    environment = {"LLAMA_SERVER": f"{SOURCE}/build/bin/llama-server", "LLAMA_ARG_N_GPU_LAYERS": "999"}
+    environment = {"LLAMA_SERVER": f"{ENGINE}/made/bin/llama-server", "LLAMA_ARG_N_GPU_LAYERS": "999"}
     environment["ZYC_KEYS"] = f"{KEYS}/keys.json"
     return (
         modal.Image.from_registry(CUDA, add_python=PYTHON)
         .apt_install("cmake", "g++", "git")
+        .add_local_file(HERE / "llama_home.py", f"{ENGINE}/llama_home.py", copy=True)
         .run_commands(*build)
         .pip_install_from_requirements(str(HERE / "requirements.txt"))
         .env(environment)

@@ -1,0 +1,58 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["huggingface-hub==2.4.0", "jinja2==3.1.6", "pyyaml==6.0.3"]
+# ///
+"""Packs a bundle: the model's files, the personas, what runs them, and what there is to say of all of it."""
+
+from pathlib import Path
+
+import card
+import lineage
+import materials
+import packing
+import registry
+import telling
+
+# What the started application reads; the model's files, the personas and the index are filled in.
+BUNDLE = {"target": "hf-space", "engine": "llama.cpp", "llama_cpp": "0.3.36", "name": "words", "context": 128, "settings": {"slots": 1, "queue": 16, "patience": 30.0, "timeout": 300.0, "grace": 30.0, "body": 1000000, "requests_per_minute": 10, "embeddings": False, "log_text": False, "proxies": 1, "space": "", "repository": "", "revision": "", "path": "", "title": "Words", "examples": [], "open": True}}
+# What people who ask call the personas, in their order.
+LABELS = ["one", "two"]
+# The packages that run it, each with its version.
+PACKAGES = {"jinja2": "3.1.6", "prometheus-client": "0.26.0", "pydantic": "2.14.3", "starlette": "1.10.0", "uvicorn": "0.54.0", "faiss-cpu": "1.15.1", "numpy": "2.4.6", "pyarrow": "26.0.1"}
+# How it stands in a list of models.
+REGISTRY = {"id": "words", "name": "Words", "capabilities": ["chat"], "groups": ["small"]}
+# What stands on the card besides; a model of a twin is a rehearsal.
+ABOUT = {"title": "Words", "licence": "mit", "on": "", "rehearsal": False}
+# What stands in front of the card in place of a model's metadata, where the target has some of its own.
+FRONT = {"title": "Words", "emoji": "💬", "colorFrom": "yellow", "colorTo": "red", "sdk": "docker", "app_port": 8000, "pinned": False, "startup_duration_timeout": "1h", "license": "mit"}
+# The evaluations whose numbers are told.
+RESULTS = ["0"]
+# Which of the nodes behind it the model is.
+MODEL = "0b1b2e3db7955a19"
+
+out = Path("out")
+packing.lay(Path("recipe/bundle"), out)
+bundle = {**BUNDLE, "model": packing.model(Path("in/model"), out)}
+bundle["prompts"] = packing.prompts(Path("in/prompts"), LABELS, out)
+packing.requirements(PACKAGES, out)
+packing.write_json(out / "bundle.json", bundle)
+
+# what it stands on
+nodes = lineage.read()
+made = lineage.behind(nodes, MODEL)
+reports = packing.reports(Path("in/results"), RESULTS)
+words = packing.words(out, bundle)
+told = {**bundle, **ABOUT}
+metadata = card.metadata(told, made, reports)
+entry = registry.entry(REGISTRY, told, made)
+packing.write_json(out / "models.json", {"models": [entry]})
+packing.write_json(out / "bom.json", materials.bill(told, nodes, PACKAGES))
+card.write(out / "README.md", FRONT or metadata, told, made, reports, words)
+
+# the user's own files
+facts = {"bundle": told, "card": metadata, "entry": entry, "model": dict(bundle["model"]), "prompts": words}
+packing.fill(Path("recipe/files"), out, facts)
+
+size, count = packing.size(out)
+print(f"{size:,} bytes in {count:,} files")
+telling.measure({"bytes": size, "files": count})
