@@ -1,6 +1,8 @@
 """jarvis in a folder of its own: its spec, the rows that its grammars write, and the rules that its calls meet."""
 
+import json
 import shutil
+import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,3 +78,18 @@ def asked(generate):
         "count": generate["count"], "balance": {"form": {}}, "holdout": holdout, "side": generate["side"], "copies": None,
         "seed": generate["seed"],
     }  # fmt: skip
+
+
+def build(folder, *more):
+    """Build it as a twin, and what became of each node."""
+    call = [sys.executable, "-m", "zyc", "build", "specs/jarvis-nano.yml", "--twin", "--json", *more]
+    done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
+    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    return {each["node"]: each for each in events if each.get("event") == "end"}
+
+
+def answers(folder, node, task):
+    """What an exam asked and what was answered."""
+    path = folder / "artifacts" / "twin" / node / "tasks" / task / "rows.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

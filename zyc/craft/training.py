@@ -32,7 +32,7 @@ OPTIMIZERS: Mapping[str, str] = {  # as transformers calls them
     "sgd": "sgd",
 }
 TWIN_RATE, TWIN_BATCH, TWIN_STEPS, TWIN_WARMUP, TWIN_BETAS = 3e-3, 16, 240, 0.05, (0.9, 0.98)
-TWIN_LONG = 400  # steps of one whose weights all move: it has a base that has learnt no answers yet
+TWIN_LONG = 800  # steps of one whose weights all move: it has a base that has learnt no answers yet
 
 
 class Trackers(Fields):
