@@ -112,6 +112,17 @@ def test_what_was_removed_or_added_is_found(house, part):
         assert [each.path.name for each in examined(house).damages] == ["stranger.json"]
 
 
+def test_a_member_that_comes_while_the_folders_are_listed_is_no_damage(house):
+    """Builds go on while one examines: a group may be seen that was made after its member's folder was listed."""
+    member = house.traces.read(digest(1)).tree
+
+    class Early(Quick):
+        def list(self, path):
+            return [name for name in super().list(path) if name != member]
+
+    assert [each for each in examined(house, world=Early()).damages if each.what == "group"] == []
+
+
 def test_a_group_that_leads_to_nothing_or_to_damage_is_damaged(house):
     """Who follows a group must end at whole results: else it goes aside as well, and before them."""
     one = house.traces.read(digest(1)).tree

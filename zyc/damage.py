@@ -158,7 +158,8 @@ class Examination:
 
         wrong = self.store.flaws(wanted, told=read)
         for tree in wanted:
-            absent = [each for each in held.members.get(tree, ()) if each not in held.present]
+            # what came while the folders were listed is looked for again: a group is made after its members
+            absent = [each for each in held.members.get(tree, ()) if each not in held.present and not self.store.has(each)]
             if tree not in wrong and absent:
                 wrong[tree] = f"it leads to {absent[0][:12]}, which is not here"
         waiting = list(wrong)

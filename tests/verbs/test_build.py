@@ -76,6 +76,16 @@ def test_an_interrupted_step_leaves_nobody_behind(bare):
         time.sleep(0.02)
 
 
+def test_a_step_ends_when_asked_although_its_command_ends_well(bare):
+    """A command that takes the signal in its own way is the last one of its step: the rest waits for the next build."""
+    bare.spec(SLOW.replace("sleep 30", """bash -c "trap ''exit 0'' INT; while :; do sleep 0.1; done\""""))
+    process = started(bare)
+    time.sleep(0.3)  # for its trap
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert fates(out) == {"first": "ran", "second": "interrupted", "third": "interrupted"}
+
+
 def alive(pid):
     """Whether a process is there and is more than a remnant."""
     try:

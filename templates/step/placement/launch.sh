@@ -4,4 +4,5 @@ set -euo pipefail
 if [ -f recipe/values.sh ]; then
   . recipe/values.sh
 fi
-exec bash -euo pipefail recipe/command.sh
+# Asked to stop, bash itself goes on after a command that was just done, or that ended well in its own way: this one ends then.
+exec bash -euo pipefail -c 'trap "exit 130" INT; . recipe/command.sh' recipe/command.sh
