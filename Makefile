@@ -20,11 +20,9 @@ help: ## this list
 
 # The philosophers, rehearsed at toy size by the very scripts that would make the real ones.
 DEMO    := specs/philo-free.yml
-# What the same questions are worth without training: the exam of the base.
-BASE    := philo-arms@model=base@prompts=personas.questions
 
 demo: demo-plan demo-tools .venv/engines ## rehearse a whole graph from nothing: data, training, GGUF, exam; then ask what came out
-	$(bin)/zyc build $(DEMO) $(BASE) --twin
+	$(bin)/zyc build $(DEMO) --twin
 	$(bin)/zyc report $(DEMO) --twin
 	$(bin)/zyc build $(DEMO) --twin
 	@echo

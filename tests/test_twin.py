@@ -122,3 +122,81 @@ def test_a_base_that_is_taught_later_only_glances_at_its_text(project):
     assert (read.steps, read.learning_rate) == (12, 1e-4)
     assert alone.steps > read.steps
     assert alone.learning_rate > read.learning_rate
+
+
+# --- gates ---
+
+EVAL = """
+  both: {base: big, data: chats, method: lora, context: 512, train: {epochs: 1, batch: 8}, gates: [test.loss < 0.2, dropped = 0]}
+quants:
+  small: {model: tuned, format: gguf, type: Q4_K_M, gates: [kl <= 0.5, bytes < 4 GB, size.reduction > 70%]}
+evals:
+  asked:
+    model: small
+    tasks:
+      questions: {exam: exam}
+      text: {text: exam, scores: chrf}
+      speed: {prompt_tokens: 40, new_tokens: 60}
+    gates: [questions.accuracy >= 75%, text.chrf >= 50%, speed.answer_p95 <= 15 s]
+"""
+
+
+def gates_of(front, name):
+    """What a node is held to."""
+    settlement = front.settlement
+    return [str(gate) for gate in settlement.gates(settlement.graph.vertices[name])]
+
+
+def test_a_twin_must_be_better_than_it_was_before_it_learned(project):
+    """An exam is asked of the base, too; speed is held to its number; what nobody asked an untrained model is not held at all."""
+    project.spec(SPEC + EVAL)
+    front = project.front("asked", twin=True)
+    assert gates_of(front, "asked") == ["untrained.questions.p < 0.01", "speed.answer_p95 <= 15 s"]
+    graph = front.settlement.graph
+    told = {edge.field: edge.source for edge in graph.vertices["asked"].edges if not edge.order}
+    assert told["parts.untrained-questions"] == "asked.untrained-questions"
+    ours, theirs = (
+        {edge.field: edge.source for edge in graph.vertices[name].edges if not edge.order}
+        for name in ("asked.questions", "asked.untrained-questions")
+    )
+    assert {name for name in ours if ours[name] != theirs[name]} == {"model"}
+    assert (ours["model"], theirs["model"]) == ("small", "big")
+    assert "asked.untrained-questions" not in project.front("asked").settlement.graph.vertices
+
+
+def test_a_model_that_learns_nothing_is_not_held_against_itself(project):
+    """Where nothing is trained between the model from outside and the exam, there is no untrained twin."""
+    project.spec(SPEC + EVAL.replace("model: tuned", "model: big"))
+    front = project.front("asked", "tuned", twin=True)
+    assert gates_of(front, "asked") == ["speed.answer_p95 <= 15 s"]
+    assert "asked.untrained-questions" not in front.settlement.graph.vertices
+
+
+def test_what_is_about_size_and_quality_holds_for_the_real_one_only(project):
+    """Losses and savings are not asked of a twin; counts and bytes are; a proof has bounds of its own for twins."""
+    project.spec(SPEC + EVAL)
+    real, twin = project.front("asked", "both"), project.front("asked", "both", twin=True)
+    assert gates_of(real, "both") == ["test.loss < 0.2", "dropped = 0"]
+    assert gates_of(twin, "both") == ["dropped = 0"]
+    assert gates_of(twin, "small") == ["bytes < 4 GB"]
+    assert "kl <= 0.5" in gates_of(real, "small.proof")
+    assert "kl <= 0.03" in gates_of(twin, "small.proof")
+
+
+def test_a_list_for_twins_replaces_all_of_it(project):
+    """Even an empty one."""
+    gates = "gates: [questions.accuracy >= 75%, text.chrf >= 50%, speed.answer_p95 <= 15 s]"
+    project.spec(SPEC + EVAL.replace(gates, f"{gates}\n    twin: [questions.accuracy >= 40%]"))
+    front = project.front("asked", twin=True)
+    assert gates_of(front, "asked") == ["questions.accuracy >= 40 %"]
+    assert "asked.untrained-questions" not in front.settlement.graph.vertices
+    project.spec(SPEC + EVAL.replace(gates, f"{gates}\n    twin: []"))
+    assert gates_of(project.front("asked", twin=True), "asked") == []
+
+
+def test_counts_are_asked_of_a_twin_that_reads_the_same_rows(project):
+    """Rows are counted before they are cut down; where the sources are other datasets, they were cut down themselves."""
+    project.spec(SPEC.replace("format: messages}\n  exam", "format: messages, gates: [rows = 9, rows.train = 9]}\n  exam", 1))
+    assert gates_of(project.front("chats", "tuned", twin=True), "chats") == ["rows = 9"]
+    project.spec(SPEC.replace("finetunes:", "  mixed: {from: [chats, exam], gates: [rows = 18]}\nfinetunes:"))
+    assert gates_of(project.front("mixed", "tuned", twin=True), "mixed") == []

@@ -59,7 +59,8 @@ def exams(front: Front, hops: tuple[Hop, ...]) -> tuple[str, ...]:
     theirs = [
         node for node in sat if _of(node, "exam") in asked and base in _behind(front, _of(node, "model")) and node not in ours
     ]
-    return tuple(node.name for node in (*ours, *theirs))
+    # by who has them: the twin of an evaluation has the same exam of an untrained twin, too
+    return tuple(dict.fromkeys(node.owner or node.name for node in (*ours, *theirs)))
 
 
 def _of(node: Node, field: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from zyc import fields
 from zyc.gates import Gate, Interval
+from zyc.measures import known
 from zyc.types import Artifact
 
 NOTES = ("about", "tags")  # for people: in no file, in no key
@@ -262,6 +263,7 @@ class Kind(Generic[S]):
     Spec: type[S]
     gives: ClassVar[type[Artifact]] = Artifact
     measures: ClassVar[Mapping[str, Measure]] = {}
+    only_real: ClassVar[tuple[str, ...]] = ()  # measures of size and quality, whose bounds mean nothing at toy size
     harness: ClassVar[tuple[str, ...]] = ()  # modules of templates/lib that its scripts import; not keyed
     shares: ClassVar[tuple[str, ...]] = ()  # modules of templates/shared, copied into the recipes of several kinds; keyed
     bundles: ClassVar[tuple[str, ...]] = ()  # modules of templates/shared and templates/lib that are among its parts: `lib/NAME`
@@ -310,6 +312,15 @@ class Kind(Generic[S]):
     def bounds(self, spec: S, *, twin: bool = False) -> tuple[Gate, ...]:
         """The gates that hold unless the spec says otherwise; a twin may be held to others."""
         return ()
+
+    def rehearsed(self, spec: S) -> tuple[Gate, ...]:
+        """What a twin is held to where the spec has no `twin:` list: its gates on what is the same at any size.
+
+        A gate on `untrained.PART.` asks of that part of this node that it be better than what the model was before it
+        learned anything: the twin has a node for that, too, and another input `parts.untrained-PART`.
+        """
+        mine = [gate for gate in spec.gates if known(gate.measure, self.measures)]  # those of its proof have bounds for twins
+        return tuple(each for each in mine if not any(known(name, self.only_real) for name in (each.measure, each.against)))
 
     def foreseen(self, case: Case[S]) -> tuple[Gate, ...]:
         """Bounds that only facts decide, such as the size of a model; those of the spec and of `bounds` come before them."""

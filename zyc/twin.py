@@ -9,6 +9,7 @@ from typing import Any
 from zyc import kinds
 from zyc.compile.validate import shape_of
 from zyc.errors import ZycError, problem
+from zyc.fields import Ref
 from zyc.graph import Choice, Cluster, Edge, Graph, Node, Vertex, ordered
 from zyc.kind import Kind, Spec
 from zyc.settle import Settlement
@@ -30,6 +31,8 @@ SEED = 1
 APART = 24  # further steps, each model in an order of its own, where models of one twin base are merged
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
 _ALIKE = {"phi3": "llama", "gemma2": "gemma", "gemma3": "gemma", "gemma3_text": "gemma", "codegemma": "gemma"}
+_MADE_OF = ("source", "model", "subject", "base", "student", "models")  # fields that say what a model is made of
+_UNTRAINED = "untrained"
 _TRAINS = ("pretrain", "finetune", "alignment", "distillation")
 _CHATS = ("messages", "prompt-completion")
 _TAUGHT = (*_CHATS, "text")  # what a pretraining can read; of other rows only the tokenizer learns
@@ -100,8 +103,51 @@ def rehearsal(graph: Graph, real: Settlement) -> Graph:
     }
     for base in bases(graph, real):
         vertices |= {name: _waiting(node, graph) for name, node in base.nodes()}
+    vertices |= {each.name: each for node in graph.nodes() for each in _compared(node, graph)}
     order, _ = ordered({name: [edge.source for edge in vertex.edges] for name, vertex in vertices.items()})
     return replace(graph, vertices={name: vertices[name] for name in order})
+
+
+def _compared(node: Node, graph: Graph) -> Iterator[Node]:
+    """A node that must be better than an untrained twin, and its parts once more, of what its model was before it learned."""
+    gates = node.shape.twin_gates
+    names = dict.fromkeys(gate.measure.split(".")[1] for gate in gates if gate.measure.startswith(f"{_UNTRAINED}."))
+    if not names:
+        return
+    model = next((edge.source for edge in node.edges if edge.field == "model"), "")
+    first = _before_it_learned(model, graph)
+    if not first:  # nothing on the way taught it: what it knows is no matter of this graph
+        known = tuple(gate for gate in gates if not gate.measure.startswith(f"{_UNTRAINED}."))
+        yield node._replace(shape=node.shape._replace(twin_gates=known))
+        return
+    parts = []
+    for name in names:
+        part = graph.vertices[f"{node.name}.{name}"]
+        assert isinstance(part, Node)
+        spec = part.spec.model_copy(update={"model": Ref(first)})
+        edges = [edge._replace(source=first) if edge.field == "model" else edge for edge in part.edges if not edge.order]
+        made = part._replace(name=f"{node.name}.{_UNTRAINED}-{name}", edges=tuple(edges), load=_constant(spec), digest="")
+        parts.append(_waiting(made, graph))
+    own = tuple(Edge(f"parts.{each.name.removeprefix(f'{node.name}.')}", each.name) for each in parts)
+    yield from parts
+    yield node._replace(edges=(*node.edges, *own))
+
+
+def _before_it_learned(name: str, graph: Graph) -> str:
+    """What a model was made of at first; nothing where it learned nothing on the way."""
+    learned, vertex = False, graph.vertices[name]
+    while not (isinstance(vertex, Node) and vertex.kind == "model"):
+        if isinstance(vertex, Node):
+            learned = learned or vertex.kind in _TRAINS
+            made = [edge for edge in vertex.edges if not edge.order and edge.field.partition(".")[0] in _MADE_OF]
+            made.sort(key=lambda edge: _MADE_OF.index(edge.field.partition(".")[0]))
+        else:
+            made = [edge for edge in vertex.edges if not edge.order]
+        if not made:
+            return ""
+        name = made[0].source
+        vertex = graph.vertices[name]
+    return name if learned else ""
 
 
 def _waiting(node: Node, graph: Graph) -> Node:

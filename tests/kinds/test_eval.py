@@ -315,6 +315,27 @@ def test_measures_are_repeated_under_their_task_and_held_against_the_best(parts)
     assert report["tasks"]["q"]["intervals"] == {"accuracy": [0.55, 0.95]}
 
 
+def test_a_twin_is_held_against_what_it_knew_before_it_learned(parts):
+    """All questions and each group, by the rows: the share before, the chance of so much more; what is no better has none."""
+    Path("in/parts/q").rename("in/parts/untrained-q")
+    rows = [{"right": at < 9, "groups": {"who": "kant" if at % 2 else "hume"}} for at in range(12)]
+    for name, lines in (("q", rows), ("untrained-q", [{**row, "right": at == 11} for at, row in enumerate(rows)])):
+        home = Path("in/parts", name)
+        home.mkdir(exist_ok=True)
+        groups = {"kant": {"column": "who", "value": "kant"}, "hume": {"column": "who", "value": "hume"}}
+        (home / "report.json").write_text(json.dumps({"kind": "exam", "measures": {"accuracy": 0.75}, "groups": groups}))
+        (home / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    with modules_of("eval", "joining") as found:
+        _, measures = found.joining.joined({"q": "exam"}, 0)
+        Path("in/parts/q/rows.jsonl").write_text(Path("in/parts/untrained-q/rows.jsonl").read_text())
+        _, same = found.joining.joined({"q": "exam"}, 0)
+    told = {name.removeprefix("untrained.q."): value for name, value in measures.items() if name.startswith("untrained.")}
+    assert told == pytest.approx(
+        {"accuracy": 1 / 12, "p": 22 / 1024, "kant.accuracy": 1 / 6, "kant.p": 0.375, "hume.accuracy": 0, "hume.p": 0.0625}
+    )
+    assert {same["untrained.q.p"], same["untrained.q.kant.p"], same["untrained.q.hume.p"]} == {1.0}
+
+
 @pytest.mark.slow
 def test_a_person_sees_a_table_a_picture_and_a_page(parts):
     """The page needs no other file, says `rehearsal` of a twin, and shows what a model said as text."""

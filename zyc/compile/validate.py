@@ -103,7 +103,7 @@ def shape_of(kind: AnyKind, spec: Spec) -> Shape:
         needs=tuple(needs),
         yields=kind.yields(spec).__name__,
         gates=_with_defaults(kind.bounds(spec), spec.gates),
-        twin_gates=_with_defaults(kind.bounds(spec, twin=True), spec.twin),
+        twin_gates=_with_defaults(kind.bounds(spec, twin=True), _rehearsed(kind, spec)),
         tags=spec.tags,
         about=spec.about,
         resumes=kind.resumes(spec),
@@ -126,6 +126,10 @@ def _written(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _written(each) for name, each in value.items()}
     return [_written(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _rehearsed(kind: AnyKind, spec: Spec) -> tuple[gates.Gate, ...]:
+    return spec.twin if "twin" in spec.model_fields_set else kind.rehearsed(spec)
 
 
 def _with_defaults(bounds: Sequence[gates.Gate], written: Sequence[gates.Gate]) -> tuple[gates.Gate, ...]:

@@ -105,6 +105,17 @@ class Alignment(Kind[AlignmentSpec]):
         "tokens_per_second": Measure("tokens that went through the model in a second"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
     }
+    only_real = (
+        "train.loss",
+        "test.loss",
+        "reward.*",
+        "train.reward",
+        "test.reward",
+        "base.reward",
+        "kl",
+        "answer_tokens.*",
+        "tokens_per_second",
+    )
     harness = (*HARNESS, "answers.py")
     shares = ("asking.py", "bases.py", "chats.py", "counting.py", "schedules.py")
 

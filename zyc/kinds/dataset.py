@@ -11,7 +11,7 @@ from zyc.craft.rows.doubts import doubts
 from zyc.craft.rows.operations import Operation
 from zyc.craft.rows.sources import HEADED, Generate, Source, rows_are_lines, type_of
 from zyc.craft.rows.spec import DatasetSpec
-from zyc.gates import Interval
+from zyc.gates import Gate, Interval
 from zyc.kind import Case, Estimate, FileNeed, Kind, Measure, Need, Objection, Recipe
 from zyc.types import Dataset
 
@@ -42,6 +42,7 @@ class DatasetKind(Kind[DatasetSpec]):
         "balance.*": Measure("rows with a value of a column: `balance.topic.law`"),
         "language.*": Measure("rows in a language, where `clean` looks at languages"),
     }
+    only_real = ("rows.train", "rows.test", "tokens")
     shares = ("chats.py", "flaws.py", "forms.py", "hub.py")
     proof = "hygiene"
 
@@ -80,6 +81,11 @@ class DatasetKind(Kind[DatasetSpec]):
                 few["keep"] = spec.written.keep.model_copy(update={"least": float("-inf")})
             changes["written"] = spec.written.model_copy(update=few)
         return spec.model_copy(update=changes)
+
+    def rehearsed(self, spec: DatasetSpec) -> tuple[Gate, ...]:
+        """Counts are those of the real data where the twin reads the same: no stand-in, and nothing that was cut down before."""
+        others = spec.stand_in or spec.written is not None or any(each.node is not None for each in spec.source)
+        return () if others else super().rehearsed(spec)
 
     def resumes(self, spec: DatasetSpec) -> bool:
         """What a model has written is kept."""

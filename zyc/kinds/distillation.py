@@ -138,6 +138,7 @@ class Distillation(Kind[DistillationSpec]):
         "tokens_per_second": Measure("tokens that went through the model in a second"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
     }
+    only_real = ("train.loss", "test.loss", "agreement", "agreement.*", "answers", "answers.*", "tokens_per_second")
     harness = (*HARNESS, "answers.py")
     shares = ("asking.py", "bases.py", "chats.py", "counting.py", "preflight.py", "schedules.py")
 

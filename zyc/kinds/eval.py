@@ -29,7 +29,8 @@ TASKS: Mapping[str, tuple[str, ...]] = {
 PROMPTED = ("exam", "text", "compare", "speed")
 ASKED = ("questions", "messages", "prompt-completion")
 FEW = 100  # questions below which a share is known to ten points either way, at worst
-RESERVED = ("against", "delta")
+RESERVED = ("against", "delta", "untrained")
+CHANCE = 0.01  # that a twin is so much better than an untrained one by luck: less
 SHARES = ("accuracy", "bleu", "chrf", "rouge", "win_rate", "exact_match")
 
 
@@ -199,6 +200,7 @@ class Eval(Kind[EvalSpec]):
         "*.*.*": NUMBER,
         "*.*.*.*": NUMBER,
         "against.*": Measure("a measure of another model, or of the best of them"),
+        "untrained.*": Measure("in a twin: what was right before it learned anything, and `p`, the chance of the difference"),
         "delta.*": Measure("by how much the model is better than the best of the others, and `p`, the chance of that"),
     }
     harness = ("telling.py",)
@@ -228,6 +230,19 @@ class Eval(Kind[EvalSpec]):
             for at, rival in enumerate(spec.against if task.kind != "compare" else (), 1):
                 told[f"against-{at}-{name}"] = (task.kind, _part(spec, task, rival))
         return told
+
+    def rehearsed(self, spec: EvalSpec) -> tuple[Gate, ...]:
+        """Speed and memory as they are written; of an exam, that the twin be better at it than before it learned anything."""
+        told: dict[str, Gate] = {}
+        for gate in spec.gates:
+            name, _, measure = gate.measure.partition(".")
+            task = spec.tasks.get(name)
+            if task is not None and task.kind == "speed" and not gate.against:
+                told[str(gate)] = gate
+            elif task is not None and task.kind == "exam" and measure.endswith("accuracy") and gate.sign in (">", ">="):
+                better = Gate(f"untrained.{gate.measure.removesuffix('accuracy')}p", "<", CHANCE, line=gate.line)
+                told[str(better)] = better
+        return tuple(told.values())
 
     def facts(self, case: Case[EvalSpec]) -> Report:
         """Its tasks."""

@@ -89,6 +89,7 @@ class Finetune(Kind[FinetuneSpec]):
         "tokens_per_second": Measure("tokens that went through the model in a second"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
     }
+    only_real = ("train.loss", "test.loss", "tokens_per_second")
     harness = (*HARNESS, "answers.py")
     shares = ("bases.py", "chats.py", "preflight.py", "schedules.py")
 

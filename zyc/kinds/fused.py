@@ -42,6 +42,7 @@ class Fused(Kind[FusedSpec]):
         "bytes": Measure("size of the weights", "bytes"),
         "layers": Measure("layers that the adapter changed", "count"),
     }
+    only_real = ("layers",)
     harness = ("telling.py",)
     shares = ("bases.py",)
 

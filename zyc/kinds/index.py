@@ -71,6 +71,7 @@ class IndexKind(Kind[IndexSpec]):
         "dimension": Measure("numbers that stand for a passage"),
         "recall": Measure("the share of passages that are among the `top` ones for a sentence of their own", "share"),
     }
+    only_real = ("*",)
     harness = ("telling.py",)
     shares = ("embedding.py", "retrieving.py", "texts.py")
 

@@ -40,6 +40,7 @@ class MergeKind(Kind[MergeSpec]):
         "bytes": Measure("size of the weights", "bytes"),
         "parameters": Measure("parameters; a tied output counts once", "count"),
     }
+    only_real = ("parameters",)
     proof = "wholeness"
     harness = ("telling.py",)
     shares = ("bases.py",)

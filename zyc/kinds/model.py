@@ -95,6 +95,7 @@ class ModelKind(Kind[ModelSpec]):
         "parameters": Measure("parameters; a tied output counts once", "count"),
         "bytes": Measure("bytes of its weights", "bytes"),
     }
+    only_real = ("parameters",)
     shares = ("chat_templates.py", "hub.py", "tokenizer_files.py")
     proof = "integrity"
     links = True  # weights of the user's own hub cache

@@ -113,6 +113,7 @@ class Pretrain(Kind[PretrainSpec]):
         "mfu": Measure("share of the arithmetic that the machine could do", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
     }
+    only_real = ("train.loss", "test.loss", "test.bits_per_byte", "tokens", "epochs", "tokens_per_second", "mfu")
     harness = (*HARNESS, "peaks.py", "trackers.py")
     shares = ("bases.py", "chats.py", "schedules.py")
 

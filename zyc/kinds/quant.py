@@ -31,6 +31,7 @@ class Quant(Kind[QuantSpec]):
         "bytes": Measure("size of the files", "bytes"),
         "size.reduction": Measure("the share of the bytes that is saved, against 16 bits a weight", "share"),
     }
+    only_real = ("size.reduction",)
     harness = ("environments.py", "llama_home.py", "telling.py")
     shares = (
         "gguf_file.py",

@@ -76,6 +76,7 @@ class Table(Kind[TableSpec]):
         "pair.*.delta": Measure("by how much the share of right answers is larger", "share"),
         "pair.*.p": Measure("how likely such a difference is by chance: McNemar's test"),
     }
+    only_real = ("*",)
     harness = ("telling.py",)
     shares = ("intervals.py", "looks.py")
 

@@ -115,6 +115,7 @@ class TokenizerKind(Kind[TokenizerSpec]):
         "roundtrip": Measure("the share of texts that come back as they were", "share"),
         "parity": Measure("the share of texts that two readers give the same ids", "share"),
     }
+    only_real = ("vocabulary", "bytes_per_token")
     shares = ("chat_templates.py", "texts.py", "tokenizer_files.py")
 
     def needs(self, spec: TokenizerSpec) -> Iterable[Need]:

@@ -35,7 +35,22 @@ def joined(tasks, rivals):
                 best = _best("accuracy", {at: each["measures"] for at, each in others.items()})
                 more[f"delta.{name}.p"] = mcnemar(_rights(name), _rights(f"against-{best}-{name}"))
             measures |= more
+        if _part(f"untrained-{name}").is_dir():
+            measures |= untrained(name, report["tasks"][name]["groups"])
     return report, measures
+
+
+def untrained(name, groups):
+    """What the model of a twin knew before it learned anything, and how likely it is by chance that it knows more now."""
+    ours, theirs = _rows(name), _rows(f"untrained-{name}")
+    told = {}
+    for path, group in {"": None, **groups}.items():
+        inside = [at for at, row in enumerate(ours) if group is None or row["groups"][group["column"]] == group["value"]]
+        now, before = ([rows[at]["right"] for at in inside] for rows in (ours, theirs))
+        where = f"untrained.{name}.{path}." if path else f"untrained.{name}."
+        told[f"{where}accuracy"] = sum(before) / len(before)
+        told[f"{where}p"] = mcnemar(now, before) if sum(now) > sum(before) else 1.0
+    return told
 
 
 def against(name, ours, others):
@@ -70,9 +85,12 @@ def _read(name):
     return {**told, "measures": {**told["measures"], **(json.loads(timed.read_text()) if timed.exists() else {})}}
 
 
+def _rows(name):
+    return [json.loads(each) for each in (_part(name) / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
 def _rights(name):
-    rows = (_part(name) / "rows.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(each)["right"] for each in rows]
+    return [row["right"] for row in _rows(name)]
 
 
 def _intervals(measures):
