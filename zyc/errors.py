@@ -234,7 +234,7 @@ WORDING: dict[str, Says] = {
         "`{node}` goes to `{target}`, which is no place to send to", "copy its folder there, or run it: `zyc serve {node}`"
     ),
     "deploy-nowhere": Says("`{node}` does not say where it goes", "`{field}: OWNER/NAME` in the spec, or `--to OWNER/NAME`"),
-    "deploy-unproven": Says("`{node}` is not sent: {reason}", "`zyc build {node}` builds it, proves it, and says what fails"),
+    "deploy-unproven": Says("`{node}` is not sent: {reason}", "`zyc build {node}{twin}` makes and proves it, or says what fails"),
     "deploy-no-token": Says(
         "no token is in `{token}`", "put one that may write into that variable for this call; it is kept nowhere"
     ),

@@ -123,8 +123,8 @@ def test_every_call_is_one_of_the_tools(chats):
     known, called = jarvis.tools(), set()
     with jarvis.modules("exam/lib", "calling", "grading") as found:
         for text in texts(chats, "assistant"):
-            assert text.count("<CALL:") == len(found.grading.parsed(text))
-            for name, given in found.grading.parsed(text):
+            assert text.count("<CALL:") == len(found.grading.run(text))
+            for name, given in found.grading.run(text):
                 assert given.keys() == known[name]["arguments"].keys(), text
                 assert name != "timer" or given["minutes"].isdigit()
                 called.add(name)

@@ -31,14 +31,18 @@ def regex(said, expected):
 
 def call(said, expected):
     """The same calls in the same order, arguments in whatever order; where none is expected, none; never a broken one."""
-    found = parsed(said)
-    return found is not None and found == parsed(expected)
+    return run(said) == [(each.name, each.arguments) for each in calling.calls(expected)]
 
 
-def parsed(text):
-    """The calls of a text as whoever runs them reads them, each a name and its arguments; None when one of them is broken."""
+def run(text):
+    """The calls of an answer as an assistant runs them, each a name and its arguments; None where it would run none of them.
+
+    One is broken, then, or stands inside text: an answer is text, or calls and nothing else.
+    """
     found = calling.pieces(text)
-    if any(isinstance(each, calling.Broken) for each in found):
+    called = any(isinstance(each, calling.Call) for each in found)
+    beside = any(isinstance(each, calling.Said) and each.text.strip() for each in found)
+    if any(isinstance(each, calling.Broken) for each in found) or (called and beside):
         return None
     return [(each.name, each.arguments) for each in found if isinstance(each, calling.Call)]
 
