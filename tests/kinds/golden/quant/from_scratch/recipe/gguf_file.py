@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, dequantize
 
-CHUNK = 1 << 24  # numbers that are looked at together
+CHUNK = 1 << 19  # numbers that are looked at together
 INFINITE = 0x7C00  # the bits of an infinite 16-bit number, sign apart; those of what is no number are more
 
 
@@ -64,14 +64,14 @@ class GgufFile:
 
     def not_finite(self) -> list[str]:
         """The tensors of 16-bit numbers that hold one that is none, or has become infinite."""
-        found = []
-        for reader in self._readers:
-            for each in reader.tensors:
-                if each.tensor_type == GGMLQuantizationType.F16:
-                    bits = each.data.reshape(-1).view(np.uint16)
-                    parts = (bits[at : at + CHUNK] & 0x7FFF for at in range(0, len(bits), CHUNK))
-                    if any(int(part.max()) >= INFINITE for part in parts):
-                        found.append(each.name)
+        found, room = [], np.empty(CHUNK, np.uint16)
+        for path, reader in zip(shards_of(self.path), self._readers, strict=True):
+            with path.open("rb") as file:  # read, not mapped: what is mapped counts as held
+                for each in reader.tensors:
+                    if each.tensor_type == GGMLQuantizationType.F16:
+                        file.seek(each.data_offset)
+                        if _largest(file, int(each.n_elements), room) >= INFINITE:
+                            found.append(each.name)
         return found
 
     @property
@@ -84,6 +84,18 @@ class GgufFile:
         """Of the tensors alone."""
         told = self.tensors
         return 8 * sum(each.bytes for each in told) / sum(each.numbers for each in told)
+
+
+def _largest(file, count: int, room: np.ndarray) -> int:
+    """The largest of so many 16-bit numbers without their signs, by their bits: infinity and what is no number come last."""
+    most = 0
+    while count:
+        part = room[: min(count, len(room))]
+        if file.readinto(memoryview(part).cast("B")) != part.nbytes:
+            raise SystemExit("error: the file ends before its tensors do")
+        np.bitwise_and(part, 0x7FFF, out=part)
+        most, count = max(most, int(part.max())), count - len(part)
+    return most
 
 
 def shards_of(path: Path) -> list[Path]:
