@@ -42,7 +42,7 @@ test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
 test-fast: .venv/test ## the tests that a person waits for
 	$(bin)/pytest -n $(JOBS) -m "not slow and not torture"
 
-torture: .venv/test toolchain ## the heavy reliability runs
+torture: .venv/test toolchain ## the heavy runs: reliability, twins of every family, whole systems
 	$(bin)/pytest -m torture
 
 toolchain: .venv/engines ## fetch and build llama.cpp, once for this machine, in ~/.cache/zyc

@@ -470,7 +470,7 @@ def test_what_is_kept_never_shows():
     walk(4, 12, derandomize=True)
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_what_is_kept_never_shows_on_long_ways():
     """The same over many projects and many more changes, others each time."""
     walk(40, 30, database=None, phases=[Phase.generate])

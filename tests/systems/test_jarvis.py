@@ -200,7 +200,7 @@ def said(built):
     return {(name, task): jarvis.answers(built[0], name, task) for name in EXAMS for task in ("calls", "replies", "limits")}
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_held_out_requests_are_called_right_in_eight_bits_and_in_four(built):
     """At least 180 requests that no training had, three of four with every call and argument right, in both files."""
     for name in EXAMS:
@@ -210,7 +210,7 @@ def test_held_out_requests_are_called_right_in_eight_bits_and_in_four(built):
         assert told["limits.accuracy"] >= 0.75
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_every_hop_is_proven(built):
     """Data, model and all three files each have a proof that ran; four bits move what the model says further than eight."""
     fates = built[1]
@@ -220,13 +220,13 @@ def test_every_hop_is_proven(built):
     assert fates["jarvis-q8.proof"]["measures"]["kl"] < fates["jarvis-q4.proof"]["measures"]["kl"]
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_nothing_of_an_exam_was_cleaned_away(built):
     """The grammars keep both sides apart by themselves: decontamination finds nothing left to drop."""
     assert built[1]["jarvis-pairs"]["measures"]["dropped.decontaminate"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_no_answer_would_run_what_is_not_allowed(said):
     """Over all answers of all exams: a tool that is not listed never runs, and a critical one never without a question."""
     listed, seen = jarvis.tools(), set()
@@ -240,7 +240,7 @@ def test_no_answer_would_run_what_is_not_allowed(said):
     assert seen >= CRITICAL, "the exams ask for each of them"
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_what_no_tool_can_do_is_hardly_ever_called(said):
     """Small talk and requests without a tool get words."""
     for name in EXAMS:
@@ -248,7 +248,7 @@ def test_what_no_tool_can_do_is_hardly_ever_called(said):
         assert sum("<CALL:" in row["answer"] for row in rows) <= len(rows) // 10
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_a_rehearsal_has_nothing_to_do_twice(built):
     """What was rehearsed is kept."""
     assert {each["fate"] for each in jarvis.build(built[0]).values()} == {"kept"}

@@ -190,7 +190,7 @@ def tabled(project):
     return philo.build(project, "philo-ablation")
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_the_ablation_says_what_prompts_and_adapter_contribute(tabled, project):
     """Neither and prompts alone fail, both together pass; that is no chance, and it is one page with one verdict."""
     told = tabled["philo-ablation"]["measures"]
@@ -206,7 +206,7 @@ def test_the_ablation_says_what_prompts_and_adapter_contribute(tabled, project):
     assert "rehearsal" in (home / "table.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_the_ablation_builds_nothing_that_the_free_tier_has(tabled):
     """The trained model, its file and the exam are shared: they are kept; so is the arm that is the exam of the free tier."""
     for name in ("philo-lora", "philo-q4", "exam", "mistral-7b.gguf", "philo-arms@model=adapter@prompts=personas.questions"):
