@@ -95,7 +95,7 @@ def test_what_is_built_on_a_cluster_is_what_is_built_here(shop, tmp_path):
     assert {"ran", "failed", "blocked", "kept"} <= {*fates(away).values()}
     assert (fates(away)["heavy"], fates(away)["road"]) == ("ran", "blocked")
     assert set(cluster.submissions.values()) == {1}
-    assert all(each.seconds < 5 for each in away.values())
+    assert all(each.seconds < 30 for each in away.values())
     assert fates(made(there, None)[0])["cart"] == "kept"
 
 
@@ -195,7 +195,7 @@ def test_a_job_outlives_its_driver_and_is_found_again(shop, tmp_path, moment):
     _killed_driver(shop, cluster, begun[moment])
     if moment == "ended":
         (shop.root / "slow").unlink()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while moment == "ended" and not list(cluster.root.glob("*/ended")) and time.monotonic() < until:
         time.sleep(0.01)
     endings, events = made(shop, cluster, lambda _: (shop.root / "slow").unlink(missing_ok=True))  # it was found: it may end
@@ -247,7 +247,7 @@ def test_a_job_on_a_cluster_is_asked_to_stop_and_keeps_its_state(shop, tmp_path,
     """Ctrl-C reaches it wherever it is; the next build goes on from what came home."""
     shop.spec(SACKS)
     (shop.root / "slow").touch()
-    cluster = Cluster(tmp_path / "cluster", delay=10 if moment == "queued" else 0, late=1)
+    cluster = Cluster(tmp_path / "cluster", delay=60 if moment == "queued" else 0, late=1)
     front, pressed = shop.front(), []
 
     def told(event):
@@ -258,7 +258,7 @@ def test_a_job_on_a_cluster_is_asked_to_stop_and_keeps_its_state(shop, tmp_path,
     build = Build(front, front.plan, told, host=cluster)
     begun = time.monotonic()
     assert fates(build.run()) == {"sacks": "interrupted"}
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 30
     (shop.root / "slow").unlink()
     cluster.delay = 0
     assert fates(made(shop, cluster)[0]) == {"sacks": "ran" if moment == "queued" else "resumed"}
@@ -289,8 +289,8 @@ def test_what_never_arrives_is_not_waited_for_after_a_second_press(shop, tmp_pat
 def test_a_queue_takes_no_time_of_a_limit(shop, tmp_path):
     """What waits for its turn on a cluster has not begun."""
     shop.spec("steps:\n  sacks: echo 1 > out/sacks\n")
-    cluster = Cluster(tmp_path / "cluster", delay=1.5)
-    assert fates(made(shop, cluster, timeout=1)[0]) == {"sacks": "ran"}
+    cluster = Cluster(tmp_path / "cluster", delay=6)
+    assert fates(made(shop, cluster, timeout=5)[0]) == {"sacks": "ran"}
 
 
 def test_a_job_that_takes_too_long_on_a_cluster_is_not_started_anew(shop, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def pids(shop, name: str = "pids") -> list[int]:
 
 def gone(numbers: list[int]) -> bool:
     """Whether nobody of them lives any more, soon."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while any(WORLD.born(each) for each in numbers) and time.monotonic() < until:
         time.sleep(0.01)
     return not any(WORLD.born(each) for each in numbers)
@@ -253,9 +253,9 @@ def _filling(shop) -> bool:
 def test_a_step_that_takes_too_long_may_keep_a_state(slow):
     """It is asked first; its state stays, and the next build goes on from there."""
     begun = time.monotonic()
-    ending = made(slow, timeout=0.4)["sacks"]
-    assert time.monotonic() - begun < 5
-    assert (ending.fate, ending.reason) == (Fate.FAILED, "it took longer than its timeout of 0.4 s")
+    ending = made(slow, timeout=2)["sacks"]
+    assert time.monotonic() - begun < 30
+    assert (ending.fate, ending.reason) == (Fate.FAILED, "it took longer than its timeout of 2 s")
     assert (slow.root / ending.log).read_text().endswith("saved\n")
     _goes_on(slow)
 
@@ -266,7 +266,7 @@ def test_a_step_that_does_not_mind_its_limit_is_killed(slow, monkeypatch):
     slow.spec(SACKS.replace("ON_INT", IGNORES).replace("resume: true", "resume: true, timeout: 300 ms"))
     begun = time.monotonic()
     ending = made(slow, timeout=3600)["sacks"]
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert (ending.fate, ending.reason) == (Fate.FAILED, "it took longer than its timeout of 0.3 s")
     assert gone(pids(slow))
 

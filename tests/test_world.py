@@ -198,7 +198,7 @@ def test_a_lock_is_exclusive_and_says_for_whom_one_waits(tmp_path):
     assert not got
     held.release()
     held.release()
-    waiter.join(5)
+    waiter.join(30)
     assert told == [f"process {os.getpid()} on {os.uname().nodename}"]
     got[0].release()
     with WORLD.lock(path, wait=False):
@@ -237,7 +237,7 @@ def test_a_lock_whose_file_was_swept_away_is_taken_on_the_new_one(tmp_path):
     while path.exists():
         time.sleep(0.01)
     held.release()
-    waiter.join(5)
+    waiter.join(30)
     with pytest.raises(BlockingIOError):
         WORLD.lock(path, wait=False)
     got[0].release()
@@ -339,7 +339,7 @@ def run(text: str, folder: Path, **more):
 
 def said(folder: Path, *, lines: int) -> list[str]:
     """The log of a process that runs, once it has so many lines."""
-    until, log = time.monotonic() + 10, folder / "log.txt"
+    until, log = time.monotonic() + 30, folder / "log.txt"
     while log.read_text().count("\n") < lines:
         assert time.monotonic() < until, log.read_text()
         time.sleep(0.01)
@@ -364,7 +364,7 @@ def test_who_does_not_wait_long_enough_is_told_nothing(tmp_path):
         begun = time.monotonic()
         assert process.wait(seconds=0) is None
         assert process.wait(seconds=0.1) is None
-        assert 0.1 <= time.monotonic() - begun < 5
+        assert 0.1 <= time.monotonic() - begun < 30
         process.kill()
         ended = process.wait()
         assert ended.code == -signal.SIGKILL
@@ -439,7 +439,7 @@ def test_the_memory_of_children_counts(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     with launched(f"exec 3<>fifo; {worker} <&3 & {worker} <&3 & wait", tmp_path) as process:
         said(tmp_path, lines=2)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while process.memory < 2 * each and time.monotonic() < until:
             assert process.wait(seconds=0.05) is None
         assert 2 * each < process.memory < 3 * each
@@ -478,7 +478,7 @@ def test_another_thread_can_end_what_one_waits_for(tmp_path):
         threading.Timer(0.05, process.kill).start()
         begun = time.monotonic()
         assert process.wait(seconds=30).code == -signal.SIGKILL
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
         process.kill()
         process.interrupt()
         process.close()
@@ -509,7 +509,7 @@ def test_a_process_that_escaped_the_group_does_not_keep_a_run_alive(tmp_path, se
     begun = time.monotonic()
     ended = run(f"{sys.executable} escape.py & sleep 0.3", tmp_path, redact=secrets)
     assert ended.code == 0
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     escaped = int((tmp_path / "log.txt").read_text().split()[0])
     if secrets:
         assert gone(escaped)
@@ -575,7 +575,7 @@ def test_a_process_is_known_by_when_it_was_born(tmp_path):
         assert born
         assert WORLD.born(process.pid) == born
         os.kill(process.pid, signal.SIGKILL)
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while WORLD.born(process.pid) and time.monotonic() < until:
             time.sleep(0.01)
         assert WORLD.born(process.pid) == ""
@@ -633,7 +633,7 @@ def test_a_probe_gives_its_words_or_runs_out_of_time(tmp_path):
         WORLD.output(bash("sleep 60 & sleep 60"), env=ENV, seconds=0.2)
     with pytest.raises(TimeoutError):
         WORLD.output(bash("exec >&- 2>&-; sleep 60"), env=ENV, seconds=0.2)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 # --- the machine ---

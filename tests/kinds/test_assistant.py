@@ -291,7 +291,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(scene, tmp_pat
     here = scene("<CALL:go>", "fin", tools=command(path, timeout=0.4))
     began = time.monotonic()
     here.ask()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert here.events("ended")[0]["status"] == "late"
     time.sleep(1.4)
     assert not mark.exists()

@@ -100,7 +100,7 @@ def test_code_that_misbehaves_is_wrong_and_ends(exam, code, why):
     ran = exam.sandbox.run(code, seconds=2)
     assert not ran.fine
     assert why in ran.why
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(
