@@ -37,7 +37,7 @@ demo-tools: .venv/core
 	@$(bin)/python templates/lib/llama_home.py build >.venv/toolchain.log 2>&1 &
 
 test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
-	$(bin)/pytest -n $(JOBS) --dist loadscope
+	$(bin)/pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 test-fast: .venv/test ## the tests that a person waits for
 	$(bin)/pytest -n $(JOBS) -m "not slow and not torture"

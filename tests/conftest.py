@@ -10,6 +10,14 @@ from zyc import kinds
 EXAMPLE = Path(__file__).parent / "example"
 CACHES = (kinds.stems, kinds.load, kinds.label, kinds.section_stem, kinds.coercions, kinds.templates_of)
 
+LONGEST_FIRST = ("systems", "kinds")  # folders of tests: nobody waits at the end for one that takes minutes
+
+
+def pytest_collection_modifyitems(items):
+    """Whole systems first, then kinds, then all else."""
+    places = {folder: at for at, folder in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
+
 
 def _forget():
     for each in CACHES:

@@ -104,7 +104,7 @@ def test_a_scheduler_says_which_accelerators_are_ours(shop, monkeypatch, left, s
 
 def test_what_a_step_held_and_took_is_kept(shop):
     """Time, peak memory of all its processes, and bytes: the next plan reckons with them."""
-    fill = "import time; x = bytearray(50_000_000); time.sleep(0.3)"
+    fill = "import time; x = bytearray(50_000_000); time.sleep(1.5)"
     shop.spec(f'steps:\n  a: |\n    python -c "{fill}" & python -c "{fill}" & wait\n    echo 12345 > out/x\n')
     ending = made(shop)["a"]
     assert 0.3 < ending.seconds < 20
