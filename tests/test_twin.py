@@ -164,6 +164,15 @@ def test_a_twin_must_be_better_than_it_was_before_it_learned(project):
     assert "asked.untrained-questions" not in project.front("asked").settlement.graph.vertices
 
 
+def test_an_end_of_an_interval_is_about_right_answers_too(project):
+    """Whoever bounds the lower end, of all or of a group, asks no less of a twin."""
+    gates = "questions.accuracy.low >= 70%, questions.kant.accuracy.low >= 60%"
+    by = EVAL.replace("{exam: exam}", "{exam: exam, by: who}").replace("questions.accuracy >= 75%", gates)
+    project.spec(SPEC + by)
+    told = gates_of(project.front("asked", twin=True), "asked")
+    assert told[:2] == ["untrained.questions.p < 0.01", "untrained.questions.kant.p < 0.01"]
+
+
 def test_a_model_that_learns_nothing_is_not_held_against_itself(project):
     """Where nothing is trained between the model from outside and the exam, there is no untrained twin."""
     project.spec(SPEC + EVAL.replace("model: tuned", "model: big"))

@@ -30,6 +30,9 @@ PROMPTED = ("exam", "text", "compare", "speed")
 ASKED = ("questions", "messages", "prompt-completion")
 FEW = 100  # questions below which a share is known to ten points either way, at worst
 RESERVED = ("against", "delta", "untrained")
+_RIGHT = re.compile(
+    r"(.*\.|)accuracy(?:\.low|\.high)?"
+)  # a share of right answers or an end of its interval, of a group or of all
 CHANCE = 0.01  # that a twin is so much better than an untrained one by luck: less
 SHARES = ("accuracy", "bleu", "chrf", "rouge", "win_rate", "exact_match")
 
@@ -239,8 +242,8 @@ class Eval(Kind[EvalSpec]):
             task = spec.tasks.get(name)
             if task is not None and task.kind == "speed" and not gate.against:
                 told[str(gate)] = gate
-            elif task is not None and task.kind == "exam" and measure.endswith("accuracy") and gate.sign in (">", ">="):
-                better = Gate(f"untrained.{gate.measure.removesuffix('accuracy')}p", "<", CHANCE, line=gate.line)
+            elif task is not None and task.kind == "exam" and (of := _RIGHT.fullmatch(measure)) and gate.sign in (">", ">="):
+                better = Gate(f"untrained.{name}.{of[1]}p", "<", CHANCE, line=gate.line)
                 told[str(better)] = better
         return tuple(told.values())
 
