@@ -27,6 +27,7 @@ CHATS = 16  # a step
 PRIMED, TAUGHT = 80, 300  # steps of a base that something finetunes, and of one that nothing does
 LONGEST = 1024  # tokens of context
 ROW = 128  # tokens of a chat that it is taught
+SMALL = 2  # tokens of its own for each that a plan guesses of a passage
 SEED = 1
 APART = 24  # further steps, each model in an order of its own, where models of one twin base are merged
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
@@ -51,6 +52,7 @@ class Base:
     trained: bool  # something goes on training it
     after: str = ""  # the model whose twin this one goes on from: what is merged is a short continuation of one base
     number: int = 0  # among those
+    row: int = ROW  # tokens of a chat that it is taught, with what prompts put before it
 
     def nodes(self) -> Iterator[tuple[str, Node]]:
         """A tokenizer of the graph's own data, a model of the same family, and a short pretraining under the old name."""
@@ -77,8 +79,8 @@ class Base:
             "model": model,
             "data": list(self.taught),
             "steps": PRIMED if self.trained else TAUGHT,
-            "context": ROW,
-            "batch_tokens": CHATS * ROW,
+            "context": self.row,
+            "batch_tokens": CHATS * self.row,
             "loss_on": "assistant" if self.chats else "all",
             "packing": not self.chats,
             "precision": "bf16",
@@ -171,6 +173,7 @@ def bases(graph: Graph, real: Settlement) -> list[Base]:
         for name in names:
             number = apart.index(name) if name in apart else 0
             base = Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
+            base = replace(base, row=_row(taught, real))
             made.append(replace(base, after=apart[0], number=number) if number else base)
     return made
 
@@ -237,6 +240,12 @@ def _gives(graph: Graph, name: str, wanted: type) -> bool:
 
 def _are_chats(data: Sequence[str], real: Settlement) -> bool:
     return all(_format(real, name) in (*_CHATS, None) for name in data)
+
+
+def _row(data: Sequence[str], real: Settlement) -> int:
+    """Tokens of a chat. Its own few pieces make more of a passage than a vocabulary of today, of which there are more."""
+    told = [facts.prompted or 0 for name in data if isinstance(facts := real.nodes[name].facts, Dataset)]
+    return min(ROW + SMALL * max(told, default=0), LONGEST)
 
 
 def _format(real: Settlement, name: str) -> str | None:

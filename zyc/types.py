@@ -93,6 +93,7 @@ class Dataset(Artifact):
     test: float | None = None  # the share that is held out; 0 for none
     turns: str | None = None  # of chats: `single`, `multi`
     licence: str | None = None
+    prompted: int | None = 0  # tokens that prompts put before each question, at most and guessed; 0 where none does
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,30 @@ datasets:
 
 GENERATE = "generate: {grammar: data/g.grammar.yml, count: 6"
 CANNOT = {
+    "prompts before what is asked nothing": (
+        "from: my-text, served: my-one",
+        "rows of text are no chats, and a prompt is put before chats",
+    ),
+    "prompts and no column": (
+        "from: data/old.jsonl, served: {prompts: [my-one, my-two]}",
+        "nothing says which chat is under which of 2 prompts",
+    ),
+    "a column for one prompt": (
+        "from: data/old.jsonl, served: {prompts: my-one, by: topic}",
+        "there is one prompt, and a column to choose it by",
+    ),
+    "prompts of one label": (
+        "from: data/old.jsonl, served: {prompts: [my-one, my-one], by: topic}",
+        "two prompts have one label",
+    ),
+    "a column that chooses and is not there": (
+        "from: data/old.jsonl, served: {prompts: [my-one, my-two], by: topik}",
+        "the first row of `data/old.jsonl` has no column `topik`",
+    ),
+    "a column that chooses and nobody writes": (
+        f"{GENERATE}}}, served: {{prompts: [my-one, my-two], by: topik}}",
+        "`data/g.grammar.yml` writes no column `topik`",
+    ),
     "no source": ("format: text", "a dataset needs a source"),
     "shares that do not sum": ("from: {data/five.jsonl: 60%, data/docs: 30%}", "the shares of the sources sum to 90%"),
     "a share for some": (
@@ -147,8 +171,9 @@ def test_what_cannot_be_is_told_before_anything_runs(desk, case):
     """Each of these is one sentence, with a next step."""
     fields, says = CANNOT[case]
     desk.write("data/words.xyz", "?")
+    desk.write("data/old.jsonl", '{"messages": [{"role": "user", "content": "a"}], "topic": "my-one"}\n')
     others = "  my-text: {from: data/docs}\n  my-asked: {from: data/three.csv, format: questions}\n"
-    desk.spec(f"datasets:\n{others}  my-data: {{{fields}}}\n")
+    desk.spec(f"prompts: {{my-one: One., my-two: Two.}}\ndatasets:\n{others}  my-data: {{{fields}}}\n")
     told = [(code, facts["says"]) for _, code, facts in desk.problems()]
     assert ("objection", says) in told
     assert len(told) == 1

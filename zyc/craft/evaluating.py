@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
 
-from pydantic import BeforeValidator
-
-from zyc import fields
 from zyc.catalogue import devices
 from zyc.craft import arch
 from zyc.craft.arch import answering
 from zyc.gates import Interval
-from zyc.kind import Fields, Objection, Work
+from zyc.kind import Objection, Work
 from zyc.quantity import in_bytes
 from zyc.types import Adapter, Artifact, Gguf, Model, Onnx, Prompt, model_of
 
@@ -23,35 +19,6 @@ ASKED = 60  # tokens of a question of a person
 REACHED = 0.5  # the share of what a memory gives at best that decoding reached where it was slowest
 
 
-class Persona(Fields):
-    """One prompt that questions are asked under."""
-
-    node: fields.Ref[Prompt]
-    """The prompt."""
-    label: fields.Text = ""
-    """What rows and measures call it."""
-
-
-def read_prompts(value: object) -> object:
-    """`[spinoza, kant]`, or `{kant: NODE}` under labels of their own; a single prompt needs no label."""
-    if isinstance(value, dict) and list(value) != ["select"]:
-        return [{"node": node, "label": label} for label, node in value.items()]
-    given = value if isinstance(value, list | tuple) else [value]
-    named = len(given) > 1
-    return [each if _is_persona(each) else {"node": each, "label": _label(each) if named else ""} for each in given]
-
-
-def _is_persona(value: object) -> bool:
-    return isinstance(value, Persona) or (isinstance(value, dict) and "node" in value)
-
-
-def _label(value: object) -> str:
-    return str(value) if isinstance(value, str) else ""
-
-
-Personas = Annotated[tuple[Persona, ...], BeforeValidator(read_prompts)]
-
-
 def engine(model: Artifact | None) -> str:
     """What answers for this type of model; empty when nothing here does."""
     return next((name for kind, name in ENGINES.items() if isinstance(model, kind)), "")
@@ -60,17 +27,6 @@ def engine(model: Artifact | None) -> str:
 def unused(*models: Artifact | None) -> frozenset[str]:
     """The shared modules that no engine of these models needs."""
     return frozenset() if any(isinstance(each, Onnx) for each in models) else frozenset({"onnx_session.py"})
-
-
-def looks_up(prompts: Iterable[tuple[str, Artifact]]) -> str:
-    """What finds passages for these prompts: a model where one of them has one, `hashing`, or nothing."""
-    found = {each.looks_up for _, each in prompts if isinstance(each, Prompt)}
-    return "model" if found & {"model", None} else "hashing" if "hashing" in found else ""
-
-
-def unread(finds: str) -> frozenset[str]:
-    """The shared modules that nobody needs who looks nothing up."""
-    return frozenset() if finds else frozenset({"embedding.py", "retrieving.py"})
 
 
 def unanswering(field: str, model: Artifact | None) -> Iterable[Objection]:

@@ -14,7 +14,7 @@ from zyc.craft.engines import OWNED, SETTINGS
 from zyc.errors import nearest
 from zyc.fields import is_null
 from zyc.kind import Fields, Objection, Placement
-from zyc.types import Dataset, Model
+from zyc.types import Artifact, Dataset, Model
 
 # harness modules that every script of ours that trains imports
 HARNESS = ("failing.py", "keeping.py", "launch.py", "placing.py", "telling.py", "training_report.py", "watching.py")
@@ -219,10 +219,27 @@ def data_objections(data: Dataset, field: str, wanted: tuple[str, ...], what: st
         yield Objection(field, says, help_)
 
 
-def context_objections(model: Model, context: int) -> Iterator[Objection]:
-    """No row is longer than what the model can see."""
+def context_objections(model: Model, context: int, *data: Artifact) -> Iterator[Objection]:
+    """No row is longer than what the model can see, and what prompts put before a chat leaves room for it."""
     if model.context is not None and context > model.context:
         yield Objection("context", f"the base sees {model.context:,} tokens, not {context:,}", f"`context: {model.context}`")
+    for each in data:
+        if isinstance(each, Dataset):
+            yield from _cut(each, context)
+
+
+def _cut(data: Dataset, context: int) -> Iterator[Objection]:
+    """A chat under its prompt, as a mean, is no longer than the context."""
+    before = data.prompted
+    if not before:
+        return
+    mean = round(data.tokens / data.rows) if data.tokens and data.rows else 0
+    if max(mean, before + 1) > context:
+        says = f"the prompts of the dataset put up to {before:,} tokens before each question"
+        says += f", and a chat has about {mean:,}" if mean > before else ""
+        near = 1 << max(mean, before + 1).bit_length()
+        help_ = f"`context: {near}`, or fewer or shorter passages: `top` and `chunk` of the index"
+        yield Objection("context", f"{says}; answers are cut off at {context:,}", help_)
 
 
 # --- files of placement/ ---

@@ -169,7 +169,7 @@ class Alignment(Kind[AlignmentSpec]):
         spec, base, way = case.spec, _base(case), WAYS[case.spec.method]
         yield from _data_objections(case, way)
         yield from _unused(spec, way)
-        yield from context_objections(base, spec.context)
+        yield from context_objections(base, spec.context, case.inputs["data"])
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
         yield from estimates.device_objections(spec.placement, spec.train.precision, "train.precision")
         yield from engine_objections(spec.engine, way.config, owned=OWNED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zyc import fields
-from zyc.craft import evaluating
+from zyc.craft import evaluating, personas
 from zyc.kind import Case, Estimate, Kind, Measure, Placement, Recipe, Spec
 from zyc.types import Artifact, Dataset, Report, Scorer
 
@@ -22,7 +22,7 @@ class CompareSpec(Spec):
     """The questions."""
     judge: fields.Ref[Artifact]
     """Who says which answer is better: a model, or a scorer."""
-    prompts: evaluating.Personas = ()
+    prompts: personas.Personas = ()
     """What stands before each question."""
     placement: Placement = Placement()
     """Where it runs."""
@@ -72,7 +72,7 @@ class Compare(Kind[CompareSpec]):
     def recipe(self, case: Case[CompareSpec]) -> Recipe:
         """Which engines answer and judge, under which prompts."""
         judge = case.inputs["judge"]
-        finds = evaluating.looks_up(case.every("prompts"))
+        finds = personas.looks_up(case.every("prompts"))
         return Recipe(
             {
                 "finds": finds,
@@ -83,8 +83,7 @@ class Compare(Kind[CompareSpec]):
                 "context": CONTEXT,
                 "onnx": not evaluating.unused(case.inputs["model"], case.inputs["rival"], judge),
             },
-            without=evaluating.unused(case.inputs["model"], case.inputs["rival"], case.inputs["judge"])
-            | evaluating.unread(finds),
+            without=evaluating.unused(case.inputs["model"], case.inputs["rival"], case.inputs["judge"]) | personas.unread(finds),
         )
 
     def place(self, path: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zyc.craft import personas
 from zyc.craft.rows import knowing
 from zyc.craft.rows.doubts import doubts
 from zyc.craft.rows.operations import Operation
@@ -43,7 +44,7 @@ class DatasetKind(Kind[DatasetSpec]):
         "language.*": Measure("rows in a language, where `clean` looks at languages"),
     }
     only_real = ("rows.train", "rows.test", "tokens")
-    shares = ("chats.py", "flaws.py", "forms.py", "hub.py")
+    shares = ("asked.py", "asking.py", "chats.py", "embedding.py", "flaws.py", "forms.py", "hub.py", "retrieving.py")
     proof = "hygiene"
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:
@@ -100,8 +101,11 @@ class DatasetKind(Kind[DatasetSpec]):
         rows, size, cap = knowing.rows(case), knowing.size(case), case.spec.cap
         if cap is not None and rows is not None and rows > cap:
             size, rows = None if size is None else size * cap // rows, cap
-        tokens = None if size is None else size // 4
-        return Dataset(knowing.form(case), rows, tokens, knowing.test(case), knowing.turns(case), knowing.licence(case))
+        before = knowing.put_before(case)
+        more = 0 if not before else None if rows is None else rows * before
+        tokens = None if size is None or before is None or more is None else size // 4 + more
+        known = (knowing.form(case), rows, tokens, knowing.test(case), knowing.turns(case), knowing.licence(case))
+        return Dataset(*known, prompted=knowing.prompted(case))
 
     def estimate(self, case: Case[DatasetSpec]) -> Estimate:
         """Rows are counted, and time and memory follow from bytes."""
@@ -134,18 +138,30 @@ class DatasetKind(Kind[DatasetSpec]):
                 "seed": split.seed if split else 0,
             },
             "tokenizer": "" if spec.tokenizer is None else "in/tokenizer",
+            "served": _served(spec),
             "uses": _uses(case),
         }
-        return Recipe(values=values, files=grammar, without=_without(spec))
+        return Recipe(values=values, files=grammar, without=_without(case))
 
 
-def _without(spec: DatasetSpec) -> frozenset[str]:
+def _without(case: Case[DatasetSpec]) -> frozenset[str]:
     """The modules of sources that it does not have."""
+    spec = case.spec
     told = {"grammar.py": spec.generate is None, "writing.py": spec.written is None}
-    told |= dict.fromkeys(("published.py", "hub.py"), not spec.hub) | dict.fromkeys(
-        ("tokens.py", "chats.py"), spec.tokenizer is None
-    )
-    return frozenset(name for name, gone in told.items() if gone)
+    told |= dict.fromkeys(("published.py", "hub.py"), not spec.hub)
+    told |= {"tokens.py": spec.tokenizer is None, "chats.py": spec.tokenizer is None and spec.served is None}
+    told |= dict.fromkeys(("under.py", "asked.py", "asking.py"), spec.served is None)
+    return frozenset(name for name, gone in told.items() if gone) | personas.unread(_finds(case))
+
+
+def _finds(case: Case[DatasetSpec]) -> str:
+    """What looks up passages for its chats."""
+    return personas.looks_up(case.every("served.prompts"))
+
+
+def _served(spec: DatasetSpec) -> dict[str, object] | None:
+    """What is put before its chats."""
+    return None if spec.served is None else {"labels": [each.label for each in spec.served.prompts], "by": spec.served.by}
 
 
 def _as_json(value: object) -> str:
@@ -232,6 +248,7 @@ def _uses(case: Case[DatasetSpec]) -> dict[str, bool]:
         "lingua": "language" in names,
         "pypdf": "pdf" in {type_of(path) for path in knowing.paths(case)},
         "hub": bool(spec.hub),
-        "transformers": spec.written is not None or spec.tokenizer is not None,
-        "torch": spec.written is not None,
+        "faiss": _finds(case) != "",
+        "transformers": spec.written is not None or spec.tokenizer is not None or _finds(case) == "model",
+        "torch": spec.written is not None or _finds(case) == "model",
     }

@@ -184,7 +184,7 @@ class Distillation(Kind[DistillationSpec]):
         spec, student = case.spec, _model(case, "student")
         yield from _teacher_objections(case)
         yield from (_crossing_objections(case) if spec.mode == "logits" else _responses_objections(spec))
-        yield from context_objections(student, spec.context)
+        yield from context_objections(student, spec.context, *case.inputs.values())
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
         yield from estimates.device_objections(spec.placement, spec.train.precision, "train.precision")
         yield from engine_objections(spec.engine, _config(case), owned=OWNED)

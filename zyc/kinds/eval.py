@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, field_validator
 
 from zyc import fields
-from zyc.craft import evaluating
+from zyc.craft import evaluating, personas
 from zyc.errors import nearest
 from zyc.gates import Gate, Interval
 from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Placement, Recipe, Spec
@@ -124,7 +124,7 @@ class EvalSpec(Spec):
 
     model: fields.Ref[Artifact]
     """Who is evaluated: a GGUF in llama.cpp, a model in transformers, an ONNX model in onnxruntime."""
-    prompts: evaluating.Personas = ()
+    prompts: personas.Personas = ()
     """What stands before each question: a prompt, several, or `{label: prompt}`. With several, a column of the exam whose
     values are their labels says which is used for which row; without such a column every prompt meets every question."""
     on: fields.Device | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zyc import fields
-from zyc.craft import evaluating
+from zyc.craft import evaluating, personas
 from zyc.kind import Case, Estimate, Kind, Measure, Placement, Recipe, Spec
 from zyc.types import Artifact, Dataset, Prompt, Report
 
@@ -18,7 +18,7 @@ class ExamSpec(Spec):
     """Who is asked."""
     exam: fields.Ref[Dataset]
     """The questions."""
-    prompts: evaluating.Personas = ()
+    prompts: personas.Personas = ()
     """What stands before each question."""
     match: fields.Text = "exact"
     """What counts as right."""
@@ -81,7 +81,7 @@ class Exam(Kind[ExamSpec]):
     def recipe(self, case: Case[ExamSpec]) -> Recipe:
         """Which engine answers, under which prompts, and what is right."""
         spec = case.spec
-        finds = evaluating.looks_up(case.every("prompts"))
+        finds = personas.looks_up(case.every("prompts"))
         return Recipe(
             {
                 "finds": finds,
@@ -92,7 +92,7 @@ class Exam(Kind[ExamSpec]):
                 "by": list(spec.by),
                 "context": CONTEXT,
             },
-            without=evaluating.unused(case.inputs["model"]) | evaluating.unread(finds),
+            without=evaluating.unused(case.inputs["model"]) | personas.unread(finds),
         )
 
     def place(self, path: str) -> str:

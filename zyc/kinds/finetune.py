@@ -124,7 +124,7 @@ class Finetune(Kind[FinetuneSpec]):
         if case.twin:
             return  # it was checked at its real size
         yield from data_objections(data, "data", FORMATS, "a finetune")
-        yield from context_objections(base, spec.context)
+        yield from context_objections(base, spec.context, data)
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
         yield from estimates.device_objections(spec.placement, spec.train.precision, "train.precision")
         yield from engine_objections(spec.engine, "SFTConfig")

@@ -18,7 +18,8 @@ class HygieneSpec(Spec):
 class Hygiene(Kind[HygieneSpec]):
     """Reads every row of a dataset again: its columns, the order of its roles, that nothing is empty, that nothing leaks.
 
-    A leak is a held-out row whose texts all stand in training, or a group with rows on both sides.
+    A leak is a held-out row whose texts all stand in training, in a chat or a passage that one looks up, or a group with rows on
+    both sides.
     """
 
     name = "hygiene"
@@ -29,7 +30,7 @@ class Hygiene(Kind[HygieneSpec]):
         "broken": Measure("rows whose columns are not those of their format"),
         "misordered": Measure("chats whose roles are in no order that a template takes"),
         "empty": Measure("rows that ask or answer nothing"),
-        "leaks": Measure("held-out rows that stand in training, too, or whose group does"),
+        "leaks": Measure("held-out rows that stand in training, too, in its chats or its passages, or whose group does"),
         "overlap": Measure("held-out rows whose question is asked in training, too"),
     }
     shares = ("flaws.py", "forms.py")

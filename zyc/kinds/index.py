@@ -17,6 +17,7 @@ DIMENSION = 2048  # of `hashing`: words and pieces of words share this many plac
 BYTES_PER_TOKEN = 3.5
 SPEED = 3e10  # floating point operations a second of one core
 HASHED = 40_000  # tokens a second of one core
+TWIN_CHUNK, TWIN_TOP = 24, 2  # a toy sees few tokens, and reads each of them a thousand times
 
 
 class Embedder(Fields):
@@ -82,6 +83,12 @@ class IndexKind(Kind[IndexSpec]):
     def proves(self, spec: IndexSpec) -> Mapping[str, Any]:
         """Every row is in it."""
         return {"against": spec.documents}
+
+    def twin(self, spec: IndexSpec) -> IndexSpec:
+        """Short passages, and few: they stand before every question of a toy, in its chats as in its exams."""
+        chunk = min(spec.chunk, TWIN_CHUNK)
+        small = {"chunk": chunk, "overlap": min(spec.shared, chunk // 10), "top": min(spec.top, TWIN_TOP)}
+        return spec.model_copy(update=small)
 
     def facts(self, case: Case[IndexSpec]) -> Index:
         """The licence is that of the documents; what stands before a question is never more than this."""

@@ -150,7 +150,7 @@ class Pretrain(Kind[PretrainSpec]):
             if data.format == "messages" and model.template == "":
                 says = "the model has no chat template, and the dataset holds chats"
                 yield Objection("model", says, SPEAKS)
-        yield from context_objections(model, spec.context)
+        yield from context_objections(model, spec.context, *(() if spec.packing else _data(case)))
         if (spec.tokens is None) == (spec.steps is None):
             both = spec.tokens is not None
             says = "`tokens` and `steps` both say how long it trains" if both else "nothing says how long it trains"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zyc.craft import deploying, evaluating
+from zyc.craft import deploying, evaluating, personas
 from zyc.craft.deploying.spec import ServiceSpec
 from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Kind, Measure, Recipe
@@ -72,7 +72,7 @@ class Service(Kind[ServiceSpec]):
     def recipe(self, case: Case[ServiceSpec]) -> Recipe:
         """How it is started, and what is asked."""
         starts, questions = deploying.of(case.spec.target).starts, case.inputs.get("questions")
-        finds = evaluating.looks_up(case.every("prompts")) if starts else ""
+        finds = personas.looks_up(case.every("prompts")) if starts else ""
         without = frozenset() if starts else ASKING | STARTING
         without |= frozenset() if finds else LOOKING
         without |= frozenset({"asking_it.py"}) if starts != "assistant" else frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from zyc import fields
-from zyc.craft import evaluating
+from zyc.craft import evaluating, personas
 from zyc.kind import Case, Estimate, Kind, Measure, Placement, Recipe, Spec
 from zyc.types import Artifact, Dataset, Report
 
@@ -15,7 +15,7 @@ class SpeedSpec(Spec):
 
     model: fields.Ref[Artifact]
     """Who answers."""
-    prompts: evaluating.Personas = ()
+    prompts: personas.Personas = ()
     """What stands before the question: the first of them, or where `questions` are asked the one that each row names."""
     questions: fields.Ref[Dataset] | None = None
     """Questions of people: so many of them as there are runs, evenly taken, each with all that stands before it."""
@@ -88,7 +88,7 @@ class Speed(Kind[SpeedSpec]):
         """Which engine, and how much is asked of it."""
         spec = case.spec
         server, real = spec.clients > 1, spec.questions is not None
-        finds = evaluating.looks_up(case.every("prompts")) if real else ""
+        finds = personas.looks_up(case.every("prompts")) if real else ""
         values = {
             "spec": spec,
             "engine": evaluating.engine(case.inputs["model"]),
@@ -98,7 +98,7 @@ class Speed(Kind[SpeedSpec]):
             "real": real,
             "finds": finds,
         }
-        spare = evaluating.unused(case.inputs["model"]) | evaluating.unread(finds)
+        spare = evaluating.unused(case.inputs["model"]) | personas.unread(finds)
         spare |= {name for name, used in (("llama_server.py", server), ("wondering.py", real)) if not used}
         return Recipe(values, without=frozenset(spare))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zyc import fields
-from zyc.craft import evaluating
+from zyc.craft import evaluating, personas
 from zyc.kind import Case, Estimate, Kind, Measure, Placement, Recipe, Spec
 from zyc.types import Artifact, Dataset, Report
 
@@ -18,7 +18,7 @@ class TextSpec(Spec):
     """Who is asked."""
     text: fields.Ref[Dataset]
     """Questions with the texts that answers are held against."""
-    prompts: evaluating.Personas = ()
+    prompts: personas.Personas = ()
     """What stands before each question."""
     scores: fields.Texts = ("bleu", "chrf", "rouge")
     """Which scores."""
@@ -65,7 +65,7 @@ class Text(Kind[TextSpec]):
     def recipe(self, case: Case[TextSpec]) -> Recipe:
         """Which engine answers, under which prompts, and what is scored."""
         spec = case.spec
-        finds = evaluating.looks_up(case.every("prompts"))
+        finds = personas.looks_up(case.every("prompts"))
         return Recipe(
             {
                 "finds": finds,
@@ -75,7 +75,7 @@ class Text(Kind[TextSpec]):
                 "scores": list(spec.scores),
                 "context": CONTEXT,
             },
-            without=evaluating.unused(case.inputs["model"]) | evaluating.unread(finds),
+            without=evaluating.unused(case.inputs["model"]) | personas.unread(finds),
         )
 
     def place(self, path: str) -> str:

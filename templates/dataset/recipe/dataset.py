@@ -16,6 +16,9 @@
 #   "datasets",
 #   "huggingface-hub",
 {% endif %}
+{% if uses.faiss %}
+#   "faiss-cpu",
+{% endif %}
 {% if uses.transformers %}
 #   "transformers",
 {% endif %}
@@ -53,6 +56,11 @@ CLEAN = [
 {% endfor %}
 ]
 
+{% if served %}
+# The prompts that they are put under once they are clean, and the column that says which.
+SERVED = {{ served }}
+
+{% endif %}
 # How they are split, and how many are kept.
 SPLIT = {{ split }}
 CAP = {{ spec.cap }}
@@ -72,7 +80,7 @@ def main():
     stage = passes.Stage(
         form, [each.form for each in sources], MAP, group=SPLIT["group"], stratify=SPLIT["stratify"], tokenizer=TOKENIZER
     )
-    operations, size = making.prepared(CLEAN, SOURCES, SEED), sum(each.size for each in sources)
+    operations, size = making.prepared(CLEAN, SOURCES, SEED{% if served %}, SERVED{% endif %}), sum(each.size for each in sources)
     clean = passes.run(making.records(sources), operations, stage, bad=bad, workers=workers, size=size)
 
     # 3. Split: groups stay whole, strata keep their share; then cut down to the cap.

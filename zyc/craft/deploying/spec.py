@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from zyc import fields
-from zyc.craft import evaluating
+from zyc.craft import personas
 from zyc.craft.deploying.assistant import AssistantFields
 from zyc.craft.deploying.hf_space import HfSpaceFields
 from zyc.craft.deploying.hub import HubFields
@@ -52,7 +52,7 @@ class DeploymentSpec(Spec):
 
     model: fields.Ref[Artifact]
     """What is served: a GGUF for llama.cpp, a model or a quantized one where accelerators serve it."""
-    prompts: evaluating.Personas = ()
+    prompts: personas.Personas = ()
     """Personas, as in evals: each is a model of its own for whoever asks, under its label."""
     target: TargetName
     """Where it goes: `server`, `hf-space`, `modal`, `ollama`, `vllm`, `hub`, `assistant`."""
@@ -97,7 +97,7 @@ class ServiceSpec(Spec):
     """Where it goes."""
     context: fields.Integer = Field(4096, ge=16)
     """Tokens that the engines hold memory for."""
-    prompts: evaluating.Personas = ()
+    prompts: personas.Personas = ()
     """The personas of the bundle: what they look up is looked up directly, too."""
     questions: fields.Ref[Dataset] | None = None
     """Chats of the nearest dataset that the model stands on: their questions are asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from zyc.types import Model, Scorer
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
 _OF_THE_HUB = ("revision", "subset", "files", "token", "stand_in")
 _ENUMERATED = 1_000_000
+_CHATS, _UNASKED = ("messages", "prompt-completion", "preference", "unpaired"), ("questions", "text")
 
 
 def doubts(case: Case[DatasetSpec]) -> Iterator[Objection]:
@@ -37,6 +39,7 @@ def doubts(case: Case[DatasetSpec]) -> Iterator[Objection]:
     if spec.generate is not None:
         yield from _generated(case, spec.generate)
     yield from _written(case)
+    yield from _served(case)
 
 
 def _weights(spec: DatasetSpec) -> Iterator[Objection]:
@@ -97,6 +100,46 @@ def _written(case: Case[DatasetSpec]) -> Iterator[Objection]:
     if judge is not None and not isinstance(judge, Model | Scorer):
         says = f"`{written.keep.judge.name}` gives {judge.says}; a judge is a scorer or a model"
         yield Objection("written.keep", says, f"`{written.keep.judge.name}.fused` is the model of an adapter")
+
+
+def _served(case: Case[DatasetSpec]) -> Iterator[Objection]:
+    """A chat is under one prompt, and something says which."""
+    served, form = case.spec.served, knowing.form(case)
+    if served is None:
+        return
+    if form in _UNASKED:
+        says = f"rows of {form} are no chats, and a prompt is put before chats"
+        help_ = f"`served` takes {', '.join(_CHATS[:-1])} or {_CHATS[-1]}; the prompts of an exam stand in `evals`"
+        yield Objection("served", says, help_)
+    labels = [each.label for each in served.prompts]
+    if len(labels) == 1 and not labels[0]:
+        if served.by:
+            yield Objection("served.by", "there is one prompt, and a column to choose it by", "leave `by` out")
+        return
+    if not all(labels) or len({*labels}) < len(labels):
+        yield Objection("served.prompts", "two prompts have one label", "give each its own: `{label: prompt}`")
+    elif not served.by:
+        says = f"nothing says which chat is under which of {len(labels)} prompts"
+        yield Objection("served", says, f"`by: COLUMN`, whose values are {', '.join(f'`{each}`' for each in labels)}")
+    else:
+        for where, columns in _known_columns(case):
+            if served.by not in columns:
+                says = f"{where} has no column `{served.by}`"
+                yield Objection("served.by", says, guess(served.by, sorted(columns), listed="it has"))
+
+
+def _known_columns(case: Case[DatasetSpec]) -> Iterator[tuple[str, set[str]]]:
+    """The columns of each source that can be told: of files by their first row, of a grammar."""
+    spec = case.spec
+    for each in spec.source:
+        columns = knowing.first(case, each) if each.path is not None else None
+        if columns is not None:
+            yield f"the first row of `{knowing.names(case, each)[0]}`", columns
+    if spec.generate is not None:
+        with contextlib.suppress(Wrong):  # told elsewhere
+            grammar = knowing.grammar_of(case)
+            every = {*spec.map, *grammar.columns, *(name for told in grammar.forms.values() for name in told["columns"])}
+            yield f"`{spec.generate.grammar.path}`", every
 
 
 # --- grammars ---

@@ -10,7 +10,7 @@ from zyc.craft.rows.grammar import Grammar, Wrong, read
 from zyc.craft.rows.sources import DOCUMENTS, Source, rows_are_lines, type_of
 from zyc.craft.rows.spec import DatasetSpec
 from zyc.kind import Case, Hub, HubNeed
-from zyc.types import Dataset
+from zyc.types import Dataset, Prompt
 
 BECOMES = {"sharegpt": "messages", "alpaca": "messages"}
 # the columns that tell a form, as the step looks for them
@@ -222,3 +222,18 @@ def licence(case: Case[DatasetSpec]) -> str | None:
     """Its own, or that of its only source."""
     told = {facts.licence for facts in upstream(case).values()}
     return case.spec.licence or (told.pop() if len(told) == 1 and len(case.spec.source) == 1 else None)
+
+
+def prompted(case: Case[DatasetSpec]) -> int | None:
+    """Tokens that prompts put before each question, at most; those that its sources already have are among them."""
+    told = [each.tokens for _, each in case.every("served.prompts") if isinstance(each, Prompt)]
+    told += [facts.prompted for facts in (*upstream(case).values(), *started(case))]
+    known = [each for each in told if each is not None]
+    return max(known, default=0) if len(known) == len(told) else None
+
+
+def put_before(case: Case[DatasetSpec]) -> int | None:
+    """Tokens that its own prompts put before a question, at most."""
+    told = [each.tokens for _, each in case.every("served.prompts") if isinstance(each, Prompt)]
+    known = [each for each in told if each is not None]
+    return max(known, default=0) if len(known) == len(told) else None

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from zyc import fields
+from zyc.craft.personas import Personas
 from zyc.craft.rows.operations import Operation, read_operations, words_as
 from zyc.craft.rows.sources import Generate, Source, Written, read_sources
 from zyc.kind import Fields, Placement, Spec
@@ -39,6 +40,20 @@ class Change(Fields):
         if (self.column is None) == (self.value is None):
             raise ValueError("it takes the name of a column, or `{value: ...}` for every row")
         return self
+
+
+class Served(Fields):
+    """What stands before the questions of a chat in service, so that it is trained as it will be asked."""
+
+    prompts: Personas = Field(min_length=1)
+    """The prompts of the evals and deployments: one, several, or `{label: prompt}`."""
+    by: fields.Text = ""
+    """With several: the column whose values are their labels, such as `philosopher`."""
+
+
+def read_served(value: object) -> object:
+    """The name of a prompt, or all of it."""
+    return {"prompts": value} if isinstance(value, str) and not fields.is_null(value) else value
 
 
 class DatasetPlacement(Placement):
@@ -86,6 +101,9 @@ class DatasetSpec(Spec):
         fields.Shorter("string", "object"),
     ] = ()
     """What is done to the rows, in this order: `[unicode: nfc, drop: duplicates, decontaminate: exam]`."""
+    served: Annotated[Served, BeforeValidator(read_served), fields.Shorter("string")] | None = None
+    """Put each chat, once it is clean, under the prompt that it will be served with, system, examples and passages: `helper`, or
+    `{prompts: {kant: kant-read, spinoza: spinoza-read}, by: philosopher}`."""
     split: Split | None = None
     """Which rows are held out: `{test: 10%, stratify: topic, group: origin, seed: 7}`."""
     cap: fields.Amount | None = Field(None, ge=1)
