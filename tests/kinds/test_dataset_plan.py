@@ -115,7 +115,7 @@ CANNOT = {
     ),
     "a column that chooses and nobody writes": (
         f"{GENERATE}}}, served: {{prompts: [my-one, my-two], by: topik}}",
-        "`data/g.grammar.yml` writes no column `topik`",
+        "`data/g.grammar.yml` has no column `topik`",
     ),
     "no source": ("format: text", "a dataset needs a source"),
     "shares that do not sum": ("from: {data/five.jsonl: 60%, data/docs: 30%}", "the shares of the sources sum to 90%"),

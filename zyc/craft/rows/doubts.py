@@ -104,9 +104,11 @@ def _written(case: Case[DatasetSpec]) -> Iterator[Objection]:
 
 def _served(case: Case[DatasetSpec]) -> Iterator[Objection]:
     """A chat is under one prompt, and something says which."""
-    served, form = case.spec.served, knowing.form(case)
+    served, form = case.spec.served, None
     if served is None:
         return
+    with contextlib.suppress(Wrong):  # what is wrong with a grammar is told above
+        form = knowing.form(case)
     if form in _UNASKED:
         says = f"rows of {form} are no chats, and a prompt is put before chats"
         help_ = f"`served` takes {', '.join(_CHATS[:-1])} or {_CHATS[-1]}; the prompts of an exam stand in `evals`"
@@ -136,7 +138,7 @@ def _known_columns(case: Case[DatasetSpec]) -> Iterator[tuple[str, set[str]]]:
         if columns is not None:
             yield f"the first row of `{knowing.names(case, each)[0]}`", columns
     if spec.generate is not None:
-        with contextlib.suppress(Wrong):  # told elsewhere
+        with contextlib.suppress(Wrong):
             grammar = knowing.grammar_of(case)
             every = {*spec.map, *grammar.columns, *(name for told in grammar.forms.values() for name in told["columns"])}
             yield f"`{spec.generate.grammar.path}`", every

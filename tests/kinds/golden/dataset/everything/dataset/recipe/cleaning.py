@@ -219,6 +219,17 @@ def decontaminate(row, form, setting):
     return Outcome(row)
 
 
+# --- as served ---
+
+
+def served(row, form, setting):
+    """Chats under the prompts that they will be served with."""
+    from under import under
+
+    told = under(row, form, setting)
+    return Outcome(told, changed=told != row)
+
+
 OPERATIONS = {
     "unicode": rewriting(unicode),
     "mojibake": rewriting(mojibake),
@@ -228,4 +239,5 @@ OPERATIONS = {
     "language": language,
     "quality": quality,
     "decontaminate": decontaminate,
+    "served": served,
 }

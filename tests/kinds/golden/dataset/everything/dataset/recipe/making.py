@@ -125,8 +125,11 @@ def _present(row):
     return {name: value for name, value in row.items() if value is not None}
 
 
-def prepared(operations, sources, seed):
-    """The operations with what they need: the rows of an exam become the runs of words that it asks."""
+def prepared(operations, sources, seed, served=None):
+    """The operations with what they need: the rows of an exam become the runs of words that it asks.
+
+    What prompts put before a chat comes last, so that nothing rewrites it, and is held against the same exams.
+    """
     told = []
     weights = [source.get("weight") for source in sources]
     if any(weight is not None for weight in weights):
@@ -138,7 +141,9 @@ def prepared(operations, sources, seed):
             told.append((name, cleaning.runs_of(text for _, each in rows_of(folder) for text in forms.asked(each.value, form))))
         else:
             told.append((name, setting))
-    return told
+    if served is None:
+        return told
+    return [*told, ("served", served), *(each for each in told if each[0] == "decontaminate")]
 
 
 def sides(clean, split):

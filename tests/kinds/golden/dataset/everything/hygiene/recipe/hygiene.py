@@ -5,6 +5,7 @@
 """Proves a dataset: every row has the columns of its format, roles in order, nothing empty, and nothing leaks."""
 
 import json
+import re
 from pathlib import Path
 
 import forms
@@ -12,6 +13,8 @@ import pyarrow.parquet as pq
 from flaws import Bad
 
 SHOWN = 5  # examples of each flaw
+WORD = re.compile(r"\w+")
+LOOKED_UP = re.compile(r"<passages>\n(.*?)\n</passages>\n\n", re.DOTALL)  # what a prompt put before a question
 
 subject = Path("in/subject")
 card = json.loads((subject / "card.json").read_text(encoding="utf-8"))
@@ -50,6 +53,22 @@ def key(row):
     return json.dumps([row.get(column) for column in group], default=str)
 
 
+def plain(text):
+    """The words of a text, between spaces."""
+    return " ".join(["", *WORD.findall(text.casefold()), ""])
+
+
+def question(row):
+    """What a row asks last, without the passages that were looked up for it."""
+    return plain(LOOKED_UP.sub("", forms.asked(row, form)[-1]))
+
+
+def answer(row):
+    """What a row answers in the end."""
+    said = next(row[column] for column in ("messages", "completion", "chosen", "answer") if row.get(column))
+    return plain(said if isinstance(said, str) else said[-1]["content"])
+
+
 # 1. The held-out side: what it says, what it asks, which groups it has.
 texts, asked, groups = {}, set(), set()
 for row in rows("test"):
@@ -59,7 +78,7 @@ for row in rows("test"):
         groups.add(key(row))
 
 # 2. The other side against it.
-told, shared = set(), set()
+told, shared, looked_up = set(), set(), set()
 for row in rows("train"):
     if not examine(row):
         continue
@@ -71,7 +90,21 @@ for row in rows("train"):
         note("leaks", row, "its group is held out, too")
     if tuple(forms.asked(row, form)) in asked:
         shared.add(tuple(forms.asked(row, form)))
+    looked_up |= {each for text in forms.asked(row, form) for each in LOOKED_UP.findall(text)}
 counts["overlap"] = len(shared)
+
+# 3. What was looked up for training: no passage tells a held-out question with its answer.
+if looked_up and form != "text":
+    held = {}
+    for row in rows("test"):
+        held.setdefault(tuple(question(row).split()[:3]), []).append(row)
+    for passage in sorted(looked_up):
+        words = plain(passage).split()
+        begins = dict.fromkeys(tuple(words[at : at + 3]) for at in range(len(words)))
+        for row in [each for begin in begins for each in held.get(begin, ())]:
+            if question(row) in plain(passage) and answer(row) in plain(passage):
+                held[tuple(question(row).split()[:3])].remove(row)
+                note("leaks", row, "a passage that training looks up tells it: an index of documents without these chats does not")
 
 for flaw, them in examples.items():
     print(f"{counts[flaw]:,} {flaw}:", *(json.dumps(each, ensure_ascii=False) for each in them), sep="\n  ")

@@ -1,0 +1,110 @@
+"""Rows that say the same: exactly, by 128-bit digests, or nearly, by MinHash; what stands first stays."""
+
+import zlib
+from pathlib import Path
+
+import forms
+import numpy as np
+from cleaning import words_of
+
+SHINGLE = 3  # words
+PERMUTATIONS = 128
+
+
+def repeated(path, rows):
+    """Which rows have a digest that an earlier row has; a bucket of digests at a time."""
+    drop = np.zeros(rows, dtype=bool)
+    if rows == 0:
+        return drop
+    keys = np.memmap(path, dtype=[("high", "<u8"), ("low", "<u8")], mode="r")
+    buckets = max(1, rows // 2_000_000)
+    for bucket in range(buckets):
+        mine = np.flatnonzero(keys["high"] % np.uint64(buckets) == bucket)
+        here = keys[mine]
+        order = np.lexsort((mine, here["low"], here["high"]))
+        ordered = here[order]
+        same = (ordered["high"][1:] == ordered["high"][:-1]) & (ordered["low"][1:] == ordered["low"][:-1])
+        drop[mine[order[1:][same]]] = True
+    return drop
+
+
+# --- MinHash ---
+
+
+def _drawn(count):
+    """Odd numbers of 64 bits, always the same."""
+    return np.random.Generator(np.random.PCG64(20_240_229)).integers(0, 1 << 63, count, dtype=np.uint64) * 2 + 1
+
+
+# a product wraps at 64 bits, and its high half is a hash of the other factor, as good as independent for each odd number
+_RUN, _A, _B = np.split(_drawn(SHINGLE + 2 * PERMUTATIONS), [SHINGLE, SHINGLE + PERMUTATIONS])
+_HALF = np.uint64(32)
+
+
+def signature(row, form):
+    """The smallest hash of the runs of words of a row, under each of many permutations."""
+    words = words_of("\n".join(forms.texts(row, form)))
+    words += [""] * (SHINGLE - len(words))
+    hashes = np.array([*map(zlib.crc32, "\0".join(words).encode().split(b"\0"))], dtype=np.uint64)
+    count = len(words) - SHINGLE + 1
+    runs = np.unique(sum(hashes[at : at + count] * _RUN[at] for at in range(SHINGLE)) >> _HALF)
+    least = np.full(PERMUTATIONS, 1 << 32, dtype=np.uint64)
+    for start in range(0, len(runs), 4_096):  # a long row is no long table
+        np.minimum(least, ((runs[start : start + 4_096, None] * _A + _B) >> _HALF).min(axis=0), out=least)
+    return least.astype("<u4").tobytes()
+
+
+def bands_of(similarity):
+    """How many bands of how many rows: at the similarity itself one pair in fifty never meets, above it hardly one."""
+    choices = [(PERMUTATIONS // rows, rows) for rows in range(1, 33)]
+    return next(each for each in reversed(choices) if (1 - similarity ** each[1]) ** each[0] <= 0.02 or each[1] == 1)
+
+
+def similar(path, rows, similarity):
+    """Which rows are nearly an earlier one that stays: candidates by bands, held against whole signatures."""
+    drop = np.zeros(rows, dtype=bool)
+    if rows < 2:
+        return drop
+    table = np.memmap(path, dtype="<u4", mode="r", shape=(rows, PERMUTATIONS))
+    bands, height = bands_of(similarity)
+    for band in range(bands):
+        part = np.ascontiguousarray(table[:, band * height : (band + 1) * height])
+        keys = part.view([("", "<u4")] * height).ravel()
+        order = np.argsort(keys, kind="stable")
+        ordered = part[order]
+        same = (ordered[1:] == ordered[:-1]).all(axis=1)
+        for start, end in _stretches(same):
+            _settle(table, order[start : end + 1], similarity, drop)
+    return drop
+
+
+def _stretches(same):
+    """The runs of rows that have one key, as first and last."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False])).astype(np.int8)))
+    return zip(edges[::2], edges[1::2], strict=True)
+
+
+def _settle(table, group, similarity, drop):
+    """Among rows that met in a band, what is nearly an earlier one goes."""
+    group = np.sort(group[~drop[group]])
+    while len(group) > 1:
+        first, rest = group[0], group[1:]
+        near = (table[rest] == table[first]).mean(axis=1) >= similarity
+        drop[rest[near]] = True
+        group = rest[~near]
+
+
+class Keys:
+    """One key a row, on disk."""
+
+    def __init__(self, name):
+        self.path = Path("tmp") / f"{name}.keys"
+        self._file = self.path.open("wb")
+
+    def add(self, keys):
+        """Those of a batch."""
+        self._file.writelines(keys)
+
+    def close(self):
+        """No key follows."""
+        self._file.close()
