@@ -52,7 +52,8 @@ class Base:
     trained: bool  # something goes on training it
     after: str = ""  # the model whose twin this one goes on from: what is merged is a short continuation of one base
     number: int = 0  # among those
-    row: int = ROW  # tokens of a chat that it is taught, with what prompts put before it
+    row: int = ROW  # tokens of a chat that it is taught
+    plain: tuple[tuple[str, Node], ...] = ()  # in place of chats as they are served: the same without what prompts put before
 
     def nodes(self) -> Iterator[tuple[str, Node]]:
         """A tokenizer of the graph's own data, a model of the same family, and a short pretraining under the old name."""
@@ -70,6 +71,7 @@ class Base:
         if not self.taught:
             yield name, self._inserted("model", name, model)._replace(owner="")
             return
+        yield from ((each.name, each) for _, each in self.plain)
         yield f"{name}.scratch", self._inserted("model", f"{name}.scratch", model)
         yield name, self._inserted("pretrain", name, self._pretrain(f"{name}.scratch"))._replace(owner="")
 
@@ -77,7 +79,7 @@ class Base:
         """The short pretraining, from a model on."""
         return {
             "model": model,
-            "data": list(self.taught),
+            "data": [dict(self.plain)[each].name if each in dict(self.plain) else each for each in self.taught],
             "steps": PRIMED if self.trained else TAUGHT,
             "context": self.row,
             "batch_tokens": CHATS * self.row,
@@ -173,7 +175,8 @@ def bases(graph: Graph, real: Settlement) -> list[Base]:
         for name in names:
             number = apart.index(name) if name in apart else 0
             base = Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
-            base = replace(base, row=_row(taught, real))
+            plain = tuple((each, told) for each in taught if (told := _plain(graph, each)) is not None)
+            base = replace(base, row=_row([each for each in taught if each not in dict(plain)], real), plain=plain)
             made.append(replace(base, after=apart[0], number=number) if number else base)
     return made
 
@@ -240,6 +243,21 @@ def _gives(graph: Graph, name: str, wanted: type) -> bool:
 
 def _are_chats(data: Sequence[str], real: Settlement) -> bool:
     return all(_format(real, name) in (*_CHATS, None) for name in data)
+
+
+def _plain(graph: Graph, name: str) -> Node | None:
+    """Chats as they were before they were put under prompts: copying is learned from questions first, then below passages.
+
+    A base that had only seen chats below passages copied nothing, and its finetune none after 68 steps.
+    """
+    node = graph.vertices[name]
+    if not isinstance(node, Node) or node.kind != "dataset" or node.spec.served is None:
+        return None
+    kind = kinds.load(node.kind)
+    spec = kind.twin(node.spec).model_copy(update={"served": None, "gates": (), "twin": ()})
+    shape = shape_of(kind, spec)
+    edges = tuple(Edge(link.field, link.name, link.order) for link in shape.links)
+    return node._replace(name=f"{name}.plain", shape=shape, edges=edges, load=_constant(spec), digest="", owner=name)
 
 
 def _row(data: Sequence[str], real: Settlement) -> int:

@@ -211,8 +211,8 @@ finetunes: {my-tuned: {base: my-tiny, data: my-chats, context: CONTEXT}}
     assert workshop.problems() == []
 
 
-def test_a_twin_makes_room_for_what_stands_before(workshop):
-    """The twin of a base is taught chats as long as they are served, from passages that are short for a toy."""
+def test_a_twin_is_taught_the_question_first(workshop):
+    """The twin of a base reads the same chats as they were, its finetune as they are served, below passages short for a toy."""
     workshop.write("data/chats.jsonl", json.dumps({"messages": said("u", "a")}) + "\n")
     workshop.write("data/asked.jsonl", '{"question": "one?", "answer": "1"}\n')
     spec = (
@@ -221,12 +221,19 @@ def test_a_twin_makes_room_for_what_stands_before(workshop):
 models: {big: mistralai/Mistral-7B-Instruct-v0.3}
 finetunes: {my-tuned: {base: big, data: DATA, context: 1024}}
 """
-    )
+    ).replace("indexes: {", "  my-later: {from: my-chats, cap: 5}\nindexes: {", 1)
     told = {}
-    for name in ("my-plain", "my-chats"):
+    for name in ("my-plain", "my-chats", "my-later"):
         workshop.spec(spec.replace("DATA", name))
-        told[name] = workshop.front("my-tuned", twin=True).settlement.graph.vertices
-    assert told["my-plain"]["big"].spec.context == 128
-    assert told["my-chats"]["big"].spec.context > 128 + 4 * 60
+        graph = workshop.front("my-tuned", twin=True).settlement.graph
+        told[name] = dict(graph.vertices)
+        assert [edge.source for edge in told[name]["my-tuned"].edges if edge.field == "data"] == [name]
+    taught = {name: [each.node.name for each in told[name]["big"].spec.data] for name in told}
+    assert taught == {"my-plain": ["my-plain"], "my-chats": ["my-chats.plain"], "my-later": ["my-later"]}
+    plain = told["my-chats"]["my-chats.plain"]
+    assert plain.spec.served is None
+    assert not [edge for edge in plain.edges if edge.field.startswith("served")]
+    assert told["my-chats"]["big"].spec.context == 128
+    assert told["my-later"]["big"].spec.context > 128 + 4 * 60, "rows that somebody else put under prompts are longer"
     index = told["my-chats"]["my-index"].spec
     assert (index.chunk, index.overlap, index.top) == (24, 2, 2)
