@@ -175,7 +175,7 @@ def bases(graph: Graph, real: Settlement) -> list[Base]:
         for name in names:
             number = apart.index(name) if name in apart else 0
             base = Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
-            plain = tuple((each, told) for each in taught if (told := _plain(graph, each)) is not None)
+            plain = tuple((each, node) for each in taught if (node := _plain(graph, each)) is not None)
             base = replace(base, row=_row([each for each in taught if each not in dict(plain)], real), plain=plain)
             made.append(replace(base, after=apart[0], number=number) if number else base)
     return made
