@@ -96,9 +96,9 @@ def read(folder: str, given: list[str]) -> None:
 
 
 def kind(action: argparse.Action) -> str:
-    """What stands behind an option: `switch`, `int`, `float`, `json`, its choices, or any text."""
+    """What stands behind an option: `switch`, `flag` (without a `no-` of its own), `int`, `float`, `json`, choices, `text`."""
     if action.nargs == 0:
-        return "switch"
+        return "switch" if any(each.startswith("--no-") for each in action.option_strings) else "flag"
     choices = "|".join(map(str, action.choices or ()))
     if choices:
         return choices if len(choices) < 100 else "text"

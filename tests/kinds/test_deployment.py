@@ -242,7 +242,7 @@ def test_the_front_of_a_space_is_one_that_hubs_read(workshop, tmp_path):
     out, _ = packed.packed(workshop, tmp_path / "step")
     card = SpaceCard.load(out / "README.md")
     told = card.data.to_dict()
-    wanted = {"title": "Words", "sdk": "docker", "app_port": 7860, "colorFrom": "blue", "colorTo": "pink", "license": "mit"}
+    wanted = {"title": "Words", "sdk": "docker", "app_port": 8000, "colorFrom": "blue", "colorTo": "pink", "license": "mit"}
     assert {name: told.get(name) for name in wanted} == wanted
     assert isinstance(card.data, SpaceCardData)
 
@@ -378,7 +378,7 @@ MODEL = {"config.json": b"{}", "model.safetensors": b"weights", "tokenizer.json"
 
 def vllm_bundle(workshop, tmp_path):
     """A bundle for vLLM with arguments of every sort."""
-    more = "seed: 7, enforce-eager: true, enable-prefix-caching: false, dtype: bfloat16"
+    more = "seed: 7, enforce-eager: true, enable-prefix-caching: false, grpc: false, dtype: bfloat16"
     more = f", vllm: {{gpus: 2, memory: 80%, arguments: {{{more}}}}}, registry: {{id: words}}"
     workshop.spec(packed.spec("vllm", more, "my-tiny"))
     return packed.packed(workshop, tmp_path / "step", model=MODEL)[0]
@@ -401,7 +401,13 @@ def test_vllm_reads_what_it_is_told(workshop, tmp_path):
     told = json.loads(done.stdout.splitlines()[-1])
     wanted = {"model": "model", "model_tag": None, "served_model_name": ["words"], "max_model_len": 128, "host": "::1"}
     wanted |= {"tensor_parallel_size": 2, "gpu_memory_utilization": 0.8, "max_num_seqs": 64, "port": 8000, "seed": 7}
-    wanted |= {"enforce_eager": True, "enable_prefix_caching": False, "dtype": "bfloat16", "generation_config": "vllm"}
+    wanted |= {
+        "enforce_eager": True,
+        "enable_prefix_caching": False,
+        "grpc": False,
+        "dtype": "bfloat16",
+        "generation_config": "vllm",
+    }
     assert {name: told[name] for name in wanted} == wanted
 
 
@@ -410,8 +416,9 @@ def test_what_vllm_is_told(workshop, tmp_path):
     out = vllm_bundle(workshop, tmp_path)
     told = yaml.safe_load((out / "vllm.yml").read_text())
     assert told["enforce-eager"] is True
-    assert told["enable-prefix-caching"] is False
-    assert told.keys() - {"model"} <= vllm_options.OPTIONS.keys()
+    assert told["disable-prefix-caching"] is True
+    assert "grpc" not in told
+    assert {each.removeprefix("no-") for each in told} - {"model"} <= vllm_options.OPTIONS.keys()
     wanted = {"model": "model", "served-model-name": "words", "max-model-len": 128, "tensor-parallel-size": 2, "seed": "7"}
     assert wanted.items() <= told.items()
     assert json.loads((out / "bundle.json").read_text())["engine"] == "vllm"

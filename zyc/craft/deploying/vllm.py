@@ -106,19 +106,36 @@ def _is(read: Callable[[str], object]) -> Callable[[str], bool]:
     return reads
 
 
-_READ = {"switch": ("true", "false").__contains__, "int": _is(int), "float": _is(float), "json": _is(json.loads)}
-_SAYS = {"switch": "`true` or `false`", "int": "a whole number", "float": "a number", "json": "JSON"}
+_ONE_OF_TWO = ("true", "false").__contains__
+_READ = {"switch": _ONE_OF_TWO, "flag": _ONE_OF_TWO, "int": _is(int), "float": _is(float), "json": _is(json.loads)}
+_SAYS = {"switch": "`true` or `false`", "flag": "`true` or `false`", "int": "a whole number", "float": "a number", "json": "JSON"}
 
 
-def _told(name: str, value: str) -> object:
-    """A switch is one of YAML's own: as text, `true` would be taken for the model."""
-    return value == "true" if OPTIONS[name] == "switch" else value
+def _further(given: Mapping[str, str]) -> dict[str, object]:
+    """Switches as vLLM takes them from a file: as text, `true` would be taken for the model, and `false` is read as nothing."""
+    told: dict[str, object] = {}
+    for name, value in given.items():
+        if OPTIONS[name] not in ("switch", "flag"):
+            told[name] = value
+        elif value == "true":
+            told[name] = True
+        elif (off := _off(name)) is not None:
+            told[off] = True
+    return told
+
+
+def _off(name: str) -> str | None:
+    """What turns a switch off: `no-x`, `disable-x` for `enable-x` and the other way round; a flag is off where it is left out."""
+    if OPTIONS[name] == "switch":
+        return f"no-{name}"
+    first, _, rest = name.partition("-")
+    off = {"enable": f"disable-{rest}", "disable": f"enable-{rest}"}.get(first, "")
+    return off if off in OPTIONS else None
 
 
 def arguments(case: Case[DeploymentSpec], *, port: bool) -> str:
     """The same as a file for `--config`."""
-    further = {name: _told(name, value) for name, value in case.spec.vllm.arguments.items()}
-    told = {**_arguments(case, port=port), **further}
+    told = {**_arguments(case, port=port), **_further(case.spec.vllm.arguments)}
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in told.items()]
     return "# vllm serve --config vllm.yml, in this folder\n" + "".join(lines)
 
