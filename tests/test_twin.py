@@ -148,10 +148,14 @@ def gates_of(front, name):
 
 
 def test_a_twin_must_be_better_than_it_was_before_it_learned(project):
-    """An exam is asked of the base, too; speed is held to its number; what nobody asked an untrained model is not held at all."""
+    """Exams and texts are asked of the base, too; speed is held to its number."""
     project.spec(SPEC + EVAL)
     front = project.front("asked", twin=True)
-    assert gates_of(front, "asked") == ["untrained.questions.p < 0.01", "speed.answer_p95 <= 15 s"]
+    assert gates_of(front, "asked") == [
+        "untrained.questions.p < 0.01",
+        "untrained.text.chrf.p < 0.01",
+        "speed.answer_p95 <= 15 s",
+    ]
     graph = front.settlement.graph
     told = {edge.field: edge.source for edge in graph.vertices["asked"].edges if not edge.order}
     assert told["parts.untrained-questions"] == "asked.untrained-questions"
@@ -182,11 +186,11 @@ def test_a_model_that_learns_nothing_is_not_held_against_itself(project):
 
 
 def test_what_is_about_size_and_quality_holds_for_the_real_one_only(project):
-    """Losses and savings are not asked of a twin; counts and bytes are; a proof has bounds of its own for twins."""
+    """Numbers of losses and savings are not asked of a twin; counts and bytes are; a proof has bounds of its own for twins."""
     project.spec(SPEC + EVAL)
     real, twin = project.front("asked", "both"), project.front("asked", "both", twin=True)
     assert gates_of(real, "both") == ["test.loss < 0.2", "dropped = 0"]
-    assert gates_of(twin, "both") == ["dropped = 0"]
+    assert gates_of(twin, "both") == ["dropped = 0", "untrained.test.p < 0.01"]
     assert gates_of(twin, "small") == ["bytes < 4 GB"]
     assert "kl <= 0.5" in gates_of(real, "small.proof")
     assert "kl <= 0.03" in gates_of(twin, "small.proof")
@@ -209,3 +213,104 @@ def test_counts_are_asked_of_a_twin_that_reads_the_same_rows(project):
     assert gates_of(project.front("chats", "tuned", twin=True), "chats") == ["rows = 9"]
     project.spec(SPEC.replace("finetunes:", "  mixed: {from: [chats, exam], gates: [rows = 18]}\nfinetunes:"))
     assert gates_of(project.front("mixed", "tuned", twin=True), "mixed") == []
+
+
+# --- what else is asked of a twin ---
+
+READS = """
+tokenizers: {{words: {{corpus: notes, vocab: 10000}}}}
+models: {{new: {{scratch: {{family: llama, {layers}}}, tokenizer: words}}}}
+datasets:
+  notes: {{from: data/notes.jsonl, format: text, split: {{test: 10%, seed: 1}}}}
+  others: {{from: data/notes.jsonl, format: text}}
+  chats: {{from: data/chats.jsonl, format: messages}}
+pretrains:
+  read: {{model: new, data: notes, tokens: 1M, context: 512, batch_tokens: 8192, learning_rate: 1e-3, gates: [{gates}]}}
+evals:
+  asked:
+    model: read
+    tasks: {{told: {{perplexity: {text}}}}}
+    gates: [told.perplexity < 20, told.bits_per_byte < 1]
+"""
+
+
+@pytest.fixture
+def reads(project):
+    """A model that reads notes, and whoever asks how well it foretells a text."""
+    project.write("data/notes.jsonl", "".join(f'{{"text": "note {at}"}}\n' for at in range(40)))
+
+    def place(gates="test.loss < 3", text="notes", **changed):
+        spec = READS.format(layers=LAYERS, gates=gates, text=text)
+        for old, new in changed.items():
+            spec = spec.replace(old, new)
+        project.spec(spec)
+        return project.front("asked", twin=True)
+
+    return place
+
+
+def test_a_text_that_was_learned_is_foretold_better_than_before(reads):
+    """Both measures of a perplexity are about the same windows: one comparison, in windows of which there are enough."""
+    front = reads()
+    assert gates_of(front, "asked") == ["untrained.told.p < 0.01"]
+    graph = front.settlement.graph
+    ours, theirs = (graph.vertices[f"asked.{name}"] for name in ("told", "untrained-told"))
+    assert {edge.source for edge in theirs.edges if edge.field == "model"} == {"new"}
+    assert ours.spec.window == theirs.spec.window == 128
+
+
+def test_a_text_that_nobody_learned_may_be_foretold_worse(reads, project):
+    """Who learns one text forgets another, and who learns answers what people ask: neither is held against a twin."""
+    front = reads(text="others")
+    assert gates_of(front, "asked") == []
+    assert "asked.untrained-told" not in front.settlement.graph.vertices
+    tuned = "{base: big, data: chats, method: lora, context: 512, loss_on: LOSS, train: {epochs: 1, batch: 8}}"
+    eval_ = "  asked: {model: tuned.fused, tasks: {told: {perplexity: chats}}, gates: [told.perplexity < 20]}\n"
+    for loss, wanted in (("assistant", []), ("all", ["untrained.told.p < 0.01"])):
+        spec = SPEC.partition("finetunes:")[0] + f"finetunes:\n  tuned: {tuned.replace('LOSS', loss)}\nevals:\n{eval_}"
+        project.spec(spec)
+        assert gates_of(project.front("asked", twin=True), "asked") == wanted
+
+
+def test_scores_of_texts_are_better_than_before_each_by_itself(project):
+    """Of a score with a lower bound; an upper one asks nothing."""
+    project.spec(
+        SPEC
+        + EVAL.replace("text.chrf >= 50%", "text.chrf >= 50%, text.bleu > 1%").replace("scores: chrf", "scores: [chrf, bleu]")
+    )
+    told = gates_of(project.front("asked", twin=True), "asked")
+    assert told[1:3] == ["untrained.text.chrf.p < 0.01", "untrained.text.bleu.p < 0.01"]
+
+
+def test_a_bounded_loss_is_lower_than_before_the_first_step(reads, project):
+    """Of the rows that the bound is about, whatever its number; a bound from below or against another loss asks nothing."""
+    told = gates_of(reads("test.loss < 3, test.bits_per_byte < 1, train.loss <= 2, memory_peak < 9 GB"), "read")
+    assert told == ["memory_peak < 9 GB", "untrained.test.p < 0.01", "untrained.train.p < 0.01"]
+    assert gates_of(reads("test.loss > 0.1, test.loss < train.loss + 1"), "read") == []
+
+
+def test_answers_of_its_own_have_no_loss_to_lower(project):
+    """What is drawn is another thing at every step; verdicts stay the same."""
+    for method, wanted in (("dpo", ["untrained.train.p < 0.01"]), ("rloo", [])):
+        rows = '{"prompt": "1", "chosen": "2", "rejected": "3"}\n' * 9
+        project.write("data/pairs.jsonl", rows)
+        project.write("reward.py", "def reward(completions, **more):\n    return [0.0 for _ in completions]\n")
+        data = "pairs, rewards: [{file: reward.py}]" if method == "rloo" else "pairs"
+        pairs = (
+            "  pairs: {from: data/pairs.jsonl, format: preference}\n"
+            if method == "dpo"
+            else "  pairs: {from: data/chats.jsonl, format: messages}\n"
+        )
+        spec = SPEC.replace("finetunes:", f"{pairs}finetunes:")
+        project.spec(spec + f"alignments:\n  better: {{base: tuned, data: {data}, method: {method}, gates: [train.loss < 1]}}\n")
+        assert gates_of(project.front("better", twin=True), "better") == wanted
+
+
+def test_a_budget_is_that_of_the_real_model(project):
+    """A tiny model fits any budget in sixteen bits: what is rehearsed is the type that the real one fits in, bounds and all."""
+    quant = "quants:\n  small: {model: tuned, format: gguf, budget: {memory: 4 GB, context: 1024}}\n"
+    project.spec(SPEC + quant)
+    real, twin = project.front("small"), project.front("small", twin=True)
+    assert real.settlement.nodes["small"].facts.type == "Q3_K_M"
+    assert twin.settlement.nodes["small"].facts.type == "Q3_K_M"
+    assert "kl <= 0.075" in gates_of(twin, "small.proof")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from zyc import quantity
 
 _OPERATORS = {"<=": operator.le, ">=": operator.ge, "!=": operator.ne, "=": operator.eq, "<": operator.lt, ">": operator.gt}
+CHANCE = 0.01  # that what a twin learned is luck: less
 MEASURE = r"[A-Za-z_][\w-]*(?:\.[\w-]+)*"
 _GATE = re.compile(rf"\s*({MEASURE})\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*")
 _RELATIVE = re.compile(rf"({MEASURE})(?:\s*([-+])\s*(.+))?")

@@ -276,6 +276,8 @@ class Kind(Generic[S]):
     seeks: ClassVar[Mapping[str, tuple[str, type[Artifact]]]] = {}
     links: ClassVar[bool] = False  # its files may be hard links into a cache whose files are never written again
     lineage: ClassVar[bool] = False  # whether its cases tell all that it stands on
+    # lists of nodes of each of which it makes parts: a family in one stands for its members, one after the other
+    spreads: ClassVar[tuple[str, ...]] = ()
     quiet: ClassVar[bool] = False  # too small to be listed in a plan
 
     def shorthand(self, value: str) -> Mapping[str, Any] | None:
@@ -329,6 +331,10 @@ class Kind(Generic[S]):
     def twin(self, spec: S) -> S:
         """The same node at toy size."""
         return spec
+
+    def decided(self, case: Case[S]) -> S:
+        """The spec with what its facts decide written out: a twin keeps what was decided at the real size."""
+        return case.spec
 
     def facts(self, case: Case[S]) -> Artifact:
         """What is known of the result before it exists."""

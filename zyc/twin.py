@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from zyc import kinds
 from zyc.compile.validate import shape_of
 from zyc.errors import ZycError, problem
 from zyc.fields import Ref
+from zyc.gates import Gate
 from zyc.graph import Choice, Cluster, Edge, Graph, Node, Vertex, ordered
 from zyc.kind import Kind, Spec
 from zyc.settle import Settlement
@@ -35,6 +36,7 @@ _ALIKE = {"phi3": "llama", "gemma2": "gemma", "gemma3": "gemma", "gemma3_text": 
 _MADE_OF = ("source", "model", "subject", "base", "student", "models")  # fields that say what a model is made of
 _UNTRAINED = "untrained"
 _TRAINS = ("pretrain", "finetune", "alignment", "distillation")
+_READ = ("pretrain", "finetune")  # of them, those that may learn every token of a text
 _CHATS = ("messages", "prompt-completion")
 _TAUGHT = (*_CHATS, "text")  # what a pretraining can read; of other rows only the tokenizer learns
 
@@ -103,55 +105,77 @@ class Base:
 def rehearsal(graph: Graph, real: Settlement) -> Graph:
     """Every node as its kind would have it in a rehearsal; edges stay as they are but for those of models from outside."""
     vertices: dict[str, Vertex] = {
-        name: _small(vertex, graph) if isinstance(vertex, Node) else vertex for name, vertex in graph.vertices.items()
+        name: _small(vertex, graph, real) if isinstance(vertex, Node) else vertex for name, vertex in graph.vertices.items()
     }
     for base in bases(graph, real):
         vertices |= {name: _waiting(node, graph) for name, node in base.nodes()}
-    vertices |= {each.name: each for node in graph.nodes() for each in _compared(node, graph)}
+    vertices |= {each.name: each for node in graph.nodes() for each in _compared(node, graph, real)}
     order, _ = ordered({name: [edge.source for edge in vertex.edges] for name, vertex in vertices.items()})
     return replace(graph, vertices={name: vertices[name] for name in order})
 
 
-def _compared(node: Node, graph: Graph) -> Iterator[Node]:
+def _compared(node: Node, graph: Graph, real: Settlement) -> Iterator[Node]:
     """A node that must be better than an untrained twin, and its parts once more, of what its model was before it learned."""
-    gates = node.shape.twin_gates
-    names = dict.fromkeys(gate.measure.split(".")[1] for gate in gates if gate.measure.startswith(f"{_UNTRAINED}."))
-    if not names:
+    asked = {gate.measure.split(".")[1] for gate in node.shape.twin_gates if gate.measure.startswith(f"{_UNTRAINED}.")}
+    held = {name: graph.vertices.get(f"{node.name}.{name}") for name in sorted(asked)}
+    parted = {name: part for name, part in held.items() if isinstance(part, Node)}  # who trains compares its own first step
+    if not parted:
         return
     model = next((edge.source for edge in node.edges if edge.field == "model"), "")
-    first = _before_it_learned(model, graph)
-    if not first:  # nothing on the way taught it: what it knows is no matter of this graph
-        known = tuple(gate for gate in gates if not gate.measure.startswith(f"{_UNTRAINED}."))
-        yield node._replace(shape=node.shape._replace(twin_gates=known))
-        return
+    first, teachers = _before_it_learned(model, graph)
+    # what nothing on the way taught it is no matter of this graph, nor are texts of which it only learned the answers
+    told = {name: part for name, part in parted.items() if teachers and _is_taught(part, teachers, real)}
+    left = tuple(gate for gate in node.shape.twin_gates if not _is_about(gate, parted.keys() - told))
     parts = []
-    for name in names:
-        part = graph.vertices[f"{node.name}.{name}"]
-        assert isinstance(part, Node)
+    for name, real_part in told.items():
+        part = _small(real_part, graph, real)
         spec = part.spec.model_copy(update={"model": Ref(first)})
         edges = [edge._replace(source=first) if edge.field == "model" else edge for edge in part.edges if not edge.order]
         made = part._replace(name=f"{node.name}.{_UNTRAINED}-{name}", edges=tuple(edges), load=_constant(spec), digest="")
         parts.append(_waiting(made, graph))
     own = tuple(Edge(f"parts.{each.name.removeprefix(f'{node.name}.')}", each.name) for each in parts)
     yield from parts
-    yield node._replace(edges=(*node.edges, *own))
+    yield node._replace(edges=(*node.edges, *own), shape=node.shape._replace(twin_gates=left))
 
 
-def _before_it_learned(name: str, graph: Graph) -> str:
-    """What a model was made of at first; nothing where it learned nothing on the way."""
-    learned, vertex = False, graph.vertices[name]
+def _is_about(gate: Gate, names: Collection[str]) -> bool:
+    parts = gate.measure.split(".")
+    return parts[0] == _UNTRAINED and parts[1] in names
+
+
+def _is_taught(part: Node, teachers: Sequence[Node], real: Settlement) -> bool:
+    """Whether a part asks what the model learned on the way: of a text, that something learned every token of its dataset.
+
+    Who learns answers, or other texts, may well foretell this one worse than before.
+    """
+    if part.kind != "perplexity":
+        return True
+    read = next(edge.source for edge in part.edges if edge.field == "perplexity")
+    return any(
+        edge.source == read and (_format(real, read) == "text" or node.spec.loss_on == "all")
+        for node in teachers
+        if node.kind in _READ
+        for edge in node.edges
+        if not edge.order
+    )
+
+
+def _before_it_learned(name: str, graph: Graph) -> tuple[str, list[Node]]:
+    """What a model was made of at first, and what it learned by on the way."""
+    teachers: list[Node] = []
+    vertex = graph.vertices[name]
     while not (isinstance(vertex, Node) and vertex.kind == "model"):
         if isinstance(vertex, Node):
-            learned = learned or vertex.kind in _TRAINS
+            teachers += [vertex] if vertex.kind in _TRAINS else []
             made = [edge for edge in vertex.edges if not edge.order and edge.field.partition(".")[0] in _MADE_OF]
             made.sort(key=lambda edge: _MADE_OF.index(edge.field.partition(".")[0]))
         else:
             made = [edge for edge in vertex.edges if not edge.order]
         if not made:
-            return ""
+            return "", []
         name = made[0].source
         vertex = graph.vertices[name]
-    return name if learned else ""
+    return name, teachers
 
 
 def _waiting(node: Node, graph: Graph) -> Node:
@@ -276,12 +300,12 @@ def _is_trained(graph: Graph, names: Sequence[str]) -> bool:
     return any(node.kind in _TRAINS and node.name in above for node in graph.nodes())
 
 
-def _small(node: Node, graph: Graph) -> Node:
+def _small(node: Node, graph: Graph, real: Settlement) -> Node:
     kind = kinds.load(node.kind)
-    if type(kind).twin is Kind.twin:
+    if type(kind).twin is Kind.twin and type(kind).decided is Kind.decided:
         return node  # no rule of its own: the same at any size
     spec = node.spec
-    small = kind.twin(spec)
+    small = kind.twin(spec if type(kind).decided is Kind.decided else kind.decided(real.case(node)))
     if node.kind == "pretrain" and small.loss_on == "all" and _is_trained(graph, [node.name]):
         small = small.model_copy(update=GENTLE)
     if small == spec:

@@ -336,6 +336,65 @@ def test_a_twin_is_held_against_what_it_knew_before_it_learned(parts):
     assert {same["untrained.q.p"], same["untrained.q.kant.p"], same["untrained.q.hume.p"]} == {1.0}
 
 
+def twins(name, ours, theirs, now, before):
+    """The rows and measures of a task of a twin, and of its model before it learned."""
+    for where, rows, measures in ((name, ours, now), (f"untrained-{name}", theirs, before)):
+        home = Path("in/parts", where)
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "report.json").write_text(json.dumps({"kind": "any", "measures": measures, "groups": {}}))
+        (home / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_texts_are_foretold_better_window_by_window(parts):
+    """Of ten windows all are likelier: two ways of 1,024. The same or worse is no better, and other tokens are refused."""
+    before = [{"nats": 50.0 + at, "tokens": 64} for at in range(10)]
+    after = [{"nats": 40.0 + at * 0.5, "tokens": 64} for at in range(10)]
+    twins(
+        "told", after, before, {"perplexity": 2.0, "bits_per_byte": 0.5}, {"perplexity": 3.0, "bits_per_byte": 0.7, "tokens": 640}
+    )
+    with modules_of("eval", "joining") as found:
+        _, measures = found.joining.joined({"told": "perplexity"}, 0)
+        told = {name: value for name, value in measures.items() if name.startswith("untrained.")}
+        assert told == {"untrained.told.perplexity": 3.0, "untrained.told.bits_per_byte": 0.7, "untrained.told.p": 2 / 1024}
+        for worse in (before, [{**row, "nats": row["nats"] + 1} for row in before]):
+            twins("told", worse, before, {"perplexity": 3.0}, {"perplexity": 3.0})
+            assert found.joining.joined({"told": "perplexity"}, 0)[1]["untrained.told.p"] == 1.0
+        twins("told", [{**row, "tokens": 65} for row in after], before, {"perplexity": 3.0}, {"perplexity": 3.0})
+        with pytest.raises(SystemExit, match="`told` was read in other tokens"):
+            found.joining.joined({"told": "perplexity"}, 0)
+
+
+def test_answers_are_nearer_to_their_texts_score_by_score(parts):
+    """A score that rose on all ten rows is better; one that did not move is not, whatever the other one did."""
+    before = [{"scores": {"chrf": 0.1 + at / 100, "bleu": 0.0}} for at in range(10)]
+    after = [{"scores": {"chrf": 0.5 + at / 50, "bleu": 0.0}} for at in range(10)]
+    twins("near", after, before, {"chrf": 0.6, "bleu": 0.0}, {"chrf": 0.1, "bleu": 0.0})
+    with modules_of("eval", "joining") as found:
+        _, measures = found.joining.joined({"near": "text"}, 0)
+        twins("near", before, after, {"chrf": 0.1, "bleu": 0.0}, {"chrf": 0.6, "bleu": 0.0})
+        _, worse = found.joining.joined({"near": "text"}, 0)
+    told = {name: value for name, value in measures.items() if name.startswith("untrained.")}
+    assert told == {
+        "untrained.near.chrf": 0.1, "untrained.near.chrf.p": 2 / 1024, "untrained.near.bleu": 0.0, "untrained.near.bleu.p": 1.0,
+    }  # fmt: skip
+    assert worse["untrained.near.chrf.p"] == 1.0
+
+
+def test_signed_ranks_are_those_of_the_books():
+    """Wilcoxon's own pairs; ties share a rank, pairs alike do not count, many are as good as normal, no number is no proof."""
+    with modules_of("eval", "signed_ranks") as found:
+        told = found.signed_ranks
+    apart = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]  # Darwin's maize: 24 against 96
+    assert told.wilcoxon(apart, [0] * 15) == pytest.approx(0.0413, abs=1e-4)
+    assert told.wilcoxon([1, 1, 1, 1, 0], [0, 0, 0, 0, 0]) == pytest.approx(2 / 16)
+    assert told.wilcoxon([3, 3], [3, 3]) == told.less([float("nan")] * 12, [1.0] * 12) == 1.0
+    exact = told.wilcoxon(apart + apart[:10], [0] * 25)
+    told.EXACT = 0
+    assert told.wilcoxon(apart + apart[:10], [0] * 25) == pytest.approx(exact, rel=0.3)
+    assert told.less([0] * 12, [1] * 12) < 0.01
+    assert told.less([1] * 12, [0] * 12) == 1.0
+
+
 @pytest.mark.slow
 def test_a_person_sees_a_table_a_picture_and_a_page(parts):
     """The page needs no other file, says `rehearsal` of a twin, and shows what a model said as text."""

@@ -400,3 +400,21 @@ def test_a_dataset_that_cannot_be_read_is_told(step, tmp_path):
     assert code == 1
     assert "in/data/train cannot be read as parquet" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("packing", ["false", "true"])
+def test_a_rehearsal_tells_whether_it_learned(inputs, tmp_path, packing):
+    """The same rows cost less after the last step than before the first one; a twin that cannot learn says so."""
+    for rate, name in (("0.003", "learns"), ("0.0", "broken")):
+        files = trainee.rendered("finetune", spec(packing=packing), {"base": BASE, "data": DATA}, twin=True)
+        home = trainee.write_step(tmp_path / name, files, {"base": inputs / "base", "data": inputs / "data"})
+        script = (home / "recipe/train.py").read_text()
+        for old, new in (("STEPS = 240", "STEPS = 12"), ("learning_rate=0.003", f"learning_rate={rate}")):
+            assert old in script
+            script = script.replace(old, new)
+        (home / "recipe/train.py").write_text(script)
+        done(home)
+        told = trainee.measures(home)
+        assert told["untrained.test.loss"] > 1
+        assert [told[f"untrained.{split}.p"] < 0.01 for split in ("train", "test")] == [rate != "0.0"] * 2

@@ -28,6 +28,8 @@ def test_scores_are_shares(nearness):
     other = [{"answer": "Il pleut.", "expected": "Le chat dort sur le canapé rouge."}]
     assert all(value < 0.2 for value in nearness.scored(other, ["bleu", "chrf", "rouge"]).values())
     assert set(nearness.scored(same, ["chrf"])) == {"chrf"}
+    assert nearness.alone(same[0], ["bleu", "chrf", "rouge"]) == pytest.approx(dict.fromkeys(("bleu", "chrf", "rouge"), 1.0))
+    assert nearness.alone(other[0], ["chrf"])["chrf"] == pytest.approx(nearness.scored(other, ["chrf"])["chrf"], abs=0.05)
     assert nearness.rouge({"answer": "été", "expected": "état"}) == 0
     assert nearness.rouge({"answer": "Дом", "expected": "дом"}) == 1
 

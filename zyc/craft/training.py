@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -13,7 +13,8 @@ from zyc import fields
 from zyc.craft.engines import OWNED, SETTINGS
 from zyc.errors import nearest
 from zyc.fields import is_null
-from zyc.kind import Fields, Objection, Placement
+from zyc.gates import CHANCE, Gate
+from zyc.kind import Fields, Measure, Objection, Placement
 from zyc.types import Artifact, Dataset, Model
 
 # harness modules that every script of ours that trains imports
@@ -32,6 +33,7 @@ OPTIMIZERS: Mapping[str, str] = {  # as transformers calls them
     "sgd": "sgd",
 }
 TWIN_RATE, TWIN_BATCH, TWIN_STEPS, TWIN_WARMUP, TWIN_BETAS = 3e-3, 16, 240, 0.05, (0.9, 0.98)
+REHEARSING = ("rehearsing.py", "signed_ranks.py")  # shared modules that only the script of a twin imports
 TWIN_LONG = 800  # steps of one whose weights all move: it has a base that has learnt no answers yet
 
 
@@ -306,3 +308,19 @@ def why_not_carried(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     if before not in alike and count[0] != count[1]:
         return f"its state is in {count[0]} parts, and there are {count[1]} processes now"
     return ""
+
+
+UNTRAINED: Mapping[str, Measure] = {
+    "untrained.*.loss": Measure("in a twin: what the same rows cost before the first step, of `train` or `test`"),
+    "untrained.*.p": Measure("in a twin: how likely it is by chance that they cost less now: Wilcoxon's signed-rank test"),
+}
+_LOSSES = re.compile(r"(train|test)\.(?:loss|bits_per_byte)")
+
+
+def lowered(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """What is asked of a twin where a loss is bounded: that the same rows cost it less than before its first step."""
+    told: dict[str, Gate] = {}
+    for gate in gates:
+        if (of := _LOSSES.fullmatch(gate.measure)) and gate.sign in ("<", "<=") and not gate.against:
+            told.setdefault(of[1], Gate(f"untrained.{of[1]}.p", "<", CHANCE, line=gate.line))
+    return tuple(told.values())

@@ -17,17 +17,21 @@ from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
     OPTIMIZERS,
+    REHEARSING,
+    UNTRAINED,
     Engine,
     Train,
     TrainingPlacement,
     context_objections,
     engine_objections,
     expected_files,
+    lowered,
     placement_objections,
     sharding_files,
     why_not_carried,
 )
 from zyc.errors import nearest
+from zyc.gates import Gate
 from zyc.kind import Case, Estimate, FileNeed, Kind, Measure, Need, Objection, Recipe, Spec
 from zyc.types import Adapter, Artifact, Dataset, Model, Scorer, values_of
 
@@ -104,6 +108,7 @@ class Alignment(Kind[AlignmentSpec]):
         "dropped": Measure("rows that teach nothing or do not fit", "count"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
+        **UNTRAINED,
     }
     only_real = (
         "train.loss",
@@ -117,7 +122,11 @@ class Alignment(Kind[AlignmentSpec]):
         "tokens_per_second",
     )
     harness = (*HARNESS, "answers.py")
-    shares = ("asking.py", "bases.py", "chats.py", "counting.py", "schedules.py")
+    shares = ("asking.py", "bases.py", "chats.py", "counting.py", "schedules.py", *REHEARSING)
+
+    def rehearsed(self, spec: AlignmentSpec) -> tuple[Gate, ...]:
+        """As everywhere; of a bounded loss, that it be lower than before the first step: not of answers of its own."""
+        return (*super().rehearsed(spec), *(() if WAYS[spec.method].drawn else lowered(spec.gates)))
 
     def yields(self, spec: AlignmentSpec) -> type[Artifact]:
         """A scorer, an adapter, or all of the model."""
@@ -213,6 +222,7 @@ class Alignment(Kind[AlignmentSpec]):
     def recipe(self, case: Case[AlignmentSpec]) -> Recipe:
         """The spec, what follows from it, and the functions that it names."""
         spec, base, way = case.spec, _base(case), WAYS[case.spec.method]
+        rehearsal = case.twin and not way.drawn
         losses = spec.loss or tuple(Loss(name=name) for name in way.losses[:1])
         rewards, files = [], {}
         for at, each in enumerate(spec.rewards):
@@ -225,6 +235,7 @@ class Alignment(Kind[AlignmentSpec]):
         whole = [*spec.lora.modules_to_save, *(["score"] if spec.method == "reward" else [])]
         values: dict[str, object] = {
             "spec": spec,
+            "rehearsal": rehearsal,
             "method": spec.method,
             "drawn": way.drawn,
             "adapter": spec.adapter != "none",
@@ -244,7 +255,7 @@ class Alignment(Kind[AlignmentSpec]):
             "rewards": rewards,
             "weights": [each.weight for each in spec.rewards],
         }
-        return Recipe(values=values, files=files)
+        return Recipe(values=values, files=files, without=frozenset(() if rehearsal else REHEARSING))
 
     def arrangement(self, case: Case[AlignmentSpec]) -> Recipe:
         """What accelerate reads, and what the run is expected to hold."""

@@ -16,20 +16,24 @@ from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
     OPTIMIZERS,
+    REHEARSING,
     TWIN_BATCH,
     TWIN_BETAS,
     TWIN_RATE,
     TWIN_WARMUP,
+    UNTRAINED,
     Engine,
     Train,
     TrainingPlacement,
     context_objections,
     engine_objections,
     expected_files,
+    lowered,
     placement_objections,
     sharding_files,
     why_not_carried,
 )
+from zyc.gates import Gate
 from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
 from zyc.types import Adapter, Artifact, Dataset, Model
 
@@ -137,10 +141,15 @@ class Distillation(Kind[DistillationSpec]):
         "dropped": Measure("rows in which nothing is left to learn from", "count"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
+        **UNTRAINED,
     }
     only_real = ("train.loss", "test.loss", "agreement", "agreement.*", "answers", "answers.*", "tokens_per_second")
     harness = (*HARNESS, "answers.py")
-    shares = ("asking.py", "bases.py", "chats.py", "counting.py", "preflight.py", "schedules.py")
+    shares = ("asking.py", "bases.py", "chats.py", "counting.py", "preflight.py", "schedules.py", *REHEARSING)
+
+    def rehearsed(self, spec: DistillationSpec) -> tuple[Gate, ...]:
+        """As everywhere; of a bounded loss, that it be lower than before the first step."""
+        return (*super().rehearsed(spec), *lowered(spec.gates))
 
     def yields(self, spec: DistillationSpec) -> type[Artifact]:
         """An adapter, or all of the student."""
@@ -245,6 +254,7 @@ class Distillation(Kind[DistillationSpec]):
         return Recipe(
             values={
                 "spec": spec,
+                "rehearsal": case.twin,
                 "responses": spec.mode == "responses",
                 "crossing": spec.mode == "logits" and _crosses(case),
                 "teachers": teachers,
@@ -258,7 +268,8 @@ class Distillation(Kind[DistillationSpec]):
                 "learning_rate": spec.train.learning_rate or RATES.get(spec.method, 2e-4),
                 "optimizer": OPTIMIZERS[spec.train.optimizer],
                 "dtype": spec.train.precision,
-            }
+            },
+            without=frozenset(() if case.twin else REHEARSING),
         )
 
     def arrangement(self, case: Case[DistillationSpec]) -> Recipe:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from zyc import fields
 from zyc.craft import evaluating, personas
 from zyc.errors import nearest
-from zyc.gates import Gate, Interval
+from zyc.gates import CHANCE, Gate, Interval
 from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Placement, Recipe, Spec
 from zyc.types import Artifact, Dataset, Report
 
@@ -33,7 +33,6 @@ RESERVED = ("against", "delta", "untrained")
 _RIGHT = re.compile(
     r"(.*\.|)accuracy(?:\.low|\.high)?"
 )  # a share of right answers or an end of its interval, of a group or of all
-CHANCE = 0.01  # that a twin is so much better than an untrained one by luck: less
 SHARES = ("accuracy", "bleu", "chrf", "rouge", "win_rate", "exact_match")
 
 
@@ -151,6 +150,15 @@ def _against(gate: Gate) -> Gate:
     return Gate(gate.measure, gate.sign, gate.bound, f"{gate.against}.{gate.measure}", gate.dimension, gate.line)
 
 
+def _chance(task: str, measure: str, sign: str) -> str:
+    """What a bound on quality asks of a twin: the chance that it is better than untrained by luck; nothing of other bounds."""
+    if task == "exam" and (of := _RIGHT.fullmatch(measure)) and sign in (">", ">="):
+        return f"{of[1]}p"
+    if task == "text" and measure in MEASURES["text"] and sign in (">", ">="):
+        return f"{measure}.p"
+    return "p" if task == "perplexity" and measure in ("perplexity", "bits_per_byte") and sign in ("<", "<=") else ""
+
+
 NUMBER = Measure("a measure of one task")
 MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "exam": {
@@ -203,7 +211,7 @@ class Eval(Kind[EvalSpec]):
         "*.*.*": NUMBER,
         "*.*.*.*": NUMBER,
         "against.*": Measure("a measure of another model, or of the best of them"),
-        "untrained.*": Measure("in a twin: what was right before it learned anything, and `p`, the chance of the difference"),
+        "untrained.*": Measure("in a twin: the same before it learned anything, and `p`, the chance of the difference"),
         "delta.*": Measure("by how much the model is better than the best of the others, and `p`, the chance of that"),
     }
     harness = ("telling.py",)
@@ -235,15 +243,15 @@ class Eval(Kind[EvalSpec]):
         return told
 
     def rehearsed(self, spec: EvalSpec) -> tuple[Gate, ...]:
-        """Speed and memory as they are written; of an exam, that the twin be better at it than before it learned anything."""
+        """Speed and memory as they are written; of quality, that the twin be better than before it learned anything."""
         told: dict[str, Gate] = {}
         for gate in spec.gates:
             name, _, measure = gate.measure.partition(".")
             task = spec.tasks.get(name)
             if task is not None and task.kind == "speed" and not gate.against:
                 told[str(gate)] = gate
-            elif task is not None and task.kind == "exam" and (of := _RIGHT.fullmatch(measure)) and gate.sign in (">", ">="):
-                better = Gate(f"untrained.{name}.{of[1]}p", "<", CHANCE, line=gate.line)
+            elif task is not None and (of := _chance(task.kind, measure, gate.sign)):
+                better = Gate(f"untrained.{name}.{of}", "<", CHANCE, line=gate.line)
                 told[str(better)] = better
         return tuple(told.values())
 

@@ -16,6 +16,7 @@ from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
     OPTIMIZERS,
+    REHEARSING,
     TWIN_BATCH,
     TWIN_BETAS,
     TWIN_LONG,
@@ -23,6 +24,7 @@ from zyc.craft.training import (
     TWIN_RATE,
     TWIN_STEPS,
     TWIN_WARMUP,
+    UNTRAINED,
     Engine,
     Train,
     TrainingPlacement,
@@ -30,10 +32,12 @@ from zyc.craft.training import (
     data_objections,
     engine_objections,
     expected_files,
+    lowered,
     placement_objections,
     sharding_files,
     why_not_carried,
 )
+from zyc.gates import Gate
 from zyc.kind import Case, Estimate, Kind, Measure, Objection, Recipe, Spec
 from zyc.types import Adapter, Artifact, Dataset, Model
 
@@ -88,10 +92,15 @@ class Finetune(Kind[FinetuneSpec]):
         "dropped": Measure("rows in which nothing is left to learn from", "count"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
+        **UNTRAINED,
     }
     only_real = ("train.loss", "test.loss", "tokens_per_second")
     harness = (*HARNESS, "answers.py")
-    shares = ("bases.py", "chats.py", "preflight.py", "schedules.py")
+    shares = ("bases.py", "chats.py", "preflight.py", "schedules.py", *REHEARSING)
+
+    def rehearsed(self, spec: FinetuneSpec) -> tuple[Gate, ...]:
+        """As everywhere; of a bounded loss, that it be lower than before the first step."""
+        return (*super().rehearsed(spec), *lowered(spec.gates))
 
     def yields(self, spec: FinetuneSpec) -> type[Artifact]:
         """An adapter, or all of the model."""
@@ -162,6 +171,7 @@ class Finetune(Kind[FinetuneSpec]):
         return Recipe(
             values={
                 "spec": spec,
+                "rehearsal": case.twin,
                 "adapter": spec.method != "full",
                 "quantized": spec.method == "qlora",
                 **values_for(_base(case), spec.lora),
@@ -170,7 +180,8 @@ class Finetune(Kind[FinetuneSpec]):
                 "optimizer": OPTIMIZERS[spec.train.optimizer],
                 "dtype": _dtype(spec),
                 "kept": "bf16" if spec.method == "qlora" else "fp32",
-            }
+            },
+            without=frozenset(() if case.twin else REHEARSING),
         )
 
     def arrangement(self, case: Case[FinetuneSpec]) -> Recipe:

@@ -9,6 +9,8 @@ from zyc.craft import evaluating
 from zyc.kind import Case, Estimate, Kind, Measure, Placement, Recipe, Spec
 from zyc.types import Artifact, Dataset, Report
 
+TWIN_WINDOW = 128  # tokens
+
 
 class PerplexitySpec(Spec):
     """The fields of a perplexity."""
@@ -42,6 +44,11 @@ class Perplexity(Kind[PerplexitySpec]):
     }
     harness = ("llama_home.py", "telling.py")
     shares = ("answering.py", "divergence.py", "tasks.py", "onnx_session.py")
+
+    def twin(self, spec: PerplexitySpec) -> PerplexitySpec:
+        """Windows as long as the rows that a tiny model reads, so that there are enough of them to tell it from another."""
+        window = min(spec.window, TWIN_WINDOW)
+        return spec.model_copy(update={"window": window, "stride": spec.stride and min(spec.stride, window)})
 
     def facts(self, case: Case[PerplexitySpec]) -> Report:
         """One task."""

@@ -14,22 +14,25 @@ from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
+    REHEARSING,
     TWIN_BATCH,
     TWIN_BETAS,
     TWIN_PLACE,
     TWIN_RATE,
     TWIN_STEPS,
     TWIN_WARMUP,
+    UNTRAINED,
     Precision,
     Schedule,
     TrainingPlacement,
     context_objections,
     data_objections,
     expected_files,
+    lowered,
     placement_objections,
     why_not_carried,
 )
-from zyc.gates import Interval
+from zyc.gates import Gate, Interval
 from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Recipe, Spec
 from zyc.types import Artifact, Dataset, Model
 
@@ -112,10 +115,15 @@ class Pretrain(Kind[PretrainSpec]):
         "tokens_per_second": Measure("tokens that went through the model in a second"),
         "mfu": Measure("share of the arithmetic that the machine could do", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
+        **UNTRAINED,
     }
     only_real = ("train.loss", "test.loss", "test.bits_per_byte", "tokens", "epochs", "tokens_per_second", "mfu")
     harness = (*HARNESS, "peaks.py", "trackers.py")
-    shares = ("bases.py", "chats.py", "schedules.py")
+    shares = ("bases.py", "chats.py", "schedules.py", *REHEARSING)
+
+    def rehearsed(self, spec: PretrainSpec) -> tuple[Gate, ...]:
+        """As everywhere; of a bounded loss, that it be lower than before the first step."""
+        return (*super().rehearsed(spec), *lowered(spec.gates))
 
     def twin(self, spec: PretrainSpec) -> PretrainSpec:
         """As many steps as a tiny model needs to have seen what there is to see."""
@@ -195,11 +203,13 @@ class Pretrain(Kind[PretrainSpec]):
         return Recipe(
             values={
                 "spec": spec,
+                "rehearsal": case.twin,
                 "weights": [each.weight / total for each in spec.data],
                 "steps": _steps(spec),
                 "rows": spec.batch_tokens // spec.context,
                 "eight": spec.optimizer == "adamw-8bit",
-            }
+            },
+            without=frozenset(() if case.twin else REHEARSING),
         )
 
     def arrangement(self, case: Case[PretrainSpec]) -> Recipe:

@@ -56,6 +56,11 @@ class Quant(Kind[QuantSpec]):
         """Against what it was made of, with the tokenizer of the model behind that."""
         return {"against": spec.model, "model": _behind(spec.model), "format": spec.format}
 
+    def decided(self, case: Case[QuantSpec]) -> QuantSpec:
+        """A tiny model fits any budget in its best type: what is rehearsed is the type that the real one fits in."""
+        kind = quantizing.chosen(case) if case.spec.budget is not None else ""
+        return case.spec.model_copy(update={"type": kind, "budget": None}) if kind else case.spec
+
     def facts(self, case: Case[QuantSpec]) -> Artifact:
         """Those of the model, with the type and the bytes."""
         return quantizing.of(case.spec.format).facts(case, quantizing.chosen(case))

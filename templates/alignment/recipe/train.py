@@ -34,6 +34,9 @@ import placing
 {% if method != "reward" %}
 import prepared
 {% endif %}
+{% if rehearsal %}
+import rehearsing
+{% endif %}
 {% if drawn %}
 import rewarding
 {% endif %}
@@ -357,6 +360,9 @@ seen = drawing.check(told, train, encoder)
 {% else %}
 seen = verdicts.check(trainer.get_train_dataloader(), train, told, encoder)
 {% endif %}
+{% if rehearsal %}
+before = rehearsing.losses(trainer{% if method == "kto" %}, at_once=2{% endif %})
+{% endif %}
 watching.run(trainer, watch, placed, {{ dtype }})
 
 # What is kept.
@@ -371,6 +377,9 @@ answers.keep(trainer.model, tokenizer, asked, "after", placed)
 {% endif %}
 if placed.first:
     told = watch.measured()
+{% if rehearsal %}
+    told |= rehearsing.measured(before, rehearsing.losses(trainer{% if method == "kto" %}, at_once=2{% endif %}))
+{% endif %}
 {% if method == "reward" %}
     if not placed.sharded:
         told |= moving.scores(trainer.model, pairs.for_reward(test or train), tokenizer.pad_token_id)

@@ -20,6 +20,9 @@ import matching
 {% endif %}
 import placing
 import preflight
+{% if rehearsal %}
+import rehearsing
+{% endif %}
 import telling
 import torch
 import watching
@@ -255,6 +258,9 @@ trainer.model.save_pretrained("tmp/start")
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
+{% if rehearsal %}
+before = rehearsing.losses(trainer)
+{% endif %}
 watching.run(trainer, watch, placed, {{ dtype }})
 
 # What is kept.
@@ -274,5 +280,10 @@ if placed.first:
     answers.write(asked)
     weights = [each["weight"] for each in TEACHERS]
     agreed = {} if placed.sharded else agreeing.measured(trainer.model, held, weights, tokenizer.pad_token_id)
+{% if rehearsal %}
+    learned = rehearsing.measured(before, rehearsing.losses(trainer))
+    telling.measure(seen, watch.measured(), writing.measured(written), agreed, learned)
+{% else %}
     telling.measure(seen, watch.measured(), writing.measured(written), agreed)
+{% endif %}
     shutil.copyfile(telling.HISTORY, "history.jsonl")

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from intervals import mcnemar
+from signed_ranks import less
 
 PARTS = Path("in/parts")
 LESS_IS_BETTER = (
@@ -26,31 +27,62 @@ def joined(tasks, rivals):
         told = _read(name)
         report["tasks"][name] = {**told, "kind": kind, "intervals": _intervals(told["measures"])}
         measures |= {f"{name}.{what}": value for what, value in told["measures"].items()}
-    for name in tasks:
+    for name, kind in tasks.items():
         others = {at: _read(f"against-{at}-{name}") for at in range(1, rivals + 1) if _part(f"against-{at}-{name}").is_dir()}
         if others:
             more = against(name, report["tasks"][name]["measures"], {at: each["measures"] for at, each in others.items()})
             report["against"][name] = {str(at): each["measures"] for at, each in others.items()}
-            if tasks[name] == "exam":
+            if kind == "exam":
                 best = _best("accuracy", {at: each["measures"] for at, each in others.items()})
                 more[f"delta.{name}.p"] = mcnemar(_rights(name), _rights(f"against-{best}-{name}"))
             measures |= more
         if _part(f"untrained-{name}").is_dir():
-            measures |= untrained(name, report["tasks"][name]["groups"])
+            told = UNTRAINED[kind](name, report["tasks"][name])
+            measures |= {f"untrained.{name}.{what}": value for what, value in told.items()}
     return report, measures
 
 
-def untrained(name, groups):
-    """What the model of a twin knew before it learned anything, and how likely it is by chance that it knows more now."""
+# --- a twin, and its model before it learned anything: what it was, and how likely it is by chance that it is better now ---
+
+
+def answered(name, report):
+    """Right answers, of all questions and of each group."""
     ours, theirs = _rows(name), _rows(f"untrained-{name}")
     told = {}
-    for path, group in {"": None, **groups}.items():
+    for path, group in {"": None, **report["groups"]}.items():
         inside = [at for at, row in enumerate(ours) if group is None or row["groups"][group["column"]] == group["value"]]
         now, before = ([rows[at]["right"] for at in inside] for rows in (ours, theirs))
-        where = f"untrained.{name}.{path}." if path else f"untrained.{name}."
+        where = f"{path}." if path else ""
         told[f"{where}accuracy"] = sum(before) / len(before)
         told[f"{where}p"] = mcnemar(now, before) if sum(now) > sum(before) else 1.0
     return told
+
+
+def foretold(name, _):
+    """Texts, window by window."""
+    ours, theirs = _rows(name), _rows(f"untrained-{name}")
+    if [row["tokens"] for row in ours] != [row["tokens"] for row in theirs]:
+        raise SystemExit(
+            f"error: `{name}` was read in other tokens before the model learned, and windows of other text cannot be compared: "
+            "give the evaluation a `twin:` list"
+        )
+    before = _read(f"untrained-{name}")["measures"]
+    now_and_then = ([row["nats"] for row in rows] for rows in (ours, theirs))
+    return {**{what: before[what] for what in ("perplexity", "bits_per_byte") if what in before}, "p": less(*now_and_then)}
+
+
+def written(name, report):
+    """Answers beside their reference texts, each by its own score."""
+    ours, theirs = _rows(name), _rows(f"untrained-{name}")
+    before, told = _read(f"untrained-{name}")["measures"], {}
+    for what, value in report["measures"].items():
+        told[what] = before[what]
+        then, now = ([row["scores"][what] for row in rows] for rows in (theirs, ours))
+        told[f"{what}.p"] = less(then, now) if value > before[what] else 1.0
+    return told
+
+
+UNTRAINED = {"exam": answered, "perplexity": foretold, "text": written}
 
 
 def against(name, ours, others):

@@ -11,6 +11,9 @@ import bases
 import chats
 import placing
 import preflight
+{% if rehearsal %}
+import rehearsing
+{% endif %}
 import telling
 import torch
 import watching
@@ -170,6 +173,9 @@ trainer.model.save_pretrained("tmp/start")
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
+{% if rehearsal %}
+before = rehearsing.losses(trainer{% if spec.packing %}, packed=(train, test){% endif %})
+{% endif %}
 watching.run(trainer, watch, placed, PRECISION)
 
 # What is kept.
@@ -187,5 +193,10 @@ if placed.first:
     bases.publish_model("tmp/made", base, dtype={{ dtype }})
 {% endif %}
     answers.write(asked)
+{% if rehearsal %}
+    learned = rehearsing.measured(before, rehearsing.losses(trainer{% if spec.packing %}, packed=(train, test){% endif %}))
+    telling.measure(seen, watch.measured(), learned)
+{% else %}
     telling.measure(seen, watch.measured())
+{% endif %}
     shutil.copyfile(telling.HISTORY, "history.jsonl")

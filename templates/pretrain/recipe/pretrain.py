@@ -18,6 +18,9 @@ import failing
 import keeping
 import peaks
 import placing
+{% if rehearsal %}
+import rehearsing
+{% endif %}
 import states
 import telling
 import tokens
@@ -126,7 +129,30 @@ def tested():
     nats, count = placing.summed(placed, nats, count)
     return nats / max(1, count), nats / math.log(2) / max(1, size)
 
+{% if rehearsal %}
 
+@torch.no_grad()
+def losses():
+    """What each of the first rows costs, of what is learned and of what is held out."""
+    model.eval()
+    learned = [mix.row(*each) for step in range(min(STEPS, rehearsing.ROWS)) for each in mix.places(step)]
+    held_out = []
+    for each in test:
+        every = range(min(rehearsing.ROWS, each.windows(CONTEXT) if PACKED else len(each.ends)))
+        held_out += [each.window(at, CONTEXT) if PACKED else each.example(at, CONTEXT) for at in every]
+    told = {}
+    for split, rows in (("train", learned), ("test", held_out)):
+        rows = [row for row in rows if (row[1] != chats.UNTRAINED).any()]
+        rows = rows[:: -(-len(rows) // rehearsing.ROWS)] if rows else []
+        told[split] = [(loss_of(*each) / (each[1] != chats.UNTRAINED).sum()).item() for each in pieces(rows, 1)]
+    model.train()
+    return {split: each for split, each in told.items() if each}
+
+{% endif %}
+
+{% if rehearsal %}
+before = losses()
+{% endif %}
 # From the newest whole checkpoint, if there is one.
 kept = keeping.newest()
 step = states.load(kept, model, optimizer) if kept else 0
@@ -203,6 +229,9 @@ if placed.first:
     noted = telling.history()
     last = next((each for each in reversed(noted) if "test_loss" in each), {})
     most = peaks.peak(placed.device, dtype)
+{% if rehearsal %}
+    learned = rehearsing.measured(before, losses())
+{% endif %}
     telling.measure(
         {
             "train.loss": telling.last(noted),
@@ -214,6 +243,9 @@ if placed.first:
             "tokens_per_second": pace.mean,
             "mfu": pace.mean * costs / (most * placed.world) if most else None,
             "memory_peak": telling.peak_memory(placed.device),
+{% if rehearsal %}
+            **learned,
+{% endif %}
         }
     )
     shutil.copyfile(telling.HISTORY, "history.jsonl")

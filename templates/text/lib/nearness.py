@@ -13,12 +13,28 @@ def look(asked):
         raise SystemExit(f"error: question {empty} has no reference text")
 
 
-def answered(engine, asked, at):
+def answered(engine, asked, at, scores):
     """Ask one question."""
     ids = engine.ids(engine.render(chat(asked), asked.prompt.get("arguments")))
     made = answer(engine, ids, asked.prompt.get("sampling"), draw=at)
     row = {"id": asked.id, "question": asked.messages[-1]["content"], "expected": asked.expected, "answer": made.text}
-    return {**row, "tokens": made.tokens, "cut": made.cut}
+    return {**row, "tokens": made.tokens, "cut": made.cut, "scores": alone(row, scores)}
+
+
+def alone(row, scores):
+    """One answer by itself: all of them together have other scores than the mean of these."""
+    told = {}
+    if "bleu" in scores:
+        from sacrebleu import sentence_bleu
+
+        told["bleu"] = sentence_bleu(row["answer"], [row["expected"]]).score / 100
+    if "chrf" in scores:
+        from sacrebleu import sentence_chrf
+
+        told["chrf"] = sentence_chrf(row["answer"], [row["expected"]]).score / 100
+    if "rouge" in scores:
+        told["rouge"] = rouge(row)
+    return told
 
 
 def scored(rows, scores):

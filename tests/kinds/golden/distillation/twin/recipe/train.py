@@ -12,6 +12,7 @@ import bases
 import chats
 import placing
 import preflight
+import rehearsing
 import telling
 import torch
 import watching
@@ -118,6 +119,7 @@ trainer = Trainer(
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
+before = rehearsing.losses(trainer)
 watching.run(trainer, watch, placed, "bf16")
 
 # What is kept.
@@ -128,5 +130,6 @@ if placed.first:
     answers.write(asked)
     weights = [each["weight"] for each in TEACHERS]
     agreed = {} if placed.sharded else agreeing.measured(trainer.model, held, weights, tokenizer.pad_token_id)
-    telling.measure(seen, watch.measured(), writing.measured(written), agreed)
+    learned = rehearsing.measured(before, rehearsing.losses(trainer))
+    telling.measure(seen, watch.measured(), writing.measured(written), agreed, learned)
     shutil.copyfile(telling.HISTORY, "history.jsonl")

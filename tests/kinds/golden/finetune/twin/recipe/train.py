@@ -11,6 +11,7 @@ import bases
 import chats
 import placing
 import preflight
+import rehearsing
 import telling
 import torch
 import watching
@@ -115,6 +116,7 @@ bases.train_in(computes, trainer.model)
 
 # Before the first step: what would be learned?
 seen = preflight.check(trainer.get_train_dataloader(), train, told, encoder)
+before = rehearsing.losses(trainer, packed=(train, test))
 watching.run(trainer, watch, placed, PRECISION)
 
 # What is kept.
@@ -123,5 +125,6 @@ answers.keep(trainer.model, tokenizer, asked, "after", placed)
 if placed.first:
     bases.publish_adapter("tmp/made", dtype="bf16")
     answers.write(asked)
-    telling.measure(seen, watch.measured())
+    learned = rehearsing.measured(before, rehearsing.losses(trainer, packed=(train, test)))
+    telling.measure(seen, watch.measured(), learned)
     shutil.copyfile(telling.HISTORY, "history.jsonl")

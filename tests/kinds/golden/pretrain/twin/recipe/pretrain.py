@@ -15,6 +15,7 @@ import failing
 import keeping
 import peaks
 import placing
+import rehearsing
 import states
 import telling
 import tokens
@@ -120,6 +121,25 @@ def tested():
     return nats / max(1, count), nats / math.log(2) / max(1, size)
 
 
+@torch.no_grad()
+def losses():
+    """What each of the first rows costs, of what is learned and of what is held out."""
+    model.eval()
+    learned = [mix.row(*each) for step in range(min(STEPS, rehearsing.ROWS)) for each in mix.places(step)]
+    held_out = []
+    for each in test:
+        every = range(min(rehearsing.ROWS, each.windows(CONTEXT) if PACKED else len(each.ends)))
+        held_out += [each.window(at, CONTEXT) if PACKED else each.example(at, CONTEXT) for at in every]
+    told = {}
+    for split, rows in (("train", learned), ("test", held_out)):
+        rows = [row for row in rows if (row[1] != chats.UNTRAINED).any()]
+        rows = rows[:: -(-len(rows) // rehearsing.ROWS)] if rows else []
+        told[split] = [(loss_of(*each) / (each[1] != chats.UNTRAINED).sum()).item() for each in pieces(rows, 1)]
+    model.train()
+    return {split: each for split, each in told.items() if each}
+
+
+before = losses()
 # From the newest whole checkpoint, if there is one.
 kept = keeping.newest()
 step = states.load(kept, model, optimizer) if kept else 0
@@ -196,6 +216,7 @@ if placed.first:
     noted = telling.history()
     last = next((each for each in reversed(noted) if "test_loss" in each), {})
     most = peaks.peak(placed.device, dtype)
+    learned = rehearsing.measured(before, losses())
     telling.measure(
         {
             "train.loss": telling.last(noted),
@@ -207,6 +228,7 @@ if placed.first:
             "tokens_per_second": pace.mean,
             "mfu": pace.mean * costs / (most * placed.world) if most else None,
             "memory_peak": telling.peak_memory(placed.device),
+            **learned,
         }
     )
     shutil.copyfile(telling.HISTORY, "history.jsonl")

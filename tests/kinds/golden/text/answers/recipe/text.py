@@ -24,7 +24,7 @@ sheet = tasks.Sheet(len(asked))
 engine = opened(ENGINE, "in/model", context=CONTEXT, llama_cpp=LLAMA_CPP)
 for at, each in enumerate(asked):
     if each.id not in sheet:
-        sheet.add(nearness.answered(engine, each, at))
+        sheet.add(nearness.answered(engine, each, at, SCORES))
 engine.close()
 
 rows = sheet.write([each.id for each in asked])
