@@ -9,6 +9,7 @@ from modules import modules_of
 
 from zyc import catalogue, kinds
 from zyc.craft.arch import gguf
+from zyc.errors import ZycError
 from zyc.gates import Outlook, foresee, parse
 from zyc.kind import Case
 from zyc.types import Adapter, Dataset, Gguf, Model, values_of
@@ -223,6 +224,33 @@ def test_a_gate_on_what_is_not_measured_is_refused(place, gate, near):
     ((_, code, facts),) = workshop.problems()
     assert code == "unknown-measure"
     assert near in facts["hint"]
+
+
+def test_a_family_of_others_stands_for_its_members(place):
+    """Each member gets the tasks under a number of its own, one evaluation holds them all, and the best of them is the best."""
+    gates = "[some.accuracy >= against.best - 2%, against.2.some.accuracy < 90%]"
+    front = place(
+        (
+            "evals:",
+            "quants:\n  others: {matrix: {type: [Q8_0, Q4_0]}, model: my-other, format: gguf, type: $(matrix.type)}\nevals:",
+        ),
+        ("tasks:\n      some", f"against: others\n    gates: {gates}\n    tasks:\n      some"),
+    ).front()
+    told = {edge.field: edge.source for edge in front.graph.vertices["my-eval"].edges}
+    assert (told["against.0"], told["against.1"]) == ("others@type=Q8_0", "others@type=Q4_0")
+    for at, name in ((1, "others@type=Q8_0"), (2, "others@type=Q4_0")):
+        part = front.graph.vertices[told[f"parts.against-{at}-some"]]
+        assert [edge.source for edge in part.edges if edge.field == "model"] == [name]
+    assert not front.graph.vertices["my-eval"].family
+
+
+def test_a_gate_on_more_others_than_there_are_is_refused(place):
+    """The third of two, by its number."""
+    workshop = place(
+        ("tasks:\n      some", "against: [my-other]\n    gates: [against.2.some.accuracy < 90%]\n    tasks:\n      some")
+    )
+    with pytest.raises(ZycError, match=r"there is no `against\.2`"):
+        workshop.front().settlement  # noqa: B018
 
 
 # --- what is refused ---

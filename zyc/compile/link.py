@@ -15,7 +15,7 @@ from zyc.compile.matrix import FAMILY_LIMIT
 from zyc.compile.names import Target, Unlinked
 from zyc.compile.validate import AnyKind, field_words, owner_words, shape_of
 from zyc.errors import Span, guess, listing, problem
-from zyc.fields import Ref
+from zyc.fields import Ref, Select
 from zyc.gates import Gate
 from zyc.graph import Cluster, Edge, Family, Graph, Link, Node, Part, Search, Shape, ordered
 from zyc.kind import Spec
@@ -113,6 +113,7 @@ class Linker(Choices):
             self._unknown_in([node.name])
             return
         try:
+            node.members[:] = [self._spread(node, member) for member in node.members]
             listed = [(member, *self._joined(node, member)) for member in node.members]
         except Unlinked:
             node.broken = True
@@ -136,6 +137,27 @@ class Linker(Choices):
                     self._node(stand, member)
                 except Unlinked:
                     node.broken = True
+
+    def _spread(self, node: Declaration, member: Member) -> Member:
+        """A member whose kind makes parts of each entry of a list: families in it are written out, member by member."""
+        spread: dict[str, list[Ref[Artifact]]] = {}
+        families = False
+        for link in member.shape.links:
+            field = link.field.partition(".")[0]
+            if field not in node.kind.spreads:
+                continue
+            each = [link.name]
+            if link.select is None:
+                target, (_, suffixes) = self._target(node, link.name, link.field), self._stem(link.name)
+                if target.family is not None:
+                    families = True
+                    each = [".".join((target.family.member(row), *suffixes)) for row in target.rows]
+            select = Select(*link.select) if link.select else None
+            spread.setdefault(field, []).extend(Ref(name, TYPES[link.accepts], select) for name in each)
+        if not families:
+            return member
+        spec = member.load().model_copy(update={field: tuple(refs) for field, refs in spread.items()})
+        return member._replace(shape=shape_of(node.kind, spec), load=lambda: spec, digest="")
 
     def _family(self, node: Declaration, names: tuple[str, ...], labels: Sequence[Mapping[str, str]]) -> bool:
         """Take in the family that a node is, if it can be one."""

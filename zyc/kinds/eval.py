@@ -129,7 +129,8 @@ class EvalSpec(Spec):
     on: fields.Device | None = None
     """The class of machine that times and memory are about: `hf-cpu-basic`."""
     against: Annotated[tuple[fields.Ref[Artifact], ...], BeforeValidator(fields.read_list)] = ()
-    """Other models that get the same tasks: `against.best.TASK.MEASURE`, and `delta.TASK.MEASURE` to the best of them."""
+    """Other models that get the same tasks, a family for all of its members: `against.best.TASK.MEASURE`, and
+    `delta.TASK.MEASURE` to the best of them."""
     tasks: dict[fields.Name, Task]
     """What is to be found out, by name."""
     requires: fields.Requires[Artifact] = ()  # type: ignore[assignment]  # a tuple once it is read
@@ -215,7 +216,8 @@ class Eval(Kind[EvalSpec]):
         "delta.*": Measure("by how much the model is better than the best of the others, and `p`, the chance of that"),
     }
     harness = ("telling.py",)
-    shares = ("intervals.py", "looks.py")
+    shares = ("intervals.py", "looks.py", "signed_ranks.py")
+    spreads = ("against",)
 
     def measured(self, spec: EvalSpec) -> Mapping[str, Measure]:
         """What its own tasks measure."""
@@ -224,8 +226,8 @@ class Eval(Kind[EvalSpec]):
             for measure, about in _of_task(task, several=len(spec.prompts) > 1).items():
                 told[f"{name}.{measure}"] = about
                 if spec.against:
-                    places = ("best", *map(str, range(1, len(spec.against) + 1)))
-                    told |= {f"against.{place}.{name}.{measure}": about for place in places}
+                    # how many a family has is known later: `check` looks at the numbers
+                    told |= {f"against.{place}.{name}.{measure}": about for place in ("best", "1", "*")}
                     told[f"delta.{name}.{measure}"] = about
             if spec.against and task.kind == "exam":
                 told[f"delta.{name}.p"] = Measure("how likely such a difference is by chance: McNemar's test")
@@ -272,6 +274,7 @@ class Eval(Kind[EvalSpec]):
             yield Objection("prompts", "two prompts have one label", "give each its own: `{label: prompt}`")
         for name, task in spec.tasks.items():
             yield from _about_task(case, name, task)
+        yield from _about_others(spec)
 
     def notes(self, case: Case[EvalSpec]) -> Iterable[Objection]:
         """Exams too small to tell much, and perplexities that cannot be compared."""
@@ -348,6 +351,19 @@ def _part(spec: EvalSpec, task: TaskFields, model: fields.Ref[Artifact]) -> dict
     if spec.placement.model_fields_set:
         told["placement"] = spec.placement
     return told
+
+
+def _about_others(spec: EvalSpec) -> Iterable[Objection]:
+    """Gates on the third of two others."""
+    for field in ("gates", "twin"):
+        for at, gate in enumerate(getattr(spec, field)):
+            for measure in (gate.measure, gate.against):
+                begin, _, rest = measure.partition(".")
+                place = rest.partition(".")[0]
+                if begin != "against" or place == "best" or (place.isdigit() and 1 <= int(place) <= len(spec.against)):
+                    continue
+                says = f"there is no `against.{place}`: the others are `1` to `{len(spec.against)}`, and `best`"
+                yield Objection(f"{field}.{at}", says, "a family stands for its members, in their order")
 
 
 def _about_task(case: Case[EvalSpec], name: str, task: TaskFields) -> Iterable[Objection]:
