@@ -125,3 +125,37 @@ def test_answers_that_come_too_late_have_shorter_ones_and_other_machines(philo):
     assert all(each["memory"][0] <= 5e9 for each in told["changes"])
     shorter = next(each for each in told["changes"] if each["set"][0].startswith("philo-exam.tasks"))
     assert shorter["changes"] == []
+
+
+RANKS = PHILO.replace("philo-lora: {base", "philo-lora: {matrix: {rank: [8, 64]}, lora: {rank: $(matrix.rank)}, base")
+TYPES = PHILO.replace("philo-q4: {model", "philo-q4: {matrix: {type: [Q8_0, Q4_K_M, Q3_K_M]}, model").replace(
+    "type: Q4_K_M", "type: $(matrix.type)"
+)
+
+
+def test_a_field_of_a_member_is_set_for_its_family(philo):
+    """Of one member, and of all of them at once: the family's own field is what is changed."""
+    desk = philo("4 GB")
+    desk.spec(RANKS.replace("BOUND", "4 GB"), "philo")
+    for asked in ("philo-q4@rank=8", "philo-q4"):
+        told = desk.zyc("fit", asked, "--json").data
+        assert told["node"] == asked
+        sets = [each["set"][0] for each in told["changes"]]
+        assert sets[:3] == ["philo-q4.type=IQ4_XS", "philo-q4.type=Q3_K_L", "philo-q4.type=Q3_K_M"]
+        assert all(each["bytes"] <= 4e9 < told["now"]["bytes"] for each in told["changes"])
+    bad = [each["node"] for each in told["gates"] if each["verdict"] == "cannot hold"]
+    assert bad == ["philo-q4@rank=8", "philo-q4@rank=64"]
+    base = next(each for each in told["changes"] if each["set"][0].startswith("mistral-7b."))
+    assert base["changes"] == ["philo-lora@rank=8", "philo-lora@rank=64"]
+
+
+def test_what_the_matrix_decides_is_left_to_it(philo):
+    """The type of each member is its coordinate: members that hold are named, and what is changed is something else."""
+    desk = philo("4 GB")
+    desk.spec(TYPES.replace("BOUND", "4 GB"), "philo")
+    told = desk.zyc("fit", "philo-q4", "--json").data
+    assert told["members"] == ["philo-q4@type=Q3_K_M"]
+    assert {each["set"][0].partition("=")[0] for each in told["changes"]} == {"mistral-7b.hub"}
+    assert "these members hold as they are: philo-q4@type=Q3_K_M" in desk.zyc("fit", "philo-q4").text
+    alone = desk.zyc("fit", "philo-q4@type=Q4_K_M", "--json").data
+    assert {each["set"][0].partition("=")[0] for each in alone["changes"]} == {"mistral-7b.hub"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -56,6 +56,7 @@ class Fit:
     now: Outcome
     found: tuple[Outcome, ...]
     tried: int
+    others: tuple[str, ...] = ()  # members of its family that hold as they are
 
     @property
     def bad(self) -> tuple[tuple[str, GateOutlook], ...]:
@@ -64,18 +65,19 @@ class Fit:
 
 
 def fit(front: Front, name: str) -> Fit:
-    """Single changes first; where none is enough, two of different fields."""
+    """Single changes first; where none is enough, two of different fields. Of a family, such as help all of its members."""
     plan = front.plan
-    here, now = gates_of(plan, name), _outcome(front, name, ())
+    names = _members(plan, name)
+    here, now = gates_of(plan, names), _outcome(front, names, ())
     bad = any(gate.bad for _, gate in here)
     found: list[Outcome] = []
     tried = 0
-    fields = _fields(front, name) if bad else {}
+    fields = _fields(front, names) if bad else {}
     for sets in fields.values():
         helped = 0
         for each in sets[:TRIES]:
             tried += 1
-            outcome = _try(front, name, (each,))
+            outcome = _try(front, names, (each,))
             if outcome is not None:
                 found.append(outcome)
                 helped += 1
@@ -84,49 +86,78 @@ def fit(front: Front, name: str) -> Fit:
     if bad and not found:
         for one, two in _pairs(fields):
             tried += 1
-            outcome = _try(front, name, (one, two))
+            outcome = _try(front, names, (one, two))
             if outcome is not None:
                 found.append(outcome)
                 break
-    return Fit(name, here, now, tuple(found), tried)
+    return Fit(name, here, now, tuple(found), tried, _that_hold(plan, names) if bad else ())
 
 
-def gates_of(plan: Plan, name: str) -> tuple[tuple[str, GateOutlook], ...]:
-    """The gates of a node, of its parts and of its proof."""
-    mine = [each for each in plan.decisions.values() if each.name == name or each.name.startswith(f"{name}.")]
-    return tuple((each.name, gate) for each in mine for gate in each.gates)
+def gates_of(plan: Plan, names: Sequence[str]) -> tuple[tuple[str, GateOutlook], ...]:
+    """The gates of nodes, of their parts and of their proofs."""
+    return tuple((each.name, gate) for each in plan.decisions.values() if _is_of(each.name, names) for gate in each.gates)
 
 
-def _try(front: Front, name: str, sets: tuple[str, ...]) -> Outcome | None:
+def _is_of(name: str, names: Sequence[str]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in names)
+
+
+def _members(plan: Plan, name: str) -> tuple[str, ...]:
+    """The members of a family, or the node itself."""
+    return tuple(node.name for node in plan.graph.nodes() if name in (node.name, node.family))
+
+
+def _that_hold(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
+    """Of the families that the nodes are of, the members with which nothing is wrong."""
+    families = {node.family for node in plan.graph.nodes() if node.name in names and node.family}
+    every = [node.name for node in plan.graph.nodes() if node.family in families]
+    return tuple(each for each in every if not any(gate.bad for _, gate in gates_of(plan, (each,))))
+
+
+def _try(front: Front, names: Sequence[str], sets: tuple[str, ...]) -> Outcome | None:
     """What comes of a change; None when the specs are then wrong, or a gate still cannot hold."""
     other = front.varied(*sets)
     try:
-        held = gates_of(other.plan, name)
+        held = gates_of(other.plan, names)
     except ZycError:
         return None
-    return None if any(gate.bad for _, gate in held) else _outcome(other, name, sets, front)
+    return None if any(gate.bad for _, gate in held) else _outcome(other, names, sets, front)
 
 
 # --- what could be changed ---
 
 
-def _fields(front: Front, name: str) -> Mapping[str, list[str]]:
-    """By field, what `--set` takes: of the node, then of what it stands on, the nearest first."""
+def _fields(front: Front, names: Sequence[str]) -> Mapping[str, list[str]]:
+    """By field, what `--set` takes: of the nodes, then of what they stand on, the nearest first; a family is set as a whole."""
     plan = front.plan
-    told: dict[str, list[str]] = {}
-    for node in _lineage(plan, name):
-        if node.owner or node.family:
+    told: dict[str, dict[str, None]] = {}
+    for node in _lineage(plan, names):
+        if node.owner:
             continue  # it is not written as such
         case = plan.settlement.case(node)
         kind = kinds.load(node.kind)
-        for change in (*kind.changes(case), *(_of_fields(case.spec) if node.name == name else ())):
-            field = f"{node.name}.{change.field}"
-            told.setdefault(field, []).append(f"{field}={change.value}")
-    return told
+        for change in (*kind.changes(case), *(_of_fields(case.spec) if node.name in names else ())):
+            if node.family and _is_told_apart(front, node, change.field):
+                continue  # its matrix says which member has which value
+            field = f"{node.family or node.name}.{change.field}"
+            told.setdefault(field, {})[f"{field}={change.value}"] = None
+    return {field: list(sets) for field, sets in told.items()}
 
 
-def _lineage(plan: Plan, name: str) -> Iterator[Node]:
-    seen, layer = {name}, [name]
+def _is_told_apart(front: Front, node: Node, path: str) -> bool:
+    """Whether the members of a family, asked about or not, have different values in a field."""
+    values = {str(_value(each.spec, path)) for each in front.compiled.graph.nodes() if each.family == node.family}
+    return len(values) > 1
+
+
+def _value(spec: object, path: str) -> object:
+    for part in path.split("."):
+        spec = spec.get(part) if isinstance(spec, Mapping) else getattr(spec, part, None)
+    return spec
+
+
+def _lineage(plan: Plan, names: Sequence[str]) -> Iterator[Node]:
+    seen, layer = set(names), list(names)
     while layer:
         yield from (node for each in layer if isinstance(node := plan.graph.vertices[each], Node))
         above = [edge.source for each in layer for edge in plan.graph.vertices[each].edges if not edge.order]
@@ -187,18 +218,22 @@ def _spread(values: list[str], count: int = 4) -> list[str]:
 # --- what comes of it ---
 
 
-def _outcome(front: Front, name: str, sets: tuple[str, ...], before: Front | None = None) -> Outcome:
+def _outcome(front: Front, names: Sequence[str], sets: tuple[str, ...], before: Front | None = None) -> Outcome:
+    """What the nodes take then: of several, the one that takes most."""
     plan = front.plan
-    known = _measures(plan, name)
-    facts = _nearest(plan, name)
-    memory = _ending(known, "memory_peak") or _memory(facts)
-    size = getattr(facts, "bytes", None) or _middle(known.get("bytes"))
-    changed, licence = _differences(before.plan, plan, name, sets) if before is not None else ((), "")
+    sizes, memories, answers = [], [], []
+    for name in names:
+        known = _measures(plan, name)
+        facts = _nearest(plan, name)
+        sizes.append(getattr(facts, "bytes", None) or _middle(known.get("bytes")))
+        memories.append(_ending(known, "memory_peak") or _memory(facts))
+        answers.append(_ending(known, "answer_p95") or _ending(known, "answer_p50"))
+    changed, licence = _differences(before.plan, plan, names, sets) if before is not None else ((), "")
     return Outcome(
         sets,
-        size,
-        memory,
-        _ending(known, "answer_p95") or _ending(known, "answer_p50"),
+        max((each for each in sizes if each), default=None),
+        max((each for each in memories if each), key=_upper, default=None),
+        max((each for each in answers if each), key=_upper, default=None),
         _divergence(plan),
         changed,
         licence,
@@ -216,13 +251,17 @@ def _ending(known: Mapping[str, Interval], end: str) -> Interval | None:
     return next((told for measure, told in known.items() if measure == end or measure.endswith(f".{end}")), None)
 
 
+def _upper(told: Interval) -> float:
+    return told.high
+
+
 def _middle(told: Interval | None) -> float | None:
     return (told.low + told.high) / 2 if told is not None else None
 
 
 def _nearest(plan: Plan, name: str) -> Artifact | None:
     """The node itself, or the nearest above it, of whose files the size is known."""
-    told = (plan.settlement.nodes[node.name].facts for node in _lineage(plan, name))
+    told = (plan.settlement.nodes[node.name].facts for node in _lineage(plan, (name,)))
     return next((each for each in told if getattr(each, "bytes", None)), None)
 
 
@@ -246,17 +285,20 @@ def _divergence(plan: Plan) -> float | None:
     return max(told, default=None)
 
 
-def _differences(before: Plan, after: Plan, name: str, sets: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _differences(before: Plan, after: Plan, names: Sequence[str], sets: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """The nodes that people wrote that are something else then, and another licence."""
-    written = {name, *(each.partition(".")[0] for each in sets)}
+    written = {*names, *(each.partition(".")[0] for each in sets)}
     old, new = before.settlement.nodes, after.settlement.nodes
     moved: set[str] = set()
     for vertex in after.graph.vertices.values():
         here = vertex.name not in old or old[vertex.name].own_digest != new[vertex.name].own_digest
         if here or any(edge.source in moved for edge in vertex.edges if not edge.order):
             moved.add(vertex.name)
-    owners = [node.owner or node.name for node in after.graph.nodes() if node.name in moved]
-    one, two = (getattr(each[name].facts, "licence", None) for each in (old, new))
+    # what the compiler inserted is its owner's; behind members stand the members themselves
+    families = {node.family for node in after.graph.nodes()}
+    told = [node for node in after.graph.nodes() if node.name in moved and node.owner not in families - {""}]
+    owners = [node.owner or node.name for node in told]
+    one, two = (getattr(each[names[0]].facts, "licence", None) for each in (old, new))
     return tuple(each for each in dict.fromkeys(owners) if each not in written), two if two and two != one else ""
 
 

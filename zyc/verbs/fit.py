@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zyc.fitting import Fit, Outcome, costs, fit, verdict_words
-from zyc.front import Call
+from zyc.front import Call, Front
 from zyc.gates import Interval
 from zyc.quantity import about, in_bytes, in_number, in_time
 from zyc.report import devices
@@ -24,6 +24,7 @@ _NAMED = 3
 def command(app: App, call: Call) -> int:
     """Tell which changes of a node, or of what it stands on, make every gate of it hold: type, base, context, tokens, machine.
 
+    Of a family, such as make them hold for all of its members; a field of a member is set for its whole family.
     Each is planned as if it had been written, so nothing is run and nothing is fetched. What only a run can tell
     (an accuracy, a loss) stays open.
 
@@ -32,8 +33,7 @@ def command(app: App, call: Call) -> int:
     zyc fit philo-q4 --json
     """
     front = app.open(call)
-    nodes = [node for node in front.plan.graph.nodes() if node.name in front.selection.names and not node.owner]
-    told = [fit(front, node.name) for node in nodes]
+    told = [fit(front, name) for name in _asked(front)]
     if app.json:
         shown = [_data(each) for each in told]
         app.console.json(shown[0] if len(shown) == 1 else shown)
@@ -44,6 +44,15 @@ def command(app: App, call: Call) -> int:
             _print(app.console, each)
     app.close()
     return 0
+
+
+def _asked(front: Front) -> list[str]:
+    """The nodes that are selected; a family of which all members are is asked about as a whole."""
+    names = front.selection.names
+    nodes = [node for node in front.plan.graph.nodes() if node.name in names and not node.owner]
+    parted = {node.family for node in front.compiled.graph.nodes() if node.family and node.name not in names}
+    told = (node.family if node.family and node.family not in parted else node.name for node in nodes)
+    return list(dict.fromkeys(told))
 
 
 def _print(console: Console, told: Fit) -> None:
@@ -59,6 +68,8 @@ def _print(console: Console, told: Fit) -> None:
         where = f"{name}  " if name != told.node else ""
         console.print(f"  {console.paint('✗', 'red')} {verdict_words(gate)}  {where}{gate.gate}  {gate.text}")
     console.print()
+    if told.others:
+        console.print(f"these members hold as they are: {', '.join(told.others)}\n")
     if not told.found:
         console.print(f"no change helps: {told.tried} were planned, alone and in pairs; move a bound, or write another graph")
         return
@@ -118,6 +129,7 @@ def _data(told: Fit) -> dict[str, Any]:
         ],
         "now": _outcome_data(told.now),
         "changes": [_outcome_data(each) for each in told.found],
+        "members": list(told.others),
         "planned": told.tried,
     }
 
