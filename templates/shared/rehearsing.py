@@ -5,6 +5,7 @@ import math
 from signed_ranks import less
 
 ROWS = 64  # of each split
+WINDOW = 64  # tokens of a row of a text that is one long row: few long ones would tell little
 
 
 def losses(trainer, *, at_once=1, packed=None):

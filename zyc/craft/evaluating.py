@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from zyc.catalogue import devices
 from zyc.craft import arch
 from zyc.craft.arch import answering
 from zyc.gates import Interval
-from zyc.kind import Objection, Work
+from zyc.kind import Measure, Objection, Work
 from zyc.quantity import in_bytes
 from zyc.types import Adapter, Artifact, Gguf, Model, Onnx, Prompt, model_of
 
@@ -108,3 +109,55 @@ def work(model: Artifact | None, answers: int | None, prompt: int, new: int) -> 
         return None
     moved = float(answers) * new * size
     return Work(2.0 * count * answers * (prompt + new), "generate", "bf16", moved, 5.0, says=f"{answers:,} answers")
+
+
+# --- what tasks measure ---
+
+_RIGHT = re.compile(
+    r"(.*\.|)accuracy(?:\.low|\.high)?"
+)  # a share of right answers or an end of its interval, of a group or of all
+NUMBER = Measure("a measure of one task")
+MEASURES: Mapping[str, Mapping[str, Measure]] = {
+    "exam": {
+        "accuracy": Measure("the share of right answers", "share"),
+        "accuracy.low": Measure("the lower end of its interval", "share"),
+        "accuracy.high": Measure("the upper end of its interval", "share"),
+        "questions": Measure("how many were asked", "count"),
+        "cut": Measure("the share of answers that did not end by themselves", "share"),
+    },
+    "perplexity": {
+        "perplexity": Measure("how many tokens seem equally likely, on average"),
+        "bits_per_byte": Measure("bits that a byte of the text takes: comparable across tokenizers"),
+        "tokens": Measure("tokens that were foretold", "count"),
+    },
+    "speed": {
+        "first_token": Measure("until an answer begins", "time"),
+        "answer_p50": Measure("until half of the answers are there", "time"),
+        "answer_p95": Measure("until nineteen of twenty are", "time"),
+        "tokens_per_second": Measure("tokens of answers a second, of all clients"),
+        "prompt_per_second": Measure("tokens of questions a second"),
+        "prompt_tokens": Measure("tokens of a question with all that stands before it, on average, where people's are asked"),
+        "memory_peak": Measure("memory while it answers", "bytes"),
+    },
+    "text": {
+        "bleu": Measure("BLEU, as a share", "share"),
+        "chrf": Measure("chrF, as a share", "share"),
+        "rouge": Measure("ROUGE-L, as a share", "share"),
+    },
+    "harness": {},
+    "compare": {
+        "win_rate": Measure("the share of questions that the model wins, a tie for half", "share"),
+        "ties": Measure("the share of ties", "share"),
+        "questions": Measure("how many were compared", "count"),
+    },
+}
+GROUPED = ("accuracy", "accuracy.low", "accuracy.high")
+
+
+def chance(task: str, measure: str, sign: str) -> str:
+    """What a bound on quality asks of a twin: the chance that it is better than untrained by luck; nothing of other bounds."""
+    if task == "exam" and (of := _RIGHT.fullmatch(measure)) and sign in (">", ">="):
+        return f"{of[1]}p"
+    if task == "text" and measure in MEASURES["text"] and sign in (">", ">="):
+        return f"{measure}.p"
+    return "p" if task == "perplexity" and measure in ("perplexity", "bits_per_byte") and sign in ("<", "<=") else ""

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from zyc import fields
 from zyc.craft import evaluating, personas
+from zyc.craft.evaluating import GROUPED, MEASURES, NUMBER, chance
 from zyc.errors import nearest
 from zyc.gates import CHANCE, Gate, Interval
 from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Placement, Recipe, Spec
@@ -30,9 +31,6 @@ PROMPTED = ("exam", "text", "compare", "speed")
 ASKED = ("questions", "messages", "prompt-completion")
 FEW = 100  # questions below which a share is known to ten points either way, at worst
 RESERVED = ("against", "delta", "untrained")
-_RIGHT = re.compile(
-    r"(.*\.|)accuracy(?:\.low|\.high)?"
-)  # a share of right answers or an end of its interval, of a group or of all
 SHARES = ("accuracy", "bleu", "chrf", "rouge", "win_rate", "exact_match")
 
 
@@ -151,53 +149,6 @@ def _against(gate: Gate) -> Gate:
     return Gate(gate.measure, gate.sign, gate.bound, f"{gate.against}.{gate.measure}", gate.dimension, gate.line)
 
 
-def _chance(task: str, measure: str, sign: str) -> str:
-    """What a bound on quality asks of a twin: the chance that it is better than untrained by luck; nothing of other bounds."""
-    if task == "exam" and (of := _RIGHT.fullmatch(measure)) and sign in (">", ">="):
-        return f"{of[1]}p"
-    if task == "text" and measure in MEASURES["text"] and sign in (">", ">="):
-        return f"{measure}.p"
-    return "p" if task == "perplexity" and measure in ("perplexity", "bits_per_byte") and sign in ("<", "<=") else ""
-
-
-NUMBER = Measure("a measure of one task")
-MEASURES: Mapping[str, Mapping[str, Measure]] = {
-    "exam": {
-        "accuracy": Measure("the share of right answers", "share"),
-        "accuracy.low": Measure("the lower end of its interval", "share"),
-        "accuracy.high": Measure("the upper end of its interval", "share"),
-        "questions": Measure("how many were asked", "count"),
-        "cut": Measure("the share of answers that did not end by themselves", "share"),
-    },
-    "perplexity": {
-        "perplexity": Measure("how many tokens seem equally likely, on average"),
-        "bits_per_byte": Measure("bits that a byte of the text takes: comparable across tokenizers"),
-        "tokens": Measure("tokens that were foretold", "count"),
-    },
-    "speed": {
-        "first_token": Measure("until an answer begins", "time"),
-        "answer_p50": Measure("until half of the answers are there", "time"),
-        "answer_p95": Measure("until nineteen of twenty are", "time"),
-        "tokens_per_second": Measure("tokens of answers a second, of all clients"),
-        "prompt_per_second": Measure("tokens of questions a second"),
-        "prompt_tokens": Measure("tokens of a question with all that stands before it, on average, where people's are asked"),
-        "memory_peak": Measure("memory while it answers", "bytes"),
-    },
-    "text": {
-        "bleu": Measure("BLEU, as a share", "share"),
-        "chrf": Measure("chrF, as a share", "share"),
-        "rouge": Measure("ROUGE-L, as a share", "share"),
-    },
-    "harness": {},
-    "compare": {
-        "win_rate": Measure("the share of questions that the model wins, a tie for half", "share"),
-        "ties": Measure("the share of ties", "share"),
-        "questions": Measure("how many were compared", "count"),
-    },
-}
-GROUPED = ("accuracy", "accuracy.low", "accuracy.high")
-
-
 class Eval(Kind[EvalSpec]):
     """Joins what its tasks found into one report: numbers with their intervals, the rows behind them, a page to look at."""
 
@@ -252,7 +203,7 @@ class Eval(Kind[EvalSpec]):
             task = spec.tasks.get(name)
             if task is not None and task.kind == "speed" and not gate.against:
                 told[str(gate)] = gate
-            elif task is not None and (of := _chance(task.kind, measure, gate.sign)):
+            elif task is not None and (of := chance(task.kind, measure, gate.sign)):
                 better = Gate(f"untrained.{name}.{of}", "<", CHANCE, line=gate.line)
                 told[str(better)] = better
         return tuple(told.values())

@@ -138,8 +138,8 @@ def losses():
     learned = [mix.row(*each) for step in range(min(STEPS, rehearsing.ROWS)) for each in mix.places(step)]
     held_out = []
     for each in test:
-        every = range(min(rehearsing.ROWS, each.windows(CONTEXT) if PACKED else len(each.ends)))
-        held_out += [each.window(at, CONTEXT) if PACKED else each.example(at, CONTEXT) for at in every]
+        every = range(min(rehearsing.ROWS, each.windows(rehearsing.WINDOW) if PACKED else len(each.ends)))
+        held_out += [each.window(at, rehearsing.WINDOW) if PACKED else each.example(at, CONTEXT) for at in every]
     told = {}
     for split, rows in (("train", learned), ("test", held_out)):
         rows = [row for row in rows if (row[1] != chats.UNTRAINED).any()]
