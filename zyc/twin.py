@@ -272,7 +272,8 @@ def _are_chats(data: Sequence[str], real: Settlement) -> bool:
 def _plain(graph: Graph, name: str) -> Node | None:
     """Chats as they were before they were put under prompts: copying is learned from questions first, then below passages.
 
-    So a finetune of philo-premium's chats had a test loss of .62 after 60 steps; of a base that had read passages, too, of .78 (one run each).
+    So a finetune of philo-premium's chats had a test loss of .62 after 60 steps; of a base that had read passages, too, of .78
+    (one run each).
     """
     node = graph.vertices[name]
     if not isinstance(node, Node) or node.kind != "dataset" or node.spec.served is None:
