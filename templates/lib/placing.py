@@ -42,6 +42,11 @@ class Placed:
         return [name for name, told in sorted((self.settings.get("trackers") or {}).items()) if told and self.first] or "none"
 
     @property
+    def project(self):
+        """What trackio calls it: the one tracker that transformers tells no name through the environment."""
+        return (self.settings.get("trackers") or {}).get("trackio") or "huggingface"
+
+    @property
     def sharded(self):
         """Whether each process holds only a part of the model: then it answers only when every process asks."""
         return self.world > 1 and self.settings.get("sharding") not in ("none", "ddp", None)

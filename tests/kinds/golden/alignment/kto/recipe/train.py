@@ -111,6 +111,7 @@ trainer = Trainer(
         dataloader_num_workers=place["workers"],
         use_cpu=placed.device == "cpu",
         report_to=placed.trackers,
+        project=placed.project,
         disable_tqdm=True,
     ),
     train_dataset=train,

@@ -102,6 +102,7 @@ trainer = SFTTrainer(
         dataloader_num_workers=place["workers"],
         use_cpu=placed.device == "cpu",
         report_to=placed.trackers,
+        project=placed.project,
         disable_tqdm=True,
     ),
     train_dataset=train.select_columns(["input_ids", "labels"]),

@@ -189,6 +189,7 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
         pace.pause()
         if stop:
             raise failing.Interrupted
+trackers.close(watchers)
 
 # What is kept.
 weights = states.weights(model)
