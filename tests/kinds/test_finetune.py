@@ -1,6 +1,7 @@
 """The kind `finetune`: what its scripts look like, what it refuses, and real runs at toy size."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import random
@@ -315,30 +316,59 @@ def test_the_batch_is_what_the_spec_says_however_it_is_cut(step):
             assert torch.allclose(tensor, other[name], atol=2e-4), name
 
 
-@pytest.mark.slow
-def test_two_processes_share_the_batch(step):
-    """Two processes over gloo train on the same rows as one, and the adapter is the same but for rounding."""
-    import torch
-    from safetensors.torch import load_file
-
-    told = spec(train={**QUICK, "steps": "6", "precision": "fp32"})
-    one, two = step(told, "one"), step({**told, "placement": {"gpus": "0", "nodes": "2", "sharding": "ddp"}}, "two")
-    done(one)
-    port = str(20000 + os.getpid() % 20000)
-    environ = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    pair = [
+def pair(home):
+    """Two processes, each as on a machine of its own, which meet over loopback: what both said."""
+    environ = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20000 + (os.getpid() + len(home.name)) % 20000)}
+    both = [
         subprocess.Popen(
-            ["bash", "run.sh"], cwd=two, env=trainee.environ(**environ, NODE_RANK=rank), stdout=subprocess.PIPE,
+            ["bash", "run.sh"], cwd=home, env=trainee.environ(**environ, NODE_RANK=rank), stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
         )
         for rank in ("0", "1")
     ]  # fmt: skip
-    told = [each.communicate(timeout=300)[0] for each in pair]
-    assert [each.returncode for each in pair] == [0, 0], told[0][-3000:]
-    assert "2 x cpu: batches of 8 = 2 x 1 x 4" in "".join(told)
-    left, right = (load_file(home / "out/adapter_model.safetensors") for home in (one, two))
+    told = [each.communicate(timeout=900)[0] for each in both]
+    assert [each.returncode for each in both] == [0, 0], told[0][-3000:] + told[1][-3000:]
+    return "".join(told)
+
+
+SHARED = {
+    "ddp": ({"gpus": "0", "sharding": "ddp"}, {}),
+    "fsdp2": ({"sharding": "fsdp2"}, {}),
+    "fsdp2-full": ({"sharding": "fsdp2"}, {"method": "full"}),
+    "zero2": ({"sharding": "zero2"}, {}),
+    "zero3-full": ({"sharding": "zero3"}, {"method": "full"}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", SHARED)
+def test_two_processes_share_the_batch(step, shared):
+    """Two processes over gloo, each with all of the model or a part of it, train on the same rows as one, to the same result."""
+    import torch
+    from safetensors.torch import load_file
+
+    if shared.startswith("zero") and importlib.util.find_spec("deepspeed") is None:
+        pytest.skip("deepspeed is not installed: pip install deepspeed")
+    place, more = SHARED[shared]
+    told = spec(**more, train={**QUICK, "steps": "6", "precision": "fp32", "learning_rate": "1e-3"})
+    one, two = step(told, "one"), step({**told, "placement": {**place, "nodes": "2", "checkpoint_every": "4"}}, shared)
+    done(one)
+    assert "2 x cpu: batches of 8 = 2 x 1 x 4" in pair(two)
+    assert bytes_of(one).keys() == bytes_of(two).keys()
+    losses = [[each["loss"] for each in history(home) if "loss" in each] for home in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-3)
+    tests = [trainee.measures(home)["test.loss"] for home in (one, two)]
+    assert tests[1] == pytest.approx(tests[0], abs=1e-3)
+    (name,) = [path.name for path in (one / "out").glob("*.safetensors")]
+    left, right = (load_file(home / "out" / name) for home in (one, two))
+    assert left.keys() == right.keys()
     for name, tensor in left.items():
         assert torch.allclose(tensor, right[name], atol=2e-4), name
+
+
+def history(home):
+    """What a run noted of its steps."""
+    return [json.loads(line) for line in (home / "history.jsonl").read_text().splitlines()]
 
 
 # --- the look before the first step ---
