@@ -263,6 +263,7 @@ distributed_type: DEEPSPEED
 deepspeed_config:
   deepspeed_config_file: placement/{name}.json
   zero3_init_flag: {init}
+  deepspeed_multinode_launcher: standard
 """
 
 
