@@ -63,6 +63,9 @@ def test_questions(workshop, golden):
         ("call", " <CALL:open_app name=a>\n", "ok <CALL:open_app name=a>", True),
         ("function", "```python\ndef add(a, b):\n    return a + b\n```", "assert add(2, 3) == 5", True),
         ("function", "def add(a, b):\n    return a - b", "assert add(2, 3) == 5", False),
+        ("function", "def add(a, b):\n    return a + b", "if __name__ == '__main__':\n    assert add(2, 3) == 6", False),
+        ("function", "```bash\npip install numpy\n```\n```python\ndef add(a, b):\n    return a + b\n```", "assert add(2, 3) == 5", True),
+        ("function", "```\ndef add(a, b):\n    return a + b\n```", "assert add(2, 3) == 5", True),
     ],
 )
 def test_what_is_right(exam, way, said, expected, right):
@@ -77,6 +80,38 @@ def test_an_option_is_meant_by_text_letter_or_number(exam, answer, at):
 
 
 # --- code that nobody has read ---
+
+
+@pytest.mark.parametrize(
+    ("end", "right"),
+    [
+        ("import sys\nsys.exit(0)", False),
+        ("raise SystemExit", False),
+        ("import os\nos._exit(0)", False),
+        ("if __name__ == '__main__':\n    import sys\n    sys.exit(0)", False),
+        ('"""', False),
+        ("if __name__ == '__main__':\n    print(add(int(input()), 2))", True),
+    ],
+)
+def test_an_answer_is_right_when_its_checks_were_run_and_not_when_it_ended_well(exam, end, right):
+    """Whoever ends the process before the checks has answered nothing, and what a file does as a program is not asked."""
+    code = f"def add(a, b):\n    return a {'+' if right else '-'} b\n\n{end}\n"
+    assert exam.grading.function(code, "assert add(2, 3) == 5") == right
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import _posixsubprocess\n_posixsubprocess.fork_exec([b'/bin/true'], [b'/bin/true'], *[None] * 20)",
+        "import sys\ndel sys.modules['_posixsubprocess']\nimport _posixsubprocess",
+        "import _ctypes",
+        "import posix\nposix.fork()",
+    ],
+)
+def test_the_ways_past_the_hook_are_closed(exam, code):
+    """What starts processes without telling the hook of it cannot be had; modules that only might start one can."""
+    assert "refused" in exam.sandbox.run(code).why
+    assert exam.sandbox.run("import asyncio, subprocess").fine
 
 
 @pytest.mark.slow

@@ -1,10 +1,15 @@
-"""Runs `code.py` of this folder; from then on Python refuses sockets, processes, foreign libraries, and to write elsewhere."""
+"""Runs `code.py` and then `checks.py` of this folder; when both came to their end, a word that only it was told is passed on.
+
+From the first line of the code on, Python refuses sockets, processes, foreign libraries, and to write elsewhere.
+"""
 
 import os
 import resource
-import runpy
 import sys
+import types
 from pathlib import Path
+
+import _posixsubprocess
 
 REFUSED = (
     "socket.",
@@ -18,7 +23,12 @@ REFUSED = (
     "pty.",
     "ctypes.",
 )
-REFUSED += ("gc.", "shutil.", "fcntl.", "resource.", "mmap.", "sqlite3.", "winreg.")
+REFUSED += ("gc.", "shutil.", "fcntl.", "resource.", "mmap.", "sqlite3.", "syslog.", "winreg.", "sys._current_frames")
+# what reaches the system, or an interpreter without this guard, and tells no hook of it
+FOREIGN = frozenset(
+    ("_ctypes", "ctypes", "cffi", "_cffi_backend", "_posixsubprocess", "_posixshmem", "_interpreters", "_xxsubinterpreters")
+    + ("_testcapi", "_testinternalcapi", "_tkinter", "_dbm", "_gdbm", "readline")
+)
 CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.link", "os.symlink", "os.truncate")
 CHANGES += ("os.utime", "os.chdir", "os.setxattr", "os.removexattr", "os.mkfifo", "os.mknod")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -28,8 +38,8 @@ def guard():
     """The hook; what it stands on is its own, so that code cannot put something else in its place."""
     home, real, decode, separator = os.path.realpath(Path.cwd()), os.path.realpath, os.fsdecode, os.sep
     text, number, path, any_of, every_of, is_a = str, int, (str, bytes, os.PathLike), any, all, isinstance
-    refused, changes, writes = REFUSED, CHANGES, WRITES
-    error = PermissionError
+    refused, changes, writes, foreign = REFUSED, CHANGES, WRITES, FOREIGN
+    error, absent = PermissionError, ImportError
 
     def inside(where):
         if is_a(where, number):
@@ -43,6 +53,9 @@ def guard():
             wants = (is_a(mode, text) and any_of(each in mode for each in "wax+")) or (is_a(flags, number) and flags & writes)
             if wants and not inside(args[0]):
                 raise error("nothing outside may be written")
+        elif event == "import":
+            if args[0] in foreign:
+                raise absent(f"{args[0]} is refused")
         elif event.startswith(refused):
             raise error(f"{event} is refused")
         elif event.startswith(changes) and not every_of(inside(each) for each in args if is_a(each, path)):
@@ -63,6 +76,26 @@ def limit(seconds, memory, file):
         resource.setrlimit(what, (most, most))
 
 
-limit(*map(int, sys.argv[1:4]))
-sys.addaudithook(guard())
-runpy.run_path("code.py", run_name="__main__")
+def no_process(*_):
+    """In the place of what starts a process and tells no hook of it; modules that only might start one are imported as ever."""
+    raise PermissionError("a process is refused")
+
+
+def main(seconds, memory, file, told, heard):
+    """The code under a name that is not `__main__`: what it does as a program is not asked. The checks see what it made."""
+    word = os.read(told, 64)
+    os.close(told)
+    limit(seconds, memory, file)
+    _posixsubprocess.fork_exec = no_process
+    answer = types.ModuleType("answer")
+    sys.modules["answer"] = sys.modules["__main__"] = answer
+    write, run = os.write, exec  # before the code can put something in their places
+    whole = [compile(Path(name).read_bytes(), name, "exec", dont_inherit=True) for name in ("code.py", "checks.py")]
+    sys.addaudithook(guard())
+    for name, each in zip(("answer", "__main__"), whole, strict=True):
+        answer.__name__ = name
+        run(each, vars(answer))
+    write(heard, word)
+
+
+main(*map(int, sys.argv[1:6]))

@@ -6,7 +6,8 @@ from unicodedata import normalize
 import calling
 import sandbox
 
-FENCE = re.compile(r"```(?:python|py)?[^\n]*\n(.*?)```", re.DOTALL)
+FENCE = re.compile(r"```([^\n`]*)\n(.*?)```", re.DOTALL)
+PYTHON = ("python", "python3", "py")
 
 
 def same_text(said):
@@ -48,14 +49,15 @@ def run(text):
 
 
 def function(said, expected):
-    """The code of the answer, followed by the checks that are expected of it, ends without an error in the sandbox."""
-    return sandbox.run(f"{code_of(said)}\n\n{expected}\n").fine
+    """The code of the answer and the checks that are expected of it come to their end in the sandbox, without an error."""
+    return sandbox.run(code_of(said), expected).fine
 
 
 def code_of(said):
-    """The first fenced block, or all of it."""
-    found = FENCE.search(said)
-    return found[1] if found else said
+    """The first block that says it is Python, or the first one, or all of it."""
+    blocks = [(head.strip().lower().partition(" ")[0], code) for head, code in FENCE.findall(said)]
+    python = [code for head, code in blocks if head in PYTHON]
+    return (python or [code for _, code in blocks] or [said])[0]
 
 
 WAYS = {"exact": exact, "contains": contains, "regex": regex, "call": call, "function": function}

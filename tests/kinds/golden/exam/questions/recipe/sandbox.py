@@ -8,6 +8,7 @@ code that errs and not a person who attacks the interpreter: `isolation()` says 
 import contextlib
 import functools
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -41,30 +42,55 @@ def isolation():
     return words if tried.returncode == 0 else ()
 
 
-def run(code, *, seconds=SECONDS, memory=MEMORY):
-    """Run it to its end, or to its limits."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "code.py").write_text(code, encoding="utf-8", errors="replace")
+def run(code, checks="", *, seconds=SECONDS, memory=MEMORY):
+    """Run code and then what checks it, to the end or to their limits; fine is what came to the end of both.
+
+    How a process ends says nothing, as code may end it: what counts is a word that is passed on behind the last check.
+    """
+    word = secrets.token_hex(16).encode()
+    with tempfile.TemporaryDirectory() as folder, _pipe() as told, _pipe() as heard:
+        for name, text in (("code.py", code), ("checks.py", checks)):
+            Path(folder, name).write_text(text, encoding="utf-8", errors="replace")
+        os.write(told[1], word)
+        limits = [str(each) for each in (seconds, memory, FILE, told[0], heard[1])]
         with Path(folder, "said").open("wb") as said:
             process = subprocess.Popen(
-                [*isolation(), sys.executable, "-I", "-S", str(GUARD.resolve()), str(seconds), str(memory), str(FILE)],
+                [*isolation(), sys.executable, "-I", "-S", str(GUARD.resolve()), *limits],
                 cwd=folder,
                 env={"PATH": os.defpath, "HOME": folder, "TMPDIR": folder, "PYTHONDONTWRITEBYTECODE": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=(told[0], heard[1]),
             )
             try:
-                code = process.wait(2 * seconds)
+                ended = process.wait(2 * seconds)
             except subprocess.TimeoutExpired:
-                code = None
+                ended = None
             finally:
                 _end(process)
+        os.set_blocking(heard[0], False)
+        with contextlib.suppress(BlockingIOError):
+            if os.read(heard[0], 64) == word and ended == 0:
+                return Ran(fine=True, why="")
         last = Path(folder, "said").read_bytes()[-500:].decode(errors="replace").strip()
-    if code is None:
+    if ended is None:
         return Ran(fine=False, why="it did not end in time")
-    return Ran(fine=code == 0, why=last.splitlines()[-1] if last else f"ended with {code}")
+    if ended == 0:
+        return Ran(fine=False, why="it ended before it was checked")
+    return Ran(fine=False, why=last.splitlines()[-1] if last else f"ended with {ended}")
+
+
+@contextlib.contextmanager
+def _pipe():
+    """Two ends, closed whatever happens."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for each in ends:
+            os.close(each)
 
 
 def _end(process):
