@@ -125,6 +125,30 @@ def _numbers(value):
         return value
 
 
+@pytest.mark.parametrize(
+    "text", [LINEAR, TIES, SLERP, PILE, TOKENS, EXPERTS], ids=["linear", "ties", "slerp", "pile", "tokens", "moe"]
+)
+def test_a_file_of_mergekit_is_known_as_one(text):
+    """By the key that only its files have, whatever else they share with those of others: `tokenizer:` and `dtype:` are no torchtune."""
+    assert told(text).made.tool == "mergekit"
+    assert (
+        told(f"tokenizer: {{source: union}}\ndtype: bfloat16\nloss: 1\n{LINEAR.replace('dtype: float16', '')}").made.tool
+        == "mergekit"
+    )
+
+
+def test_a_model_may_be_a_mapping():
+    """`{model: NAME}` and `{model: {path, revision}}` are the same models, among the others and as the base."""
+    plain = TIES.replace("three/c", "three/c@v1")
+    long = TIES.replace("base_model: three/c", "base_model: {model: {path: three/c, revision: v1}, lora: null}")
+    seen = told(long.replace("- model: one/a", "- model: {model: one/a}"))
+    assert seen.refused == {}
+    assert _numbers(asked(seen, spec_of(seen))) == meant(plain)
+    seen = told(LINEAR.replace("one/a-13b", "{model: one/a-13b, lora: {path: me/lora}}"))
+    assert "finetunes" in seen.row("models[0].model").help
+    assert "expected a model" in told(LINEAR.replace("one/a-13b", "{modle: one/a}")).refused["models[0].model"]
+
+
 @pytest.mark.parametrize("text", [LINEAR, TIES, SLERP, PILE, TOKENS], ids=["linear", "ties", "slerp", "passthrough", "tokens"])
 def test_mergekit_is_asked_for_the_same(text):
     """A file that is imported and rendered again says what it said: models, slices, gradients, filters, tokenizer, precision."""

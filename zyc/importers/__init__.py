@@ -26,6 +26,8 @@ TOOLS = {
     "mergekit": "mergekit",
     "ollama": "Ollama",
 }
+# keys that one tool alone has, whatever else a file of it shares with those of others
+_OWN = {"merge_method": "mergekit", "gate_mode": "mergekit", "experts": "mergekit"}
 
 
 class Reader(Protocol):
@@ -68,7 +70,10 @@ def read(text: bytes, file: str, *, tool: str = "", asked: Asked | None = None) 
 
 
 def recognised(foreign: Foreign) -> str:
-    """The tool whose marks a file has most of."""
+    """The tool that alone has one of its keys, or the one whose marks it has most of."""
+    own = next((tool for key, tool in _OWN.items() if key in foreign.root), "")
+    if own:
+        return own
     scores = {name: sum(mark in foreign.root for mark in reader_of(name).MARKS) for name in TOOLS}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] else ""

@@ -89,10 +89,11 @@ class _Reading:
         value = self.given.value(key)
         if value is None:
             return None
-        if not isinstance(value, Scalar):
-            self.given.refuse(key, "a model is written as a text here", "`ORG/NAME@REVISION`, or the path of a folder")
+        word = _reference(value)
+        if not word:
+            why = "expected a model: a text, or a mapping with `model` and perhaps `lora`, each with `path` and `revision`"
+            self.given.refuse(key, why, "`ORG/NAME@REVISION`, or the path of a folder")
             return None
-        word = str(value).strip()
         if word in self.made:
             self.given.becomes(key, f"merges.{self.made[word].name}", "the merge of that name")
             return Plain(self.made[word].name)
@@ -133,12 +134,12 @@ class _Reading:
         """`models`, or `slices`."""
         told: dict[str, Any] = {}
         keys: list[str] = []
-        base = self.given.text(f"{head}base_model")
+        base = _reference(self.given.value(f"{head}base_model"))
         for item in self.given.items(f"{head}models"):
             found = self.model(f"{item}.model")
             if found is not None:
                 inner = f"{item}.parameters"
-                of_base = self.given.text(f"{item}.model") == base and not method.of_base
+                of_base = _reference(self.given.value(f"{item}.model")) == base and not method.of_base
                 told[found] = self.parameters(inner, method, name, each=True, of_base=of_base)
         if told:
             self.work.put(node, "models", told, *self.taken())
@@ -154,13 +155,14 @@ class _Reading:
     def slice(self, item: str, method: Method, name: str) -> dict[str, Any]:
         """The next layers of the result."""
         sources: dict[str, Any] = {}
-        base = self.given.text(f"{item}.base_model") or self.given.text(f"{item.rpartition('slices[')[0]}base_model")
+        mine, whole = (self.given.value(f"{each}base_model") for each in (f"{item}.", item.rpartition("slices[")[0]))
+        base = _reference(mine) or _reference(whole)
         for source in self.given.items(f"{item}.sources"):
             found = self.model(f"{source}.model")
             layers: list[Any] = self.given.read(f"{source}.layer_range", _layers, [])
             if found is None:
                 continue
-            of_base = self.given.text(f"{source}.model") == base and not method.of_base
+            of_base = _reference(self.given.value(f"{source}.model")) == base and not method.of_base
             told = self.parameters(f"{source}.parameters", method, name, each=True, of_base=of_base)
             sources[found] = {"layers": layers, **told} if told else layers
         told = {"models": sources}
@@ -175,9 +177,11 @@ class _Reading:
         key = f"{head}base_model"
         if key not in self.given:
             return
-        word = self.given.text(key)
+        word = _reference(self.given.value(key))
         named = {
-            str(leaf.value) for path, leaf in self.given.leaves.items() if path.startswith(head) and path.endswith("].model")
+            _reference(leaf.value)
+            for path, leaf in self.given.leaves.items()
+            if path.startswith(head) and path.endswith("].model")
         }
         if method.base == "ignored" and word not in named:
             self.given.refuse(key, f"`{name}` merges models without a base", "remove it, or name it among the models")
@@ -236,7 +240,7 @@ class _Reading:
         group = [each for each in self.given.under(f"{head}tokenizer") if each in self.given]
         if key not in self.given and not group:
             return
-        word = self.given.text(key, "union") or "union"
+        word = _reference(self.given.value(key)) if key in self.given else "union"
         whole: dict[str, Any] = {"of": word} if word in ("union", "base") else {"model": self.model(key)}
         tokens = [self.token(each, each[len(f"{head}tokenizer.tokens.") :]) for each in group if ".tokens." in each]
         if any(tokens):
@@ -304,6 +308,22 @@ class _Reading:
         work.move(node, "moe.architecture", f"{head}architecture", _architecture)
         if f"{head}dtype" in given:
             work.move(node, "dtype", f"{head}dtype", values.choice(**_PRECISIONS))
+
+
+def _reference(value: Value | None) -> str:
+    """A model as mergekit's short form has it, `MODEL@REVISION+ADAPTER`, of either form; empty for what is none."""
+    if isinstance(value, Map) and "model" in value and not set(value) - {"model", "lora"}:
+        parts = [_path(value[name]) for name in ("model", "lora") if name == "model" or not values.is_off(value.get(name))]
+        return "+".join(parts) if all(parts) else ""
+    return str(value).strip() if isinstance(value, Scalar) else ""
+
+
+def _path(value: Value) -> str:
+    """`ORG/NAME`, or `{path: ORG/NAME, revision: main}`."""
+    if isinstance(value, Map) and "path" in value and not set(value) - {"path", "revision"}:
+        revision = value.get("revision")
+        return f"{value['path']}" if values.is_off(revision) else f"{value['path']}@{revision}"
+    return str(value).strip() if isinstance(value, Scalar) else ""
 
 
 def _architecture(value: Value) -> str:
