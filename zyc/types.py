@@ -178,6 +178,7 @@ class Report(Artifact):
 
     says: ClassVar[str] = "a report"
     tasks: tuple[str, ...] | None = None
+    measures: tuple[str, ...] | None = None  # of its tasks, as patterns
 
 
 @dataclass(frozen=True, slots=True)

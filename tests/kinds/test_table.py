@@ -81,6 +81,13 @@ def test_members_of_a_family_are_labelled_with_their_coordinates(place):
         ("reports: {tried: my-tried, alone", "reports: {pair: my-tried, tried: my-tried, alone", "begins measures of the table"),
         ("my-table:\n", "my-table:\n    exam: riddles\n", "no task `riddles`"),
         ("when: [questions.accuracy >= 50%]", "when: []", "answered by nothing"),
+        ("when: [questions.accuracy >= 50%]", "when: [questions.acuracy >= 50%]", "did you mean `questions.accuracy`?"),
+        (
+            "when: [questions.accuracy >= 50%]",
+            "when: [questions.accuracy > speed.first_tokn]",
+            "does not measure `speed.first_tokn`",
+        ),
+        ("my-table:\n", "my-table:\n    columns: [questions.acuracy]\n", "did you mean `questions.accuracy`?"),
     ],
 )
 def test_a_table_that_cannot_be_is_refused(place, old, new, says):
@@ -122,7 +129,20 @@ def test_the_verdict_is_what_the_numbers_say(tmp_path, two, label, yes):
     assert "Is it &lt;b&gt;enough&lt;/b&gt;?" in page
     assert ("not measured" in page) == (not yes)
     told = json.loads((folder / "out/report.json").read_text())["verdict"]
-    assert [each["holds"] for each in told["bounds"]] == ([True, True] if yes else [False, True, False])
+    assert [each["holds"] for each in told["bounds"]] == ([True, True] if yes else [False, True, None])
+
+
+def test_what_was_not_measured_answers_nothing(tmp_path):
+    """Neither yes nor no: the bound is open, the page says so, and there is no measure that a gate could hold."""
+    with modules_of("table", "beside", "showing") as found:
+        reports = {"one": found.beside.read("one", home=report(tmp_path / "one", [1, 1]).parent)}
+        bounds = [{"says": each, "measure": each, "sign": ">=", "bound": 0.5} for each in ("questions.accuracy", "gone.away")]
+        verdict = found.beside.answered("Enough?", "one", bounds, reports)
+        assert [verdict["yes"], *(each["holds"] for each in verdict["bounds"])] == [None, True, None]
+        told = {"reports": reports, "pairs": {}, "verdict": verdict, "columns": [], "rehearsal": False}
+        assert "verdict" not in found.beside.measures_of(told)
+        assert "Enough? No answer, by the numbers of one" in found.showing.markdown(told)
+        assert found.beside.answered("Enough?", "one", [*bounds, {**bounds[0], "bound": 2}], reports)["yes"] is False
 
 
 def test_who_was_asked_other_questions_is_not_paired(tmp_path):

@@ -210,7 +210,8 @@ class Eval(Kind[EvalSpec]):
 
     def facts(self, case: Case[EvalSpec]) -> Report:
         """Its tasks."""
-        return Report(tuple(case.spec.tasks))
+        tasks = tuple(case.spec.tasks)
+        return Report(tasks, tuple(each for each in self.measured(case.spec) if each.partition(".")[0] in tasks))
 
     def check(self, case: Case[EvalSpec]) -> Iterable[Objection]:
         """Models that do not answer, tasks that say too little or too much, exams that are none."""

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from zyc import fields
-from zyc.errors import nearest
+from zyc.errors import guess, nearest
 from zyc.gates import Gate, Interval
 from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Placement, Recipe, Spec
+from zyc.measures import known
 from zyc.types import Report
 
 RESERVED = ("pair", "verdict")
@@ -42,7 +43,7 @@ class Judged(Fields):
     of: fields.Name
     """The label whose numbers answer it."""
     when: fields.Gates
-    """The answer is yes when all of these hold."""
+    """The answer is yes when all of these hold, and no when one does not; where one was not measured, there is none."""
 
 
 class TableSpec(Spec):
@@ -70,7 +71,7 @@ class Table(Kind[TableSpec]):
     Spec = TableSpec
     gives = Report
     measures = {
-        "verdict": Measure("1 when the question is answered with yes, else 0"),
+        "verdict": Measure("1 when the question is answered with yes, 0 with no; without what it was asked of, there is none"),
         "*.*": Measure("a measure of one of the reports, below its label"),
         "*.*.*": Measure("a measure of a task of one of the reports"),
         "pair.*.delta": Measure("by how much the share of right answers is larger", "share"),
@@ -113,6 +114,7 @@ class Table(Kind[TableSpec]):
                 yield Objection("exam", says, f"it has {', '.join(f'`{each}`' for each in facts.tasks) or 'none'}")
         if spec.verdict is not None and not spec.verdict.when:
             yield Objection("verdict.when", "the question is answered by nothing", "`when: [questions.accuracy >= 75%]`")
+        yield from _unmeasured(spec, members)
 
     def estimate(self, case: Case[TableSpec]) -> Estimate:
         """Reading and drawing."""
@@ -156,6 +158,25 @@ def _named(spec: TableSpec) -> Iterable[tuple[str, str]]:
         yield f"pairs.{name}", pair.than
     if spec.verdict is not None:
         yield "verdict.of", spec.verdict.of
+
+
+def _unmeasured(spec: TableSpec, members: Mapping[str, tuple[str, Report]]) -> Iterable[Objection]:
+    """Columns that none of them has, and bounds on what the one that is asked does not measure."""
+    told = {label: facts.measures for label, (_, facts) in members.items()}
+    if None not in told.values():
+        every = [each for measures in told.values() for each in measures or ()]
+        for at, column in enumerate(spec.columns):
+            if not known(column, every):
+                says = f"none of the reports measures `{column}`"
+                yield Objection(f"columns.{at}", says, guess(column, every, listed="they measure"))
+    if spec.verdict is None:
+        return
+    mine = told.get(spec.verdict.of)
+    for at, gate in enumerate(spec.verdict.when if mine is not None else ()):
+        for measure in filter(None, (gate.measure, gate.against)):
+            if not known(measure, mine or ()):
+                says = f"`{spec.verdict.of}` does not measure `{measure}`"
+                yield Objection(f"verdict.when.{at}", says, guess(measure, mine or (), listed="it measures"))
 
 
 def _bound(gate: Gate) -> dict[str, Any]:

@@ -49,15 +49,17 @@ def paired(reports, exam, better, than):
 
 
 def answered(question, label, bounds, reports):
-    """Each bound with its number; yes when all of them hold."""
+    """Each bound with its number; yes when all of them hold, no when one does not, and else no answer: one was not measured."""
     measures = reports[label]["measures"]
     told = []
     for each in bounds:
         value, bound = measures.get(each["measure"]), each["bound"] + measures.get(each.get("against"), 0.0)
         missing = value is None or (each.get("against") and each["against"] not in measures)
-        holds = not missing and not math.isnan(value) and bool(SIGNS[each["sign"]](value, bound))
+        holds = None if missing else not math.isnan(value) and bool(SIGNS[each["sign"]](value, bound))
         told.append({"says": each["says"], "measure": each["measure"], "value": value, "holds": holds})
-    return {"question": question, "of": label, "yes": all(each["holds"] for each in told), "bounds": told}
+    seen = [each["holds"] for each in told]
+    yes = False if False in seen else None if None in seen else True
+    return {"question": question, "of": label, "yes": yes, "bounds": told}
 
 
 def measures_of(told):
@@ -65,7 +67,8 @@ def measures_of(told):
     found = {f"{label}.{what}": value for label, each in told["reports"].items() for what, value in each["measures"].items()}
     for name, each in told["pairs"].items():
         found |= {f"pair.{name}.delta": each["delta"], f"pair.{name}.p": each["p"]}
-    return {**found, **({"verdict": float(told["verdict"]["yes"])} if told["verdict"] else {})}
+    yes = told["verdict"]["yes"] if told["verdict"] else None
+    return found if yes is None else {**found, "verdict": float(yes)}
 
 
 def columns_of(told):

@@ -35,11 +35,15 @@ def cell(each, name):
     return interval(each["measures"], name) if name in each["measures"] else "-"
 
 
+WORDS = {True: "Yes", False: "No", None: "No answer"}
+MARKS = {True: "✓", False: "✗", None: "?"}
+COLOURS = {True: "right", False: "wrong", None: "open"}
+
+
 def answer(told):
     """The verdict as a sentence."""
     verdict = told["verdict"]
-    word = "yes" if verdict["yes"] else "no"
-    return f"{verdict['question']} {word.capitalize()}, by the numbers of {verdict['of']}"
+    return f"{verdict['question']} {WORDS[verdict['yes']]}, by the numbers of {verdict['of']}"
 
 
 def markdown(told):
@@ -48,7 +52,7 @@ def markdown(told):
     lines = ["**rehearsal**: scores of twins, made to show that all of it runs.", ""] if told["rehearsal"] else []
     if told["verdict"]:
         lines += [f"**{answer(told)}.**", ""]
-        lines += [f"- {'✓' if each['holds'] else '✗'} {each['says']}: {_value(each)}" for each in told["verdict"]["bounds"]] + [
+        lines += [f"- {MARKS[each['holds']]} {each['says']}: {_value(each)}" for each in told["verdict"]["bounds"]] + [
             ""
         ]
     lines += [f"| | model | {' | '.join(names)} |", f"|{'---|' * (len(names) + 2)}"]
@@ -162,13 +166,13 @@ def page(told, chart):
 
 
 def _verdict(verdict):
-    word = "yes" if verdict["yes"] else "no"
+    word = WORDS[verdict["yes"]]
     items = []
     for each in verdict["bounds"]:
-        mark = '<span class="right">✓</span>' if each["holds"] else '<span class="wrong">✗</span>'
+        mark = f'<span class="{COLOURS[each["holds"]]}">{MARKS[each["holds"]]}</span>'
         items.append(f"<li>{mark} {html.escape(each['says'])}: {html.escape(_value(each))}</li>")
     by = f" by the numbers of {html.escape(verdict['of'])}"
-    return f'<div class="verdict {word}"><strong>{word.capitalize()}</strong>{by}<ul>{"".join(items)}</ul></div>'
+    return f'<div class="verdict {word.lower()}"><strong>{word}</strong>{by}<ul>{"".join(items)}</ul></div>'
 
 
 def _table(told):
