@@ -5,8 +5,11 @@ import json
 import pytest
 from desk import Desk
 
+from zyc import fitting
 from zyc.catalogue import repositories
+from zyc.gates import Outlook, Verdict, parse
 from zyc.kinds.model import smaller
+from zyc.plan import GateOutlook
 
 SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
 PHILO = """\
@@ -91,6 +94,36 @@ def test_what_cannot_be_mended_says_so(philo):
     """A megabyte holds no model: that is said, with how much was tried."""
     said = philo("1 MB").zyc("fit", "philo-q4")
     assert "no change helps" in said.text
+
+
+def test_a_model_that_drifted_too_far_gets_more_bits(philo, monkeypatch):
+    """When the proof's divergence failed, types with more bits are told, the nearest first, and nothing that is smaller."""
+    gate = parse("kl <= 0.06")
+
+    def gates(plan, name):
+        kept = plan.settlement.nodes[name].facts.type == "Q4_K_M"
+        return ((f"{name}.proof", GateOutlook(gate, Verdict.FAILS if kept else Outlook.RUNNING)),)
+
+    monkeypatch.setattr(fitting, "gates_of", gates)
+    told = philo("5 GB").zyc("fit", "philo-q4", "--json").data
+    assert [each["set"] for each in told["changes"]] == [[f"philo-q4.type={each}"] for each in ("Q5_K_S", "Q5_K_M", "Q6_K")]
+
+
+def test_the_divergence_is_that_of_its_own_hops(philo):
+    """What another node of the plan may drift is not told of this one."""
+    other = "  coarse: {model: philo-lora, type: Q2_K}\n"
+    assert philo("4 GB", other).zyc("fit", "philo-q4", "--json").data["now"]["kl"] == 0.06
+
+
+@pytest.mark.parametrize("budget", ["size: 4.4 GB", "memory: 5.1 GB"])
+def test_a_budget_has_smaller_sizes(philo, budget):
+    """Where the budget chooses the type, its size is what is changed: to that of each smaller type."""
+    desk = philo("4 GB")
+    desk.spec(PHILO.replace("type: Q4_K_M", f"budget: {{{budget}}}").replace("BOUND", "4 GB"), "philo")
+    told = desk.zyc("fit", "philo-q4", "--json").data
+    sizes = [each for each in told["changes"] if each["set"][0].startswith("philo-q4.budget.size=")]
+    assert len(sizes) == 3
+    assert all(each["bytes"] <= 4e9 for each in sizes)
 
 
 def test_smaller_models_are_trained_alike():

@@ -17,6 +17,7 @@ from zyc.front import Front
 from zyc.gates import Interval, Outlook, Verdict
 from zyc.graph import Node
 from zyc.kind import Change
+from zyc.measures import drifts
 from zyc.plan import Decision, GateOutlook, Plan
 from zyc.types import Artifact, Gguf, model_of
 
@@ -36,7 +37,8 @@ class Outcome:
     size: float | None = None
     memory: Interval | None = None
     answer: Interval | None = None
-    divergence: float | None = None  # the most that the proof allows
+    divergence: float | None = None  # the most that a hop is apart from the one before it, or may be
+    measured: bool = False  # whether that was measured
     changed: tuple[str, ...] = ()  # other nodes that are something else then
     licence: str = ""  # where it is another one
     front: Front | None = None
@@ -130,13 +132,15 @@ def _try(front: Front, names: Sequence[str], sets: tuple[str, ...]) -> Outcome |
 def _fields(front: Front, names: Sequence[str]) -> Mapping[str, list[str]]:
     """By field, what `--set` takes: of the nodes, then of what they stand on, the nearest first; a family is set as a whole."""
     plan = front.plan
+    missed = frozenset(gate.gate.measure for _, gate in gates_of(plan, names) if gate.bad)
     told: dict[str, dict[str, None]] = {}
     for node in _lineage(plan, names):
         if node.owner:
             continue  # it is not written as such
         case = plan.settlement.case(node)
         kind = kinds.load(node.kind)
-        for change in (*kind.changes(case), *(_of_fields(case.spec) if node.name in names else ())):
+        plain = node.name in names and not all(map(drifts, missed))  # no machine and no shorter answer brings bits back
+        for change in (*kind.changes(case, missed), *(_of_fields(case.spec) if plain else ())):
             if node.family and _is_told_apart(front, node, change.field):
                 continue  # its matrix says which member has which value
             field = f"{node.family or node.name}.{change.field}"
@@ -234,7 +238,7 @@ def _outcome(front: Front, names: Sequence[str], sets: tuple[str, ...], before: 
         max((each for each in sizes if each), default=None),
         max((each for each in memories if each), key=_upper, default=None),
         max((each for each in answers if each), key=_upper, default=None),
-        _divergence(plan),
+        *_divergence(plan, names),
         changed,
         licence,
         front,
@@ -274,15 +278,18 @@ def _memory(facts: Artifact | None) -> Interval | None:
     return Interval(told, told) if told is not None else None
 
 
-def _divergence(plan: Plan) -> float | None:
-    """The most that any hop is allowed to be apart from the one before it."""
-    told = [
-        gate.gate.bound
-        for each in plan.decisions.values()
-        for gate in each.gates
-        if gate.gate.measure == "kl" and gate.gate.sign in ("<", "<=")
-    ]
-    return max(told, default=None)
+def _divergence(plan: Plan, names: Sequence[str]) -> tuple[float | None, bool]:
+    """How far any hop to the nodes is apart from the one before it, at most: as it was measured, or as its proof allows."""
+    told: list[tuple[float, bool]] = []
+    for node in _lineage(plan, names):
+        proof = plan.decisions.get(f"{node.name}.proof")
+        kept = plan.history.traces.get(proof.key) if proof is not None and proof.key else None
+        if kept is not None and "kl" in kept.measures:
+            told.append((kept.measures["kl"], True))
+        elif proof is not None:
+            bounds = [each.gate for each in proof.gates if each.gate.measure == "kl" and each.gate.sign in ("<", "<=")]
+            told += [(each.bound, False) for each in bounds]
+    return max(told, default=(None, False))
 
 
 def _differences(before: Plan, after: Plan, names: Sequence[str], sets: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

@@ -6,7 +6,7 @@ function of a `Case`: a kind never reads a disk, a clock or another node.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -356,8 +356,11 @@ class Kind(Generic[S]):
         """Variants of the node that need less memory, the least change first, each with its words: `micro_batch: 4`."""
         return ()
 
-    def changes(self, case: Case[S]) -> Iterable[Change]:
-        """Values of its fields that ask less of whoever runs what comes out, the least first: `zyc fit` tries them."""
+    def changes(self, case: Case[S], missed: Collection[str] = ()) -> Iterable[Change]:
+        """Values of its fields that ask less of whoever runs what comes out, the least first: `zyc fit` tries them.
+
+        `missed` are the measures whose bounds do not hold; a model that drifted too far needs more, and not less.
+        """
         return ()
 
     def recipe(self, case: Case[S]) -> Recipe:

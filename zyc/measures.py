@@ -16,3 +16,8 @@ def matches(name: str, pattern: str) -> bool:
 def known(name: str, patterns: Iterable[str]) -> bool:
     """Whether any of the patterns stands for the measure."""
     return any(matches(name, pattern) for pattern in patterns)
+
+
+def drifts(name: str) -> bool:
+    """Whether a measure says how far a model is from what it was made of: more bits mend it, and nothing smaller does."""
+    return name.partition(".")[0] in ("kl", "kl_max", "top1", "first_difference")

@@ -129,7 +129,7 @@ def _numbers(value):
     "text", [LINEAR, TIES, SLERP, PILE, TOKENS, EXPERTS], ids=["linear", "ties", "slerp", "pile", "tokens", "moe"]
 )
 def test_a_file_of_mergekit_is_known_as_one(text):
-    """By the key that only its files have, whatever else they share with those of others: `tokenizer:` and `dtype:` are no torchtune."""
+    """By the key that only its files have, whatever else they share with those of others."""
     assert told(text).made.tool == "mergekit"
     assert (
         told(f"tokenizer: {{source: union}}\ndtype: bfloat16\nloss: 1\n{LINEAR.replace('dtype: float16', '')}").made.tool

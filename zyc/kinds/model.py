@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from zyc.craft import arch, configs, shapes
 from zyc.craft.chats import CHATS, is_file, misread, unended, unknown
 from zyc.gates import Interval
 from zyc.kind import Case, Change, Estimate, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
+from zyc.measures import drifts
 from zyc.types import Model, Tokenizer, facts_of, model_of
 
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma"}
@@ -183,8 +184,10 @@ class ModelKind(Kind[ModelSpec]):
             seconds, memory=700_000_000 + filled, disk=size + 20_000_000, download=download, result=result, measures=measures
         )
 
-    def changes(self, case: Case[ModelSpec]) -> Iterable[Change]:
-        """Smaller models of the catalogue."""
+    def changes(self, case: Case[ModelSpec], missed: Collection[str] = ()) -> Iterable[Change]:
+        """Smaller models of the catalogue; none of them is nearer to what it was made of."""
+        if missed and all(map(drifts, missed)):
+            return
         for name in smaller(case.spec.hub) if case.spec.hub is not None else ():
             yield Change("hub", name)
 

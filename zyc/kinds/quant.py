@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from zyc.craft import quantizing
@@ -10,6 +10,7 @@ from zyc.craft.quantizing.spec import Budget, QuantSpec
 from zyc.errors import nearest
 from zyc.fields import Ref
 from zyc.kind import Case, Change, Estimate, Kind, Measure, Objection, Recipe
+from zyc.measures import drifts
 from zyc.quantity import in_bytes
 from zyc.types import Artifact, Model
 
@@ -80,19 +81,23 @@ class Quant(Kind[QuantSpec]):
         """By the format."""
         return quantizing.of(case.spec.format).estimate(case, quantizing.chosen(case))
 
-    def changes(self, case: Case[QuantSpec]) -> Iterable[Change]:
-        """Types that take less, the best first; a shorter context where a budget counts it."""
+    def changes(self, case: Case[QuantSpec], missed: Collection[str] = ()) -> Iterable[Change]:
+        """Types that take less, the best first, or a budget that chooses them; where it drifted too far, those that take more."""
         spec, kind = case.spec, quantizing.chosen(case)
-        told = list(quantizing.of(spec.format).candidates(case))
-        now = next((each.size for each in told if each.type == kind), None)
-        if spec.budget is None:
-            for each in told:
-                if each.type != kind and (now is None or each.size is None or each.size < now):
-                    yield Change("type", each.type)
+        told = quantizing.of(spec.format)
+        every = [each for each in told.candidates(case) if each.type != kind]
+        now = getattr(told.facts(case, kind), "bytes", None) if kind else None
+        if any(map(drifts, missed)):
+            every = [each for each in reversed(every) if now is not None and each.size is not None and each.size > now]
         else:
-            for part in (2, 4, 8):
-                if spec.budget.context // part >= SHORTEST:
-                    yield Change("budget.context", str(spec.budget.context // part))
+            every = [each for each in every if now is None or each.size is None or each.size < now]
+        if spec.budget is None:
+            yield from (Change("type", each.type) for each in every)
+            return
+        yield from (Change("budget.size", str(each.size)) for each in every if each.size is not None)
+        for part in (2, 4, 8):
+            if spec.budget.context // part >= SHORTEST:
+                yield Change("budget.context", str(spec.budget.context // part))
 
     def recipe(self, case: Case[QuantSpec]) -> Recipe:
         """The values of the format, for its own scripts."""

@@ -86,7 +86,7 @@ def _cells(told: Outcome) -> tuple[str, ...]:
         in_bytes(told.size) if told.size else "-",
         _span(told.memory, in_bytes),
         _span(told.answer, in_time),
-        f"<= {in_number(told.divergence)}" if told.divergence is not None else "-",
+        "-" if told.divergence is None else f"{'' if told.measured else '<= '}{in_number(told.divergence)}",
         about(time) if time else "-",
         f"${money:.2f}" if money else "-",
         _else(told),
