@@ -43,6 +43,9 @@ class Stand:
 class Linker(Choices):
     """The graph as it grows, inputs before what stands on them."""
 
+    handed: dict[str, tuple[tuple[Gate, ...], tuple[Gate, ...]]] = field(default_factory=dict)  # gates for proofs further behind
+    waiting: dict[tuple[str, str], Declaration] = field(default_factory=dict)  # of a node and a measure: nothing measures it yet
+
     def graph(self) -> Graph:
         """Link everything that can be linked."""
         nodes = self.declared.nodes
@@ -58,6 +61,10 @@ class Linker(Choices):
         for search in self.searches.values():
             with suppress(Unlinked):
                 self._judged(search)
+        for (name, measure), node in self.waiting.items() if not any(each.broken for each in nodes.values()) else ():
+            hint = "only the proof of what stands behind it does: name it where that is wanted, or remove the gate"
+            facts = {"owner": owner_words(node.kind.name, name), "measure": measure, "hint": hint}
+            self._trouble(node, problem("unknown-measure", node.at("gates"), **facts))
         return Graph(self.vertices, self.families, self.declared.headers, self.searches)
 
     def _cycle(self, cycle: Sequence[str]) -> None:
@@ -297,10 +304,10 @@ class Linker(Choices):
 
     def _node(self, stand: Stand, member: Member) -> None:
         shape, node, name, coordinates = member.shape, stand.node, stand.member, stand.coordinates
-        shape = (
-            shape._replace(gates=_own(shape.gates, node.kind), twin_gates=_own(shape.twin_gates, node.kind))
-            if shape.proof
-            else shape
+        theirs = self._hand_on(node, name, shape)
+        shape = shape._replace(
+            gates=tuple(each for each in shape.gates if each.measure not in theirs),
+            twin_gates=tuple(each for each in shape.twin_gates if each.measure not in theirs),
         )
         edges = self._edges(stand, name, shape.links)
         edges += [Edge(f"parts.{part.suffix}", self._part(stand, part, name)) for part in shape.parts]
@@ -309,6 +316,22 @@ class Linker(Choices):
             family=node.name if coordinates else "", coordinates=tuple(coordinates.items()),
         )  # fmt: skip
         self._proof(stand, name, member.shape, node.kind)
+
+    def _hand_on(self, node: Declaration, name: str, shape: Shape) -> set[str]:
+        """The measures that are not its own: those of its proof, and those of the proofs of what is put behind it."""
+        others = {each.measure for each in (*shape.gates, *shape.twin_gates) if not known(each.measure, node.kind.measures)}
+        if not others:
+            return others
+        proof = kinds.proves(node.kind) if shape.proof else {}
+        later = [measure for each in kinds.behind(TYPES[shape.yields]) for measure in kinds.proves(each)]
+        handed = {each for each in others if not known(each, proof) and known(each, later)}
+        if handed:
+            gates, rehearsed = (
+                tuple(each for each in told if each.measure in handed) for told in (shape.gates, shape.twin_gates)
+            )
+            self.handed[name] = gates, rehearsed
+            self.waiting |= {(node.name, each): node for each in handed}
+        return handed | {each for each in others if known(each, proof)}
 
     def _insert(
         self, stand: Stand, name: str, kind: AnyKind, spec: Spec, edges: Callable[[Shape], list[Edge]], span: Span
@@ -334,12 +357,18 @@ class Linker(Choices):
         found = {field: name for field, name in sought.items() if name is not None}
         spec = prover.Spec.model_validate({**shape.proof.fields, **found, "subject": subject})
         told = shape_of(prover, spec)
-        written = [
-            gate for gate in shape.gates if known(gate.measure, prover.measures) and not known(gate.measure, kind.measures)
-        ]
-        rehearsed = [
-            gate for gate in shape.twin_gates if known(gate.measure, prover.measures) and not known(gate.measure, kind.measures)
-        ]
+        gates, twins = self.handed.get(subject, ((), ()))
+        written, rehearsed = (
+            [
+                each
+                for each in (*(mine for mine in own if not known(mine.measure, kind.measures)), *came)
+                if known(each.measure, prover.measures)
+            ]
+            for own, came in ((shape.gates, gates), (shape.twin_gates, twins))
+        )
+        for gate in (*gates, *twins):
+            if known(gate.measure, prover.measures):
+                self.waiting.pop((stand.node.name, gate.measure), None)
         told = told._replace(gates=_override(told.gates, written), twin_gates=_override(told.twin_gates, rehearsed))
         name, node = f"{subject}.{shape.proof.suffix}", stand.node
         edges = self._edges(stand, name, told.links)
@@ -430,6 +459,7 @@ class Linker(Choices):
                     for each in shape_of(kind, spec).links
                     if each.field in follows
                 }
+                self.handed[name] = self.handed.get(vertex, ((), ()))
                 self._insert(Stand(self._owner(vertex)), name, kind, spec, partial(_given, sources), here.span)
             vertex = name
         return vertex
@@ -484,10 +514,6 @@ def _few(labels: Iterable[str]) -> str:
 def names_of(node: Declaration) -> list[str]:
     """The names that a node's references are written with."""
     return list(dict.fromkeys(name for member in node.members for link in _links(member.shape) for name in _written(link)))
-
-
-def _own(written: Sequence[Gate], kind: AnyKind) -> tuple[Gate, ...]:
-    return tuple(gate for gate in written if known(gate.measure, kind.measures))
 
 
 def _override(defaults: Sequence[Gate], written: Sequence[Gate]) -> tuple[Gate, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from zyc.kind import Kind, Spec
+from zyc.kind import Kind, Measure, Spec
 from zyc.types import Artifact
 
 AnyKind = Kind[Any]
@@ -116,6 +116,23 @@ def coercions() -> dict[type[Artifact], tuple[AnyKind, ...]]:
                 seen.add(target)
                 front.append(target)
     return table
+
+
+@cache
+def behind(given: type[Artifact]) -> tuple[AnyKind, ...]:
+    """The kinds that the compiler may put behind a node that gives a type, the nearest first."""
+    found: list[AnyKind] = []
+    front = [given]
+    for here in front:
+        for kind in (each for base in here.__mro__ for each in coercions().get(base, ()) if each not in found):
+            found.append(kind)
+            front.append(cast("tuple[type[Artifact], type[Artifact]]", kind.coerces)[1])
+    return tuple(found)
+
+
+def proves(kind: AnyKind) -> Mapping[str, Measure]:
+    """What the proof of a kind measures."""
+    return load(kind.proof).measures if kind.proof else {}
 
 
 def path_between(given: type[Artifact], wanted: type[Artifact]) -> tuple[AnyKind, ...] | None:
