@@ -1,7 +1,7 @@
 """What a rendered conversion to GGUF takes against llama.cpp's bare converter, on the same model, written anew each time.
 
 The rendered one also looks for traps first, and at every number last: about a second, whatever the size, and then little.
-Both read the model from memory and write to the disk.
+Both read the model from memory and write to the disk. What the proof adds is told beside.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from course import figures, place
-from course.clock import Entrant, in_turn
+from course.clock import Entrant, in_turn, once
 from course.figures import Figure
 from course.place import Place
 
@@ -53,6 +53,10 @@ def measure(here: Place, *, rounds: int, size: int = 4_000_000_000) -> Iterator[
     ours, theirs = runs["zyc"], runs["bare"]
     seen = f"{layers} layers; {figures.beside(ours, theirs)}"
     yield Figure(f"convert {layers * LAYER * 2 / 1e9:.1f} GB to GGUF", ours.least / theirs.least, "x bare", bar=1.05, seen=seen)
+    proof = standing.stand(here.folder / "proof", "parity", {"subject": step / "out", "against": model})
+    proven = once([str(shutil.which("bash")), "run.sh"], proof, env=env)
+    about = f"{figures.in_time(proven.seconds)}, {figures.in_megabytes(proven.memory)}"
+    yield Figure("proof of a conversion", proven.seconds / ours.least, "x conversion", seen=about)
     shutil.rmtree(here.folder / "made")
 
 

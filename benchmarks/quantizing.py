@@ -1,7 +1,7 @@
 """What a rendered quantization takes against the bare llama-quantize, on the same file, written anew each time.
 
 The rendered one also starts Python, and holds every fact and tensor of the result against the source: about a second,
-whatever the size. The proof is a node of its own and is not in it.
+whatever the size. The proof is a node of its own: it is told beside.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from course import figures, place
-from course.clock import Entrant, in_turn
+from course.clock import Entrant, in_turn, once
 from course.figures import Figure
 from course.place import Place
 
@@ -35,13 +35,13 @@ def measure(here: Place, *, rounds: int, size: int = 2_000_000_000, kind: str = 
     model = tiny_models.make(here.folder / "made", num_hidden_layers=layers, **SHAPE)
     full = standing.stand(here.folder / "full", "gguf", {"source": model})
     standing.run(full)
-    shutil.rmtree(here.folder / "made")
     facts = Model(
         family="llama", layers=layers, width=1024, mlp=4096, heads=16, kv_heads=8, head_size=64, vocabulary=480, tied=False,
         form="sentencepiece-bpe",
     )  # fmt: skip
     spec = {"model": "m", "format": "gguf", "type": kind}
-    made = trainee.rendered("quant", spec, {"model": Gguf(values_of(facts), "F16", facts.width)})
+    before_it = Gguf(values_of(facts), "F16", facts.width)
+    made = trainee.rendered("quant", spec, {"model": before_it})
     step = trainee.write_step(here.folder / "step", made, {"model": full / "out"})
     source, bare = full / "out/model.gguf", here.folder / "bare"
     program = standing.module("lib/llama_home.py").build() / "bin/llama-quantize"
@@ -66,6 +66,14 @@ def measure(here: Place, *, rounds: int, size: int = 2_000_000_000, kind: str = 
     yield Figure(
         f"quantize {source.stat().st_size / 1e9:.1f} GB to {kind}", ours.least / theirs.least, "x bare", bar=1.05, seen=seen
     )
+    told = {"subject": "q", "against": "f", "model": "m", "format": "gguf"}
+    inputs = {"subject": Gguf(values_of(facts), kind), "against": before_it, "model": facts}
+    places = {"subject": step / "out", "against": full / "out", "model": model}
+    proof = trainee.write_step(here.folder / "proof", trainee.rendered("fidelity", told, inputs), places)
+    proven = once([str(shutil.which("bash")), "run.sh"], proof, env=env)
+    about = f"{figures.in_time(proven.seconds)}, {figures.in_megabytes(proven.memory)}"
+    yield Figure("proof of a quantization", proven.seconds / ours.least, "x quantization", seen=about)
+    shutil.rmtree(here.folder / "made")
 
 
 def main() -> None:
