@@ -189,13 +189,20 @@ class Reading:
         name = f"{hop.node}.proof"
         decision = self.plan.decisions.get(name)
         vertex = self.graph.vertices.get(name)
-        if decision is None or not isinstance(vertex, Node) or "kl" not in kinds.load(vertex.kind).measures:
-            return hop
+        if decision is None or not isinstance(vertex, Node) or self.graph.vertices[hop.node].kind == "model":
+            return hop  # a base was not made of another model: it is no hop
         hop = replace(hop, proof=name, gates=decision.gates)
         trace = self.trace(decision)
         if decision.state is not State.KEEP or trace is None:
             return replace(hop, says="its proof is not built")
-        return replace(hop, proven=True, measures=dict(trace.measures), difference=self._difference(decision))
+        hop = replace(hop, proven=True, measures=dict(trace.measures), difference=self._difference(decision))
+        whole = "its proof: every tensor is there, it loads and answers"
+        return hop if self._compares(hop) or not hop.holds else replace(hop, says=whole)
+
+    def _compares(self, hop: Hop) -> bool:
+        """Whether its proof holds it against the form before; a merge has several, and is only looked at."""
+        proof = self.graph.vertices.get(hop.proof)
+        return isinstance(proof, Node) and "kl" in kinds.load(proof.kind).measures
 
     def trace(self, decision: Decision) -> Trace | None:
         """What is kept of a node."""
@@ -235,7 +242,7 @@ class Reading:
 
     def _with_files(self, hop: Hop, before: str) -> Hop:
         """Where a proof does not compare tokenizers, the files of two folders say whether they are one: byte for byte."""
-        if hop.form != "folder" or not hop.here or not before or not hop.proof:
+        if hop.form != "folder" or not hop.here or not before or not self._compares(hop):
             return hop
         earlier = self._folder_before(before)
         measures = dict(hop.measures)

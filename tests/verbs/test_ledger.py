@@ -131,6 +131,20 @@ def test_a_hop_says_what_its_proof_measured():
     assert report.sentence([hop, replace(hop, proven=False)]) == "1 of 2 hops proven; KL of all of them together 0.004"
 
 
+def test_a_merge_is_a_hop_with_its_own_proof(chain):
+    """What looks whether it is whole proves the hop: nothing says `0 of 0`, and no divergence is told where none is measured."""
+    chain.spec(SPEC + "merges: {mix: {method: linear, models: {small: 50%, tuned.fused: 50%}}}\n")
+    told = chain.zyc("ledger", "mix", "--json").data
+    assert told["hops"][-1]["proof"] == "mix.proof"
+    assert told["hops"][0]["proof"] is None
+    assert told["says"].startswith("0 of ")
+    assert not told["says"].startswith("0 of 0")
+    says = "its proof: every tensor is there, it loads and answers"
+    hop = Hop("mix", "merge", "folder", "t", here=True, proof="mix.proof", proven=True, measures={"loads": 1.0}, says=says)
+    assert report.row(hop, {})[-1] == says
+    assert report.sentence([hop]) == "1 of 1 hops proven"
+
+
 def test_markdown_cannot_be_left():
     """A difference that a proof quotes stays in its cell."""
     hop = Hop("m", "F16", "gguf", "t", here=True, proof="p", proven=True, difference="a | b <script>")

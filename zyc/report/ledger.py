@@ -18,7 +18,7 @@ def row(hop: Hop, said: Mapping[str, str]) -> tuple[str, ...]:
     kl = f"{in_number(measures['kl'])}{_bound(hop, 'kl')}" if "kl" in measures else ""
     top1 = _percent(measures["top1"]) if "top1" in measures else ""
     tokens, template = (_alike(measures, name) for name in ("same_tokens", "same_template"))
-    difference = hop.difference or said.get(hop.label, "") or ("none found" if hop.proven else "")
+    difference = hop.difference or said.get(hop.label, "") or ("none found" if hop.proven and not hop.says else "")
     return (hop.label, hop.node, tokens, template, kl, top1, difference or _open(hop))
 
 
@@ -56,7 +56,7 @@ def sentence(hops: Sequence[Hop]) -> str:
         return f"the first hop that breaks its promise is {broken[0].label} ({broken[0].proof})"
     lost = sum(hop.measures.get("kl", 0.0) for hop in hops)
     told = f"{len(hops) - len(open_)} of {len(hops)} hops proven"
-    return f"{told}; KL of all of them together {in_number(lost)}" if len(open_) < len(hops) else told
+    return f"{told}; KL of all of them together {in_number(lost)}" if any("kl" in hop.measures for hop in hops) else told
 
 
 def tell(console: Console, hops: Sequence[Hop], said: Mapping[str, str]) -> None:
