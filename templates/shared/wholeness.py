@@ -35,21 +35,26 @@ def missing(home, found):
     index = Path(home, INDEX)
     told = json.loads(index.read_text())["weight_map"] if index.exists() else {}
     gone = {name for name, file in told.items() if found.get(name, {}).get("file") != file}
-    return sorted(gone | {name for name in expected(home) if name not in found})
+    return sorted(gone | min(({name for name in names if name not in found} for names in expected(home)), key=len))
 
 
 def expected(home):
-    """The names of the architecture, without weights; nothing of one that brings its own code or is made smaller."""
+    """The names of the architecture, as files have them and as they are in memory: a mixture's experts are one tensor there.
+
+    Without weights; no names of one that brings its own code or is made smaller.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.core_model_loading import revert_weight_conversion
 
     told = json.loads(Path(home, "config.json").read_text())
     if "auto_map" in told or "quantization_config" in told or "text_config" in told:
-        return []
+        return [()]
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(home))
     tied = set(model.all_tied_weights_keys) if model.config.tie_word_embeddings else set()
-    return [name for name, _ in model.named_parameters(remove_duplicate=False) if name not in tied]
+    empty = {name: each for name, each in model.named_parameters(remove_duplicate=False) if name not in tied}
+    return [tuple(revert_weight_conversion(model, empty)), tuple(empty)]
 
 
 def rowless(home, found):

@@ -273,9 +273,9 @@ def test_experts_stand_side_by_side(places, tmp_path):
     config = json.loads((out / "config.json").read_text())
     assert (config["model_type"], config["num_local_experts"], config["num_experts_per_tok"]) == ("mixtral", 2, 2)
     found, a, c = weights(out), weights(places["a"]), weights(places["c"])
-    experts = found["model.layers.0.mlp.experts.gate_up_proj"]
-    both = [a["model.layers.0.mlp.gate_proj.weight"], a["model.layers.0.mlp.up_proj.weight"]]
-    np.testing.assert_allclose(experts[0], np.concatenate(both))
+    for theirs, ours in (("w1", "gate_proj"), ("w3", "up_proj"), ("w2", "down_proj")):
+        expert = found[f"model.layers.0.block_sparse_moe.experts.0.{theirs}.weight"]
+        np.testing.assert_allclose(expert, a[f"model.layers.0.mlp.{ours}.weight"])
     np.testing.assert_allclose(found["model.layers.1.self_attn.q_proj.weight"], c["model.layers.1.self_attn.q_proj.weight"])
 
 

@@ -27,6 +27,24 @@ SIZES = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 512,
 }
+# classes of transformers, and what a mixture has besides
+CLASSES = {
+    "llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma", "mixtral": "Mixtral",
+    "qwen2_moe": "Qwen2Moe", "qwen3_moe": "Qwen3Moe", "olmoe": "Olmoe", "deepseek_v2": "DeepseekV2", "deepseek_v3": "DeepseekV3",
+}  # fmt: skip
+_LATENT = {
+    "n_routed_experts": 4, "n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1, "head_dim": 8,
+    "kv_lora_rank": 16, "q_lora_rank": 32, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 16,
+    "num_key_value_heads": 4, "moe_intermediate_size": 32,
+}  # fmt: skip
+EXPERTS = {
+    "mixtral": {"num_local_experts": 4},
+    "qwen2_moe": {"num_experts": 4, "moe_intermediate_size": 32, "shared_expert_intermediate_size": 64},
+    "qwen3_moe": {"num_experts": 4, "moe_intermediate_size": 32},
+    "olmoe": {"num_experts": 4, "num_key_value_heads": 4},  # llama.cpp knows it with as many keys as heads only
+    "deepseek_v2": _LATENT,
+    "deepseek_v3": _LATENT,
+}
 
 
 def make(folder, family="llama", form="sentencepiece-bpe", *, template=CHATML, pre="qwen2", add=(), **config):
@@ -40,8 +58,9 @@ def make(folder, family="llama", form="sentencepiece-bpe", *, template=CHATML, p
         tokenizer.add_special_tokens({"additional_special_tokens": list(add)})
     torch.manual_seed(7)
     special = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    sizes = {**SIZES, "vocab_size": len(tokenizer), "head_dim": 16, **special, **config}
-    name = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma"}[family]
+    more = {**EXPERTS[family], "num_experts_per_tok": 2} if family in EXPERTS else {}
+    sizes = {**SIZES, "vocab_size": len(tokenizer), "head_dim": 16, **special, **more, **config}
+    name = CLASSES[family]
     model = getattr(transformers, f"{name}ForCausalLM")(getattr(transformers, f"{name}Config")(**sizes))
     torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.5)  # a model that expects something
     model.to(torch.bfloat16).save_pretrained(folder / "model")

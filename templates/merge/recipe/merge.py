@@ -71,6 +71,7 @@ options = MergeOptions(
 )
 set_seed({{ seed }})
 build(config, "tmp/made", options, device="cpu", allow_all_same=True)
+published.apart("tmp/made")
 {% elif way == "extract" %}
 
 # the changes of each layer as two thin matrices

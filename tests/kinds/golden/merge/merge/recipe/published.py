@@ -32,6 +32,21 @@ def model(made, words, *, base, dtype, out="out"):
     return measures
 
 
+def apart(made):
+    """The experts of a mixture under the names that published models have: mergekit stacks those of a layer into one tensor."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.core_model_loading import revert_weight_conversion
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(made))
+    for path in sorted(Path(made).glob("*.safetensors")):
+        told = revert_weight_conversion(model, load_file(path))
+        # each its own memory: parts of one tensor cannot be written
+        save_file({name: each.clone().contiguous() for name, each in told.items()}, path, metadata={"format": "pt"})
+
+
 def union(made, models, *, base, dtype, out="out"):
     """Weights and configuration with a tokenizer of all tokens; one that is that of a model has that model's files."""
     told = inputs.words_of(made)

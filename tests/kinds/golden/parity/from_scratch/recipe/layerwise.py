@@ -10,7 +10,7 @@ import torch
 from accelerate import init_empty_weights
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM
-from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.modeling_outputs import MoeModelOutputWithPast
 
 WIDE = torch.float32
 
@@ -51,8 +51,8 @@ def logits(folder: Path, texts: Sequence[Sequence[int]]) -> Iterator[torch.Tenso
     with torch.inference_mode():
         states = decoder(input_ids=ids, use_cache=False).last_hidden_state
         for text, state in zip(texts, states, strict=True):
-            # the rest of the model, whatever it does with what its layers found
-            known = BaseModelOutputWithPast(last_hidden_state=state[None, : len(text)])
+            # the rest of the model, whatever it does with what its layers found: a mixture looks for its routers, too
+            known = MoeModelOutputWithPast(last_hidden_state=state[None, : len(text)])
             decoder.forward = lambda *_, known=known, **__: known
             yield model(input_ids=torch.tensor([text]), use_cache=False).logits[0]
 

@@ -34,6 +34,7 @@ options = MergeOptions(
 )
 set_seed(0)
 build(config, "tmp/made", options, device="cpu", allow_all_same=True)
+published.apart("tmp/made")
 
 # everything that belongs to the tokenizer, as it was: mergekit loses tokenizer.model
 measures = published.model("tmp/made", "./in/base", base="./in/base", dtype="bfloat16")
