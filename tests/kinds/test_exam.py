@@ -64,7 +64,12 @@ def test_questions(workshop, golden):
         ("function", "```python\ndef add(a, b):\n    return a + b\n```", "assert add(2, 3) == 5", True),
         ("function", "def add(a, b):\n    return a - b", "assert add(2, 3) == 5", False),
         ("function", "def add(a, b):\n    return a + b", "if __name__ == '__main__':\n    assert add(2, 3) == 6", False),
-        ("function", "```bash\npip install numpy\n```\n```python\ndef add(a, b):\n    return a + b\n```", "assert add(2, 3) == 5", True),
+        (
+            "function",
+            "```bash\npip install numpy\n```\n```python\ndef add(a, b):\n    return a + b\n```",
+            "assert add(2, 3) == 5",
+            True,
+        ),
         ("function", "```\ndef add(a, b):\n    return a + b\n```", "assert add(2, 3) == 5", True),
     ],
 )
@@ -205,6 +210,7 @@ def test_a_column_says_which_prompt_a_row_has(exam):
         ([{"question": "a", "answer": ""}], "exact", [], "1 of 1 questions have no answer"),
         (ROWS, "exact", ["philosofer"], "no such column; it has answer, philosopher, question"),
         ([{"question": "a", "answer": "C", "options": ["x", "y"]}], "choice", [], "none of its `options`"),
+        (ROWS, "choice", [], "2 of 2 rows have no `options` to choose from, row 0 first"),
     ],
 )
 def test_an_exam_that_cannot_be_is_refused_before_the_model_is_opened(exam, rows, match, by, words):

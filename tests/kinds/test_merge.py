@@ -190,6 +190,7 @@ def test_a_missing_parameter_is_told(method):
         ({"method": "ram", "models": {"a": {"epsilon": 1}, "b": {}}, "base": "c"}, "models.0.epsilon", "one `epsilon` for all"),
         ({**full("ties"), "models": {"a": {"weight": 1, "density": 2}, "b": 1}}, "models.0.density", "above 0 to 1"),
         ({**full("karcher"), "parameters": {"max_iter": 1.5}}, "parameters.max_iter", "counts steps"),
+        ({"method": "linear", "models": {"a": 0, "b": {"weight": [0, 0]}}}, "models", "every weight is 0"),
         ({**full("linear"), "moe": {"per_token": 1}}, "moe", "no use for `moe`"),
         ({"method": "linear", "models": {"a": {"weight": 1, "prompts": ["x"]}, "b": 1}}, "models.0.prompts", "no experts"),
         ({**full("linear"), "tokenizer": "base"}, "tokenizer.of", "there is no base"),
@@ -386,3 +387,13 @@ def test_a_twin_has_fewer_layers():
     deep = case({"method": "extract", "models": "a", "base": "b", "extract": {"rank": 256}})[1].spec
     assert kind.twin(deep).extract.rank == 64
     assert BOUNDS["density"] == (0, 1, False)
+
+
+def test_what_helps_a_mixture_of_qwen2_is_true():
+    """Two of them are one too few: one is shared, and a token goes through two others; what is told then holds."""
+    models = [{"node": name, "prompts": [name]} for name in "abc"]
+    inputs = {name: replace(FACTS, family="qwen2") for name in "abcd"}
+    ((_, _, help_),) = objections({"method": "moe", "models": models[:2], "base": "d"}, inputs)
+    assert help_ == "one of them `shared: true`, with prompts, and 3 models in all"
+    models[0]["shared"] = True
+    assert objections({"method": "moe", "models": models, "base": "d"}, inputs) == []

@@ -152,6 +152,19 @@ def test_a_shard_that_is_missing_and_a_tokenizer(place):
     assert says == ["`data/model` lacks 1 of its files with weights: `model-2.safetensors`", "`data/model` has no tokenizer"]
 
 
+def test_ids_without_rows_are_counted_when_the_plan_is_made(place):
+    """A tokenizer in a folder tells all of its ids; one beyond the embedding is refused before anything is read or copied."""
+    home = place.root / "data/model"
+    rows = json.loads((home / "config.json").read_text())["vocab_size"]
+    added = [{"id": rows, "content": "<|late|>"}]
+    (home / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0}}, "added_tokens": added}))
+    place.spec("models: {my-model: {path: data/model}}")
+    ((_, _, facts),) = place.problems()
+    assert facts["says"] == f"the tokenizer of `data/model` gives {rows + 1:,} ids, and its embedding has {rows:,} rows"
+    place.spec("models: {my-model: {path: data/model, add_tokens: [<|tool|>]}}")
+    assert place.front().settlement.nodes["my-model"].facts.vocabulary == rows + 2
+
+
 def test_code_runs_when_the_spec_says_so(place):
     """A model with Python of its own is allowed by name, and the plan says it."""
     hubs.folder(place.root / "data/model", auto_map={"AutoModel": "own.Own"})

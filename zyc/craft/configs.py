@@ -12,6 +12,7 @@ from zyc.types import Model
 
 INDEX = "model.safetensors.index.json"
 READ = ("config.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja", "zyc.json", "README.md", INDEX)
+PIECES_FILE = "tokenizer.json"  # of a folder: every id that its tokenizer gives is in it
 DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 UNIGRAM = ("T5Tokenizer", "XLMRobertaTokenizer", "AlbertTokenizer", "CamembertTokenizer", "MBartTokenizer", "XGLMTokenizer")
 PIECES = ("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer")
@@ -60,6 +61,7 @@ def model(texts: Mapping[str, str], names: Iterable[str] = ()) -> Model:
         quantized=(str(quantized.get("quant_method", "yes")) if isinstance(quantized, dict) else "") if family else None,
         licence=licence(texts.get("README.md")),
         code=bool(config.get("auto_map")) if family else None,
+        ids=_ids(mapping(texts.get(PIECES_FILE))),
         **_tokenizer(texts, {*names}),
     )
 
@@ -70,6 +72,18 @@ def _count(value: object) -> int | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _ids(told: Mapping[str, Any]) -> int | None:
+    """How many ids a tokenizer may give: one more than its largest."""
+    vocabulary = told.get("model", {}).get("vocab") if isinstance(told.get("model"), dict) else None
+    if isinstance(vocabulary, list):
+        found = [len(vocabulary) - 1]
+    else:
+        found = [each for each in vocabulary.values() if isinstance(each, int)] if isinstance(vocabulary, dict) else []
+    added = told.get("added_tokens")
+    found += [each["id"] for each in added if isinstance(each, dict) and isinstance(each.get("id"), int)] if added else []
+    return max(found) + 1 if found else None
 
 
 def licence(card: str | None) -> str | None:

@@ -110,7 +110,7 @@ class ModelKind(Kind[ModelSpec]):
         if spec.need is not None:
             yield spec.need
         elif spec.path is not None:
-            for name in configs.READ:
+            for name in (*configs.READ, configs.PIECES_FILE):
                 yield FileNeed(f"{spec.path.path}/{name}", "path", text=True, optional=True)
         if spec.chat_template is not None and is_file(spec.chat_template):
             yield FileNeed(fields.read_path(spec.chat_template), "chat_template", text=True)
@@ -291,7 +291,8 @@ def _texts(case: Case[ModelSpec]) -> Mapping[str, str]:
         return _hub(case).texts
     if case.spec.path is None:
         return {}
-    found = {name: case.files.get(f"{case.spec.path.path}/{name}") for name in configs.READ}
+    names = (*configs.READ, configs.PIECES_FILE)
+    found = {name: case.files.get(f"{case.spec.path.path}/{name}") for name in names}
     return {name: each.text or "" for name, each in found.items() if each is not None}
 
 
@@ -315,6 +316,12 @@ def _checked_folder(case: Case[ModelSpec]) -> Iterable[Objection]:
     if not any(name in names for name in TOKENIZERS):
         yield Objection("path", f"`{place}` has no tokenizer", "copy `tokenizer.json` and `tokenizer_config.json` there")
     yield from _code("path", case.spec, config)
+    facts = configs.model(texts, names)
+    if facts.ids is not None and facts.vocabulary is not None and facts.ids > facts.vocabulary and not case.spec.add_tokens:
+        says = f"the tokenizer of `{place}` gives {facts.ids:,} ids, and its embedding has {facts.vocabulary:,} rows"
+        yield Objection(
+            "path", says, "`add_tokens: [...]` gives new tokens their rows, or take the tokenizer that it was trained with"
+        )
 
 
 def _pickled(field: str, place: str, names: list[str]) -> Iterable[Objection]:

@@ -84,11 +84,26 @@ def command(  # noqa: PLR0913  (one for each option)
         app.console.json(_data(made, file, where if written else "", refused))
     else:
         _tell(app.console, made, where if written else "", to_stdout=to_stdout and written)
+        _minded(app, where if written else "")
         if not written:
             problems.tell(app.console, _text_of(file, text), refused)
             if made.text:
                 app.console.note("help: correct them, or `--partial` writes the rest")
     return os.EX_OK if written else 2
+
+
+def _minded(app: App, where: str) -> None:
+    """What the kinds mind of the spec that was written, once they know the models: `zyc check` refuses it."""
+    if not where:
+        return
+    try:
+        front = app.open(Call((where,)))
+        front.glance = True
+        front.settlement.graph.nodes()
+    except (ZycError, OSError) as error:
+        for each in getattr(error, "problems", ()):
+            if each.code == "objection":
+                app.console.note(f"refused by `zyc check`: {each.message}" + (f"; {each.help}" if each.help else ""))
 
 
 def _bytes(app: App, path: Path, file: str) -> bytes:

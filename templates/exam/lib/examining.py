@@ -22,6 +22,10 @@ def look(rows, match, by):
     if empty:
         raise SystemExit(f"error: {len(empty):,} of {len(rows):,} questions have no answer, row {empty[0]} first: give each one")
     if match == "choice":
+        bare = [at for at, row in enumerate(rows) if not row.get("options")]
+        if bare:
+            says = f"{len(bare):,} of {len(rows):,} rows have no `options` to choose from, row {bare[0]} first"
+            raise SystemExit(f"error: `match: choice`: {says}: give each a list of them, or ask another `match`")
         wrong = [at for at, row in enumerate(rows) if grading.correct(row, str(row.get("answer"))) is None]
         if wrong:
             raise SystemExit(f"error: `match: choice`: the answer of row {wrong[0]} is none of its `options`")

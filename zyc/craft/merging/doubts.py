@@ -159,11 +159,21 @@ def _of_parameters(spec: MergeSpec, method: Method) -> Iterator[Objection]:
             if name in method.each and not plain_base and name not in there:
                 says = f"`{spec.method}` needs a `{name}` for `{node.name}`; it takes {_takes(method)}"
                 yield Objection(field, says, f"`{{{node.name}: {{{name}: 50%}}}}`, or `parameters: {{{name}: 50%}}` for all")
+    if spec.method == "linear" and sources and all(_is_nothing(spec, source, beside) for _, source, _, _, beside in sources):
+        yield Objection(
+            "slices" if spec.slices else "models", "every weight is 0: there is nothing to take the mean of", "`{a: 60%, b: 40%}`"
+        )
     by_slice = [given(each.parameters) for each in spec.slices]
     for name in method.needs:
         if name in method.shared and name not in everywhere and not (by_slice and all(name in each for each in by_slice)):
             says = f"`{spec.method}` needs a `{name}`; it takes {_takes(method)}"
             yield Objection("", says, f"`parameters: {{{name}: 0.5}}`")
+
+
+def _is_nothing(spec: MergeSpec, source: Each, beside: Each | None) -> bool:
+    """Whether a model has no weight in any layer."""
+    there = {**given(spec.parameters), **(given(beside) if beside is not None else {}), **given(source)}
+    return "weight" in there and not any(there["weight"].values)
 
 
 def _takes(method: Method) -> str:

@@ -67,11 +67,11 @@ def _mixable(spec: MergeSpec, models: Sequence[Named]) -> Iterator[Objection]:
         )
     elif not able:
         says = f"{len(spec.models)} models of {family} with {shared} shared ones make no mixture that mergekit knows"
-        help_ = (
-            "one of them `shared: true`, with prompts"
-            if family == "qwen2" and not shared
-            else "mixtures are made of llama, mistral, qwen2 (one shared) and qwen3"
-        )
+        least = 1 + max(2, spec.moe.per_token)
+        help_ = "mixtures are made of llama, mistral, qwen2 (one shared) and qwen3"
+        if family == "qwen2" and not shared:
+            help_ = "one of them `shared: true`, with prompts"
+            help_ += f", and {least} models in all" if len(spec.models) < least else ""
         yield Objection("models", says, help_)
 
 
