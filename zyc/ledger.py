@@ -189,7 +189,8 @@ class Reading:
         name = f"{hop.node}.proof"
         decision = self.plan.decisions.get(name)
         vertex = self.graph.vertices.get(name)
-        if decision is None or not isinstance(vertex, Node) or self.graph.vertices[hop.node].kind == "model":
+        mine = self.graph.vertices[hop.node]
+        if decision is None or not isinstance(vertex, Node) or (isinstance(mine, Node) and mine.kind == "model"):
             return hop  # a base was not made of another model: it is no hop
         hop = replace(hop, proof=name, gates=decision.gates)
         trace = self.trace(decision)

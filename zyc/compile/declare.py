@@ -156,13 +156,15 @@ def measures_of(kind: AnyKind) -> dict[str, Measure]:
 def _unknown_measures(node: Declaration, spec: Spec, fields: Map) -> Iterator[Problem]:
     proof = kinds.load(node.kind.proof).measures if node.kind.proof else {}
     known = {**node.kind.measured(spec), **proof}
-    handed = [measure for each in kinds.behind(node.kind.yields(spec)) for measure in kinds.proves(each)]
     owner = owner_words(node.kind.name, node.name)
     for list_name in ("gates", "twin"):
         for at, gate in enumerate(getattr(spec, list_name)):
             for measure in filter(None, (gate.measure, gate.against)):
-                if any(matches(measure, pattern) for pattern in (*known, *handed)):
+                if any(matches(measure, pattern) for pattern in known):
                     continue
+                later = (name for each in kinds.behind(node.kind.yields(spec)) for name in kinds.proves(each))
+                if any(matches(measure, pattern) for pattern in later):
+                    continue  # for the linker, which knows what is put behind it
                 where = node.places.span(place_of(fields, f"{list_name}.{at}"))
                 if known:
                     yield problem(

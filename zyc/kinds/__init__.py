@@ -118,7 +118,6 @@ def coercions() -> dict[type[Artifact], tuple[AnyKind, ...]]:
     return table
 
 
-@cache
 def behind(given: type[Artifact]) -> tuple[AnyKind, ...]:
     """The kinds that the compiler may put behind a node that gives a type, the nearest first."""
     found: list[AnyKind] = []

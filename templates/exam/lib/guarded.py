@@ -3,13 +3,12 @@
 From the first line of the code on, Python refuses sockets, processes, foreign libraries, and to write elsewhere.
 """
 
+import _posixsubprocess
 import os
 import resource
 import sys
 import types
 from pathlib import Path
-
-import _posixsubprocess
 
 REFUSED = (
     "socket.",
@@ -25,10 +24,8 @@ REFUSED = (
 )
 REFUSED += ("gc.", "shutil.", "fcntl.", "resource.", "mmap.", "sqlite3.", "syslog.", "winreg.", "sys._current_frames")
 # what reaches the system, or an interpreter without this guard, and tells no hook of it
-FOREIGN = frozenset(
-    ("_ctypes", "ctypes", "cffi", "_cffi_backend", "_posixsubprocess", "_posixshmem", "_interpreters", "_xxsubinterpreters")
-    + ("_testcapi", "_testinternalcapi", "_tkinter", "_dbm", "_gdbm", "readline")
-)
+FOREIGN = ("_ctypes", "ctypes", "cffi", "_cffi_backend", "_posixsubprocess", "_posixshmem", "_interpreters", "_xxsubinterpreters")
+FOREIGN += ("_testcapi", "_testinternalcapi", "_tkinter", "_dbm", "_gdbm", "readline")
 CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.link", "os.symlink", "os.truncate")
 CHANGES += ("os.utime", "os.chdir", "os.setxattr", "os.removexattr", "os.mkfifo", "os.mknod")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

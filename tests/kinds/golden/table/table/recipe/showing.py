@@ -52,9 +52,7 @@ def markdown(told):
     lines = ["**rehearsal**: scores of twins, made to show that all of it runs.", ""] if told["rehearsal"] else []
     if told["verdict"]:
         lines += [f"**{answer(told)}.**", ""]
-        lines += [f"- {MARKS[each['holds']]} {each['says']}: {_value(each)}" for each in told["verdict"]["bounds"]] + [
-            ""
-        ]
+        lines += [f"- {MARKS[each['holds']]} {each['says']}: {_value(each)}" for each in told["verdict"]["bounds"]] + [""]
     lines += [f"| | model | {' | '.join(names)} |", f"|{'---|' * (len(names) + 2)}"]
     for label, each in told["reports"].items():
         lines.append(f"| {label} | {_model(each)} | {' | '.join(cell(each, name) for name in names)} |")
