@@ -100,7 +100,8 @@ def test_a_model_that_drifted_too_far_gets_more_bits(philo, monkeypatch):
     """When the proof's divergence failed, types with more bits are told, the nearest first, and nothing that is smaller."""
     gate = parse("kl <= 0.06")
 
-    def gates(plan, name):
+    def gates(plan, names):
+        (name,) = names
         kept = plan.settlement.nodes[name].facts.type == "Q4_K_M"
         return ((f"{name}.proof", GateOutlook(gate, Verdict.FAILS if kept else Outlook.RUNNING)),)
 
