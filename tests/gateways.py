@@ -127,6 +127,20 @@ class Gateway:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(each) for each in children if "llama-server" in Path(f"/proc/{each}/cmdline").read_text()]
 
+    def number(self, name):
+        """One of its counts; nothing was counted while it is not there."""
+        told = dict(line.rsplit(" ", 1) for line in self.get("/metrics").text.splitlines() if not line.startswith("#"))
+        return float(told.get(name, 0))
+
+    def doors(self):
+        """Where its engines listen."""
+        told = []
+        for pid in self.engines():
+            held = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            told += [int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held]
+        return told
+
     def memory(self):
         """Bytes that it and its engine hold now."""
         pids = [self.process.pid, *self.engines()]

@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import gateways
 import httpx
@@ -13,6 +14,10 @@ import openai
 import pytest
 
 pytestmark = pytest.mark.slow
+WRITTEN = 'gateway_tokens_total{kind="written",model="spinoza"}'
+IMAGE = {"type": "image_url", "image_url": {"url": "data:,"}}
+NONSENSE = {"type": "json_schema", "json_schema": {"schema": {"type": "nonsense"}}}
+UNGRAMMATICAL = {"type": "json_schema", "json_schema": {"schema": {"type": "string", "minLength": 100_000}}}
 SAID = [{"role": "user", "content": "Qu'est-ce que la liberté ?"}]
 
 
@@ -193,6 +198,17 @@ def test_a_revoked_key_opens_nothing_at_once(home, gateway):
         (b"[]", "invalid_json", None),
         (b"\xff\xfe", "invalid_json", None),
         (b"[" * 100_000, "invalid_json", None),
+        (b'{"model": "\\ud800"}', "invalid_json", None),
+        (b'{"model": "spinoza", "messages": [{"role": "user", "content": "\\udc00\\ud800"}]}', "invalid_json", None),
+        (b'{"model": "\xed\xa0\x80"}', "invalid_json", None),
+        ({"model": "spinoza", "messages": [{"role": "user", "content": None}]}, "invalid_value", "messages.0.content"),
+        ({"model": "spinoza", "messages": [{"role": "user", "content": 3}]}, "invalid_value", "messages.0.content"),
+        ({"model": "spinoza", "messages": [{"role": "user", "content": [IMAGE]}]}, "invalid_value", "messages.0.content.0.type"),
+        ({"model": "spinoza", "messages": [{"role": "user"}]}, "missing_parameter", "messages.0.content"),
+        ({"model": "spinoza", "messages": SAID, "stop": [1]}, "invalid_value", "stop.0"),
+        ({"model": "spinoza", "messages": SAID, "top_k": 1 << 31}, "invalid_value", "top_k"),
+        ({"model": "spinoza", "messages": SAID, "response_format": NONSENSE}, "invalid_value", "response_format"),
+        ({"model": "spinoza", "messages": SAID, "response_format": UNGRAMMATICAL}, "invalid_value", "response_format"),
         ({"messages": SAID}, "missing_parameter", "model"),
         ({"model": "spinoza"}, "missing_parameter", "messages"),
         ({"model": "spinoza", "messages": []}, "invalid_value", "messages"),
@@ -214,6 +230,35 @@ def test_what_cannot_be_read_is_refused_by_its_name(gateway, key, body, code, pa
     assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
     assert error["message"]
     assert gateway.get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "param"),
+    [
+        ([1 << 40], "invalid_value", "prompt.0"),
+        ([(1 << 32) + 5], "invalid_value", "prompt.0"),
+        ([-1], "invalid_value", "prompt.0"),
+        ([[1, -1]], "invalid_value", "prompt.0.1"),
+        ([(1 << 31) - 1], "invalid_value", "prompt"),  # it fits, and no token has it
+        ([5] * 500, "context_length_exceeded", "messages"),
+    ],
+)
+def test_ids_are_those_of_tokens(gateway, key, prompt, code, param):
+    """A number that is no token's is refused, and none is taken for another."""
+    answer = gateway.post("/v1/completions", key, json={"model": "spinoza", "prompt": prompt})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
+
+
+def test_a_text_that_is_too_long_for_a_vector_is_refused_as_such(gateway, key):
+    """Other faults of the same route have another code."""
+    for given, code in (
+        (["mot " * 9000], "context_length_exceeded"),
+        ([[1 << 30]], "invalid_value"),
+        ([[5] * 9000], "context_length_exceeded"),
+    ):
+        answer = gateway.post("/v1/embeddings", key, json={"model": "spinoza", "input": given})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
 
 
 def test_a_body_that_is_too_long_is_not_read(gateway, key):
@@ -249,6 +294,7 @@ def test_a_path_that_is_not_there_says_so(gateway, key):
 def test_who_leaves_frees_the_slot(gateway, key, stream):
     """A client that goes away in mid-answer stops the engine's work within seconds."""
     body = json.dumps({"model": "spinoza", "messages": SAID, "max_tokens": 7000, "stream": stream, "stop": []}).encode()
+    before, written = gateway.number("llamacpp:n_decode_total"), gateway.number(WRITTEN)
     host, port = gateway.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as line:
         head = (
@@ -256,11 +302,25 @@ def test_who_leaves_frees_the_slot(gateway, key, stream):
         )
         line.sendall(head.encode() + body)
         gateway.until(lambda: gateway.get("/ready").json()["busy"] == 1, 10)
+        gateway.until(lambda: gateway.number("llamacpp:n_decode_total") > before + 5, 20)
         if stream:
             assert b"200 OK" in line.recv(100)
     gateway.until(lambda: gateway.get("/ready").json()["busy"] == 0, 5)
     gateway.until(lambda: "llamacpp:requests_processing 0" in gateway.get("/metrics").text, 5)
-    assert [each["status"] for each in gateway.lines("request")][-1] == 499
+    last = gateway.lines("request")[-1]
+    assert (last["status"], last["prompt_tokens"] > 0, last["completion_tokens"] > 0) == (499, True, True)
+    assert gateway.number(WRITTEN) - written == last["completion_tokens"]
+
+
+@pytest.mark.parametrize("path", ["/props", "/metrics", "/tokenize", "/completion", "/v1/chat/completions"])
+def test_nobody_goes_around_the_gateway(gateway, path):
+    """The engine answers the gateway only: its key is new with each start, and no argument shows it."""
+    url = f"http://127.0.0.1:{gateway.doors()[0]}{path}"
+    body = {} if path in ("/props", "/metrics") else {"json": {"prompt": "x", "content": "x", "messages": SAID}}
+    for header in ({}, {"Authorization": "Bearer x"}, {"Origin": "http://a.page"}):
+        assert httpx.request("POST" if body else "GET", url, headers=header, **body).status_code == 401
+    pid = gateway.engines()[0]
+    assert "key" not in Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def test_thirty_two_at_once(gateway, key):

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -194,6 +195,27 @@ def test_limits_are_each_keys_own(lay):
         assert "tokens a minute" in gateway.post(PATH, two, json=SHORT).json()["error"]["message"]
 
 
+@pytest.mark.parametrize("way", ["leaves", "waits too long", "loses the engine"])
+def test_what_was_written_is_paid_for(lay, way):
+    """A limit on tokens counts an answer that nobody took to its end as far as it came."""
+    folder = lay(tokens_per_minute=100, timeout=5 if way == "waits too long" else 60)
+    key = gateways.key(folder)
+    with gateways.running(folder) as gateway:
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.stream("POST", gateway.url + PATH, json=LONG, headers=headers, timeout=60) as answer:
+            lines = answer.iter_lines()
+            for _ in range(300):  # each piece has two
+                next(lines)
+            if way == "loses the engine":
+                os.kill(gateway.engines()[0], signal.SIGKILL)
+            if way != "leaves":
+                assert "error" in [*lines][-2]
+        line = gateway.until(lambda: gateway.lines("request"), 20)[0]
+        assert line["status"] == {"leaves": 499, "waits too long": 504, "loses the engine": 503}[way]
+        assert line["completion_tokens"] >= 140
+        assert "tokens a minute" in gateway.post(PATH, key, json=SHORT).json()["error"]["message"]
+
+
 def test_a_queue_that_is_full_says_when_to_come_back(lay):
     """One slot, one in line: the third is refused at once, the second after its patience; an answer that is too long ends."""
     folder = lay(slots=1, queue=1, patience=2, timeout=6, max_tokens=7500)
@@ -222,6 +244,39 @@ def streamed_later(gateway, key):
     thread = threading.Thread(target=ask)
     thread.start()
     return told, thread
+
+
+# --- keys ---
+
+
+def test_the_log_says_how_a_key_is_made(tmp_path, gguf):
+    """The line is a whole command: what it makes is for this gateway, wherever its keys are kept."""
+    folder = gateways.lay(tmp_path / "a bundle", gguf)
+    with gateways.running(folder, environ={"ZYC_KEYS": str(tmp_path / "state/keys.json")}) as gateway:
+        says = gateway.lines("no_keys")[0]["says"]
+        _, _, command = says.partition(": ")
+        assert f"as the user {pwd.getpwuid(os.getuid()).pw_name}:" in says
+        done = subprocess.run(["bash", "-c", command], cwd="/", capture_output=True, text=True, check=True)
+        assert gateway.get("/v1/models", done.stdout.strip()).status_code == 200
+
+
+@pytest.mark.parametrize("damage", ["{", '{"keys": [{"name": "me"}]}', '{"keys": 3}'])
+def test_keys_that_cannot_be_read_let_nobody_in(lay, damage):
+    """503 with a code of its own, readiness says it, the log has the reason; the next good file opens again."""
+    folder = lay()
+    key = gateways.key(folder)
+    with gateways.running(folder) as gateway:
+        good = (folder / "keys.json").read_text()
+        (folder / "keys.json").write_text(damage)
+        refused = gateway.post(PATH, key, json=SHORT)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "keys_unreadable")
+        assert str(folder) not in refused.text
+        told = gateway.get("/ready")
+        assert (told.status_code, told.json()["status"]) == (503, "keys_unreadable")
+        assert "keys.json is no file of keys" in gateway.lines("keys_unreadable")[0]["why"]
+        (folder / "keys.json").write_text(good)
+        assert gateway.get("/ready").status_code == 200
+        assert gateway.post(PATH, key, json=SHORT).status_code == 200
 
 
 # --- a Space ---

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,7 +214,7 @@ def test_layer_by_layer_is_the_whole_model(model, changed, shards):
 
 @pytest.mark.slow
 def test_a_server_ends_with_what_it_was_for(gguf):
-    """It answers while it is needed, on loopback only, and is gone afterwards, whatever happened."""
+    """It answers while it is needed, on loopback only, for whoever started it, and is gone afterwards, whatever happened."""
     home, servers = module("lib/llama_home.py"), module("shared/llama_server.py")
     program = home.build() / "bin/llama-server"
     asked = []
@@ -221,6 +222,10 @@ def test_a_server_ends_with_what_it_was_for(gguf):
     def use():
         with servers.serving(program, gguf / "model.gguf", "--ctx-size", "128") as ask:
             asked.append(ask("/tokenize", {"content": "a b"})["tokens"])
+            pid = subprocess.check_output(["pgrep", "-f", str(gguf / "model.gguf")], text=True).strip()
+            environ = dict(line.partition("=")[::2] for line in Path(f"/proc/{pid}/environ").read_text().split("\0"))
+            assert len(environ["LLAMA_API_KEY"]) > 40
+            assert environ["LLAMA_API_KEY"] not in Path(f"/proc/{pid}/cmdline").read_text()
             raise KeyError("no")
 
     with pytest.raises(KeyError):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
+import pwd
+import shlex
 import signal
 import socket
 import sys
@@ -20,7 +23,8 @@ def main():
     told = _arguments()
     try:
         if told.verb == "keys":
-            return _keys(told)
+            with _by_its_user(keys.place(told.folder)):
+                return _keys(told)
         return asyncio.run(_serve(told))
     except (bundles.Broken, engines.Failed, keys.Wrong) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -38,6 +42,14 @@ def _arguments():
         ways.add_parser(way).add_argument("name")
     ways.add_parser("list")
     return parser.parse_args()
+
+
+@contextlib.contextmanager
+def _by_its_user(path):
+    try:
+        yield
+    except PermissionError as error:
+        raise keys.Wrong(f"{path} is another user's: {error.strerror}; run this as the user of the gateway") from error
 
 
 def _keys(told):
@@ -69,6 +81,15 @@ def _bound(host, port):
     return made
 
 
+def _way_to_a_key(folder, path):
+    """The whole command: in the bundle, for the file that this gateway reads, by the user who may read it."""
+    who = str(os.getuid())
+    with contextlib.suppress(KeyError):  # a container's user may have no name
+        who = pwd.getpwuid(os.getuid()).pw_name
+    folder, path, program = (shlex.quote(str(each)) for each in (folder, path.resolve(), sys.executable))
+    return f"nobody has a key yet; as the user {who}: cd {folder} && ZYC_KEYS={path} {program} -m gateway keys add NAME"
+
+
 async def _serve(told):
     logs.quiet()
     bundle = bundles.read(told.folder)
@@ -84,8 +105,7 @@ async def _serve(told):
         program = await asyncio.to_thread(engines.program, bundle.llama_cpp, lambda text: logs.tell("engine", says=text))
         gate = gates.Gate(bundle, keys.place(told.folder), program)
         if not gate.settings.open and not gate.keys:
-            says = "nobody has a key yet: `python -m gateway keys add NAME`"
-            logs.tell("no_keys", "warning", says=says)
+            logs.tell("no_keys", "warning", says=_way_to_a_key(bundle.folder, gate.keys.path))
         server = _server(app.application(gate), gate)
         _on_signals(server, gate)
         host, port = listening.getsockname()[:2]

@@ -20,8 +20,7 @@ class Answer:
         self.gate, self.ask, self.body, self.prompt, self.chat = gate, ask, body, prompt, chat
         self.id = f"{'chatcmpl' if chat else 'cmpl'}-{secrets.token_hex(12)}"
         self.made, self.began, self.first = int(time.time()), time.monotonic(), None
-        self.tokens, self.ids, self.finish, self.texts = 0, [], None, []
-        self.logprobs = []
+        self.read, self.tokens, self.ids, self.finish, self.texts = 0, 0, [], None, []
 
     async def pieces(self):
         """(text, its events' log-chances) as the engine writes them; a slot is held meanwhile."""
@@ -30,14 +29,15 @@ class Answer:
             engine = gate.engine
             if not engine.ready:
                 raise faults.not_ready(engine.told()["state"])
+            self.read = len(self.prompt)  # from here on it costs, whether or not anybody stays for the end
             try:
-                async with aclosing(wire.events(engine.port, "/completion", {**self.body, "prompt": self.prompt})) as events:
+                async with aclosing(wire.events(engine, "/completion", {**self.body, "prompt": self.prompt})) as events:
                     async for event in events:
                         piece = self._take(event)
                         if piece[0] or piece[1]:
                             yield piece
             except wire.Refused as error:
-                raise _refused(error) from error
+                raise refused(error, "response_format" if "json_schema" in self.body else "prompt") from error
             except wire.Gone as error:
                 raise faults.not_ready(f"{error}; it is being started again") from error
             if self.finish is None:
@@ -48,8 +48,8 @@ class Answer:
             raise wire.Refused(500, event)
         if self.first is None:
             self.first = time.monotonic() - self.began
+        self.tokens = event["tokens_predicted"]  # so far: an answer that is cut short is paid for, too
         if event["stop"]:
-            self.tokens = event["tokens_predicted"]
             self.finish = WHY.get(event["stop_type"], "stop")
         self.ids += event.get("tokens") or []
         if self.gate.settings.log_text and event["content"]:
@@ -57,9 +57,8 @@ class Answer:
         return event["content"], _chances(event.get("completion_probabilities") or [])
 
     def usage(self):
-        """Tokens that were read and written."""
-        read = len(self.prompt)
-        return {"prompt_tokens": read, "completion_tokens": self.tokens, "total_tokens": read + self.tokens}
+        """Tokens that were read and written until now."""
+        return {"prompt_tokens": self.read, "completion_tokens": self.tokens, "total_tokens": self.read + self.tokens}
 
     async def whole(self):
         """One JSON object."""
@@ -125,10 +124,13 @@ def _chances(probabilities):
     return told
 
 
-def _refused(error):
+def refused(error, param):
+    """What the engine would not do, as the fault of whoever asked, or of ours."""
     kind = error.told.get("type")
-    if kind == "exceed_context_size_error" or error.status == 400:
-        return faults.bad(str(error), code="context_length_exceeded" if kind else "invalid_value")
+    if kind == "exceed_context_size_error":
+        return faults.bad(str(error), code="context_length_exceeded")
+    if error.status == 400 or kind == "invalid_request_error":  # a schema of no type, a grammar of none, ids of no token
+        return faults.bad(str(error), param)
     logs.tell("engine_refused", "error", status=error.status, type=kind)
     return faults.Fault(500, "engine_error", "the engine could not answer")
 

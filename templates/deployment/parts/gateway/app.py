@@ -96,13 +96,15 @@ async def metrics(gate, _):
     told = gate.counts.text()
     if gate.engine.ready:
         with suppress(wire.Gone, wire.Refused):  # it ends just now: the gauge says so
-            told += await wire.text(gate.engine.port, "/metrics")
+            told += await wire.text(gate.engine, "/metrics")
     return PlainTextResponse(told, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def ready(gate, _):
     """Whether an answer can be had now; and how the engine fares."""
     state = "stopping" if gate.stopping else gate.engine.state
+    if state == "ready" and not gate.keyed:
+        state = "keys_unreadable"
     fine = state == "ready" and gate.template is not None
     told = {"status": state, "engine": gate.engine.told(), "waiting": gate.slots.waiting, "busy": gate.slots.busy}
     return JSONResponse(told, 200 if fine else 503, {} if fine else {"Retry-After": "2"})
@@ -199,7 +201,7 @@ class Asked:
         if status == 499:
             gate.counts.gone.inc()
         usage = more.pop("usage", None) or (answer.usage() if answer else {})
-        if status != 429 and usage:
+        if usage:
             gate.counts.tokens.labels(model, "read").inc(usage.get("prompt_tokens", 0))
             gate.counts.tokens.labels(model, "written").inc(usage.get("completion_tokens", 0))
             if gate.spent is not None:

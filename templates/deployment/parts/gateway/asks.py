@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from . import faults
 
 Text = Annotated[str, Field(max_length=10_000_000)]
+Number = Annotated[int, Field(ge=0, lt=1 << 31)]  # what a program in C reads whole
 Stop = str | Annotated[list[str], Field(max_length=16)] | None
 
 
@@ -70,7 +71,7 @@ class Drawing(Fields):
     max_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=10)
     top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=0, description="Of llama.cpp: only so many of the likeliest tokens.")
+    top_k: Number | None = Field(None, description="Of llama.cpp: only so many of the likeliest tokens.")
     min_p: float | None = Field(None, ge=0, le=1, description="Of llama.cpp: only tokens this likely beside the likeliest.")
     repeat_penalty: float | None = Field(None, gt=0, le=10, description="Of llama.cpp: what was said becomes less likely.")
     presence_penalty: float | None = Field(None, ge=-2, le=2)
@@ -108,7 +109,7 @@ class ChatAsk(Drawing):
 class CompletionAsk(Drawing):
     """POST /v1/completions: the text goes to the model as it is, without a persona's words or a template."""
 
-    prompt: Text | list[str] | list[int] | list[list[int]]
+    prompt: Text | list[str] | list[Number] | list[list[Number]]
 
     def one(self):
         """The one prompt: a text, or ids."""
@@ -126,7 +127,9 @@ class EmbeddingAsk(Fields):
     """POST /v1/embeddings."""
 
     model: str
-    input: Text | Annotated[list[str], Field(max_length=256)] | list[int] | Annotated[list[list[int]], Field(max_length=256)]
+    input: (
+        Text | Annotated[list[str], Field(max_length=256)] | list[Number] | Annotated[list[list[Number]], Field(max_length=256)]
+    )
     encoding_format: Literal["float", "base64"] = "float"
     user: str | None = Field(None, description="Accepted, and not kept.")
 
@@ -134,7 +137,12 @@ class EmbeddingAsk(Fields):
 def read(form, body):
     """A body as one of these."""
     try:
-        told = json.loads(body)
+        text = body.decode("utf-8-sig")
+        told = json.loads(text)
+        if "\\u" in text:  # half a pair of \ud83d\ude00 is no text: nobody could say it, nor write it down
+            json.dumps(told, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise faults.bad("the body has half a character, a lone surrogate such as `\\ud800`", code="invalid_json") from None
     except (ValueError, RecursionError) as error:
         raise faults.bad(f"the body is no JSON: {error}", code="invalid_json") from None
     if not isinstance(told, dict):
@@ -142,9 +150,30 @@ def read(form, body):
     try:
         return form.model_validate(told)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(each) for each in first["loc"] if isinstance(each, int) or each in told or "[" not in each)
+        first, where = _first(error.errors(include_url=False, include_context=False, include_input=False), told)
         if first["type"] == "extra_forbidden":
             raise faults.bad(f"`{where}` is not known here", where, "unknown_parameter") from None
         code = "missing_parameter" if first["type"] == "missing" else "invalid_value"
         raise faults.bad(f"`{where}`: {first['msg']}", where, code) from None
+
+
+def _first(errors, told):
+    """The first thing that is wrong, and where; of a field that may have several forms, in the form that was meant."""
+    places = [_place(each, told) for each in errors]
+    inside = [at for at, place in enumerate(places) if place[: len(places[0])] == places[0]]
+    at = max(inside, key=lambda each: (len(places[each]), not errors[each]["type"].endswith("_type")))
+    return errors[at], ".".join(map(str, places[at]))
+
+
+def _place(error, told):
+    """The steps into the request itself: pydantic also names the form that it tried."""
+    steps, loc = [], error["loc"]
+    for at, each in enumerate(loc):
+        if isinstance(told, dict) and (each in told or (error["type"] == "missing" and at == len(loc) - 1)):
+            told = told.get(each)
+        elif isinstance(told, list) and isinstance(each, int):
+            told = told[each]
+        else:
+            continue
+        steps.append(each)
+    return steps

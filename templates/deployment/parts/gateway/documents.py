@@ -13,7 +13,7 @@ ERRORS = {
     "404": "There is no such model.",
     "413": "The body is too large.",
     "429": "Too many requests, or the queue is full: come back after `Retry-After` seconds.",
-    "503": "The engine is being started: come back after `Retry-After` seconds.",
+    "503": "The engine is being started, or the keys cannot be read: come back after `Retry-After` seconds.",
     "504": "The answer took too long.",
 }
 ROUTES = {"/v1/chat/completions": ("chat", "Answer a chat"), "/v1/completions": ("completion", "Go on with a text")}

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import re
+import secrets
 import shutil
 import signal
 import sys
@@ -43,11 +44,12 @@ def program(version, tell=print):
 
 
 class Engine:
-    """One llama-server with one model. `port` is where it answers while it is ready."""
+    """One llama-server with one model. `port` is where it answers while it is ready, `key` what opens it."""
 
     def __init__(self, command, name="engine"):
         self.command, self.name = command, name
         self.state, self.port, self.restarts, self.last = "stopped", None, 0, None
+        self.key = ""
         self._process = self._watch = None
         self._said = deque(maxlen=40)
         self._begun = asyncio.Event()
@@ -103,10 +105,12 @@ class Engine:
     async def _spawn(self):
         """Another process; whether it came to answer."""
         self._said.clear()
+        self.key = secrets.token_urlsafe(32)  # nobody else on this machine, and no page in a browser, asks past the gateway
         options = {"stdin": asyncio.subprocess.DEVNULL, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+        environ = {**os.environ, "LLAMA_API_KEY": self.key}  # no argument: everybody sees those
         # a session of its own: Ctrl-C in a terminal is for the gateway, which lets answers end first
         self._process = await asyncio.create_subprocess_exec(
-            *self.command, **options, start_new_session=True, preexec_fn=_die_with_parent, limit=1 << 20
+            *self.command, **options, start_new_session=True, preexec_fn=_die_with_parent, limit=1 << 20, env=environ
         )
         self._begun = asyncio.Event()
         reading = asyncio.create_task(self._read(self._process.stdout))
@@ -167,7 +171,7 @@ def command(path, model, *, context, slots, threads=None, embeddings=False):
 
 async def tokenize(engine, content, *, begin):
     """Token ids of a text in which special tokens count."""
-    told = await wire.call(engine.port, "/tokenize", {"content": content, "add_special": begin, "parse_special": True})
+    told = await wire.call(engine, "/tokenize", {"content": content, "add_special": begin, "parse_special": True})
     return told["tokens"]
 
 

@@ -37,6 +37,13 @@ def wrong_key():
     return Fault(401, "invalid_api_key", "this API key is not known here, or was revoked")
 
 
+def no_keys():
+    """Nobody can be let in: the file of keys is damaged, or somebody else's."""
+    return Fault(
+        503, "keys_unreadable", "this server cannot read its keys just now: whoever runs it finds why in its log", retry=30
+    )
+
+
 def no_model(name, names):
     """Somebody else's model, or a typo."""
     return Fault(404, "model_not_found", f"there is no model `{name}` here; there is {', '.join(names)}", param="model")

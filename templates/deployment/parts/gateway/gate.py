@@ -6,11 +6,11 @@ import asyncio
 import base64
 import struct
 
-from . import asks, faults, head, limits, personas, wire
+from . import asks, faults, head, limits, logs, personas, wire
 from . import engine as engines
-from .answers import Answer
+from . import keys as stored
+from .answers import Answer, refused
 from .counts import Counts
-from .keys import Keys
 
 
 class Gate:
@@ -18,7 +18,7 @@ class Gate:
 
     def __init__(self, bundle, keys, program):
         self.bundle, self.settings = bundle, bundle.settings
-        self.keys = Keys(keys)
+        self.keys = stored.Keys(keys)
         facts = head.facts(bundle.path)
         self.context = min(bundle.context, head.trained(facts) or bundle.context)
         self.source = facts.get("tokenizer.chat_template")
@@ -38,7 +38,7 @@ class Gate:
     async def start(self):
         """The engine is ready, and its template is known."""
         await self.engine.start()
-        told = await wire.call(self.engine.port, "/props")
+        told = await wire.call(self.engine, "/props")
         self.template = personas.Template(self.source, bos=told["bos_token"], eos=told["eos_token"])
 
     async def stop(self):
@@ -57,7 +57,7 @@ class Gate:
         said = request.headers.get("authorization", "")
         scheme, _, key = said.partition(" ")
         if said and scheme.lower() == "bearer" and key:
-            owner = self.keys.owner(key.strip())
+            owner = self._owner(key.strip())
             if owner is not None:
                 return owner
             if not self.settings.open:  # clients send some key always: in open mode any will do
@@ -65,6 +65,23 @@ class Gate:
         if not self.settings.open:
             raise faults.no_key()
         return self.address(request)
+
+    def _owner(self, key):
+        try:
+            return self.keys.owner(key)
+        except stored.Wrong as error:
+            if self.settings.open:
+                return None
+            logs.tell("keys_unreadable", "error", why=str(error))
+            raise faults.no_keys() from error
+
+    @property
+    def keyed(self):
+        """Whether it can be known who has a key, where that counts."""
+        try:
+            return self.settings.open or self.keys.readable()
+        except stored.Wrong:
+            return False
 
     def address(self, request):
         """Where a request comes from: behind so many proxies of ours, what the outermost of them saw."""
@@ -156,18 +173,31 @@ class Gate:
             raise faults.bad("this server gives no embeddings", "model", "not_supported")
         if not ask.input or (isinstance(ask.input, list) and "" in ask.input):
             raise faults.bad("there is an empty input", "input")
+        await self._all_short(ask.input)
         async with self.slots.taken():
             await self._embedder()
             body = {"input": ask.input, "encoding_format": "float"}
             try:
-                told = await wire.call(self.embedder.port, "/v1/embeddings", body)
+                told = await wire.call(self.embedder, "/v1/embeddings", body)
             except wire.Refused as error:
-                raise faults.bad(str(error), "input", "context_length_exceeded") from error
+                raise refused(error, "input") from error
             except wire.Gone as error:
                 raise faults.not_ready(str(error)) from error
         vectors = [(each["index"], _coded(each["embedding"], ask)) for each in told["data"]]
         rows = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in vectors]
         return {"object": "list", "model": ask.model, "data": rows, "usage": told["usage"]}
+
+    async def _all_short(self, given):
+        """Each input has room in the context: the engine calls a longer one a fault of its own."""
+        one = isinstance(given, str) or isinstance(given[0], int)
+        for each in [given] if one else given:
+            long = len(each.encode()) + 2 if isinstance(each, str) else len(each)  # a token is a byte at least
+            if long > self.context and isinstance(each, str):
+                self._short(len(each), "input")
+                long = len(await self._ids(each, begin=True))
+            if long > self.context:
+                says = f"an input has {long:,} tokens, and {self.context:,} are read here at most"
+                raise faults.bad(says, "input", "context_length_exceeded")
 
     async def _embedder(self):
         """A second engine on the same file: one that answers cannot embed. It starts with the first call."""

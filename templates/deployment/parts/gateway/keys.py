@@ -40,12 +40,18 @@ class Keys:
     def __bool__(self):
         return bool(self._now())
 
+    def readable(self):
+        """True; else `Wrong` with the reason."""
+        return self._now() is not None
+
     def _now(self):
         try:
             stat = self.path.stat()
         except FileNotFoundError:
             self._seen, self._names = None, {}
             return self._names
+        except OSError as error:
+            raise Wrong(f"{self.path} cannot be read: {error.strerror}; give it to the user of the gateway") from error
         seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if seen != self._seen:  # replaced since: a look at its date costs less than a wrong answer
             self._names = {each["sha256"]: each["name"] for each in _read(self.path) if not each.get("revoked")}
@@ -104,11 +110,17 @@ def _changing(path):
 
 def _read(path):
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["keys"]
+        return [{**each, "name": str(each["name"]), "sha256": str(each["sha256"])} for each in _told(path)]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise Wrong(f"{path} cannot be read: {error.strerror}; give it to the user of the gateway") from error
     except (ValueError, KeyError, TypeError) as error:
         raise Wrong(f"{path} is no file of keys: {error}; put it aside and make new ones") from error
+
+
+def _told(path):
+    return json.loads(path.read_text(encoding="utf-8"))["keys"]
 
 
 def _now():

@@ -22,21 +22,21 @@ class Gone(Exception):
     """The engine is not there, or went away in the middle."""
 
 
-async def call(port, path, body=None):
-    """JSON for JSON."""
-    async with _asked(port, path, body) as reply:
+async def call(engine, path, body=None):
+    """JSON for JSON; an engine has a port and a key."""
+    async with _asked(engine, path, body) as reply:
         return json.loads(await reply.whole())
 
 
-async def text(port, path):
+async def text(engine, path):
     """A text, as it is."""
-    async with _asked(port, path, None) as reply:
+    async with _asked(engine, path, None) as reply:
         return (await reply.whole()).decode()
 
 
-async def events(port, path, body):
+async def events(engine, path, body):
     """Each `data:` of a stream, read."""
-    async with _asked(port, path, body) as reply:
+    async with _asked(engine, path, body) as reply:
         async for line in reply.lines():
             if line.startswith(b"data: "):
                 data = line[6:]
@@ -73,13 +73,13 @@ class _Reply:
 
 
 @contextlib.asynccontextmanager
-async def _asked(port, path, body):
+async def _asked(engine, path, body):
     writer = None
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=LINE)
+        reader, writer = await asyncio.open_connection("127.0.0.1", engine.port, limit=LINE)
         data = b"" if body is None else json.dumps(body).encode()
         head = f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        head += f"Authorization: Bearer {engine.key}\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         writer.write(head.encode() + data)
         await writer.drain()
         status = int((await reader.readline()).split(b" ")[1])
