@@ -119,7 +119,8 @@ def service(front: Front, node: str) -> Service:
     if not target.starts:
         reason = f"`{node}` is for {target.says}: nothing of it runs here"
         raise ZycError(problem("not-served", reason=reason, hint=f"`zyc chat {node}` talks with its model"))
-    lacks = [name for name in target.packages if not _is_here(name)]
+    wanted = {line.partition("==")[0] for line in front.world.read_text(found.folder / "requirements.txt").splitlines()}
+    lacks = [name for name in target.packages if name in wanted and not _is_here(name)]
     if lacks:
         reason = f"`{node}` needs {', '.join(lacks)}, which {'is' if len(lacks) == 1 else 'are'} not installed"
         raise ZycError(problem("not-served", reason=reason, hint="`pip install 'zyc[serve]'`"))

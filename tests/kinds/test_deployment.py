@@ -5,8 +5,11 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import gotemplate
@@ -84,6 +87,7 @@ def test_every_target_can_be_written():
         ({"target": "vllm", "more": ", vllm: {arguments: {dtype: bf16}}", "model": "my-tiny"}, "bf16", "`bfloat16`"),
         ({"target": "modal", "more": ", modal: {gpu: RTX4090}"}, "RTX", "`A100-80GB`"),
         ({"target": "modal", "model": "my-tiny"}, "[one", "a GGUF: the gateway has them"),
+        ({"target": "modal", "model": "my-tiny", "more": ""}, "{model", "`modal: {secret: NAME}`"),
         ({"more": ", prompts: {'a b': one}"}, "{'a b'", "no word in a request"),
         ({"more": ", registry: {id: a/b}"}, "a/b", "no word in a request"),
         ({"more": ", files: {../x: data/words.txt}"}, "data/", "no place in the bundle"),
@@ -428,22 +432,127 @@ def test_what_vllm_is_told(workshop, tmp_path):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(("model", "program"), [("small", "gateway"), ("my-tiny", "vllm")])
-def test_the_function_of_modal_is_one_that_its_package_takes(workshop, tmp_path, monkeypatch, model, program):
-    """Imported with the real package: one function on the GPU that was asked for, which scales to zero, and one for keys."""
-    more = ", modal: {gpu: T4, idle: 60 s, most: 2}, registry: {id: words}" + (
-        ", prompts: [one, two]" if model == "small" else ""
-    )
+def modal_app(workshop, tmp_path, monkeypatch, model, more):
+    """The packed function as Modal's own package imports it; what it was given, and what its image runs."""
     workshop.spec(packed.spec("modal", more, model))
-    out, _ = packed.packed(workshop, tmp_path / "step", model=MODEL if program == "vllm" else None)
-    loaded = importlib.util.spec_from_file_location(f"modal_app_{program}", out / "modal_app.py")
-    app, told, real = importlib.util.module_from_spec(loaded), [], modal.App.function
-    monkeypatch.setattr(modal.App, "function", lambda self, **given: told.append(given) or real(self, **given))
+    out, _ = packed.packed(workshop, tmp_path / "step", model=MODEL if model == "my-tiny" else None)
+    loaded = importlib.util.spec_from_file_location("modal_app", out / "modal_app.py")
+    app, told, run = importlib.util.module_from_spec(loaded), [], []
+    function, commands = modal.App.function, modal.Image.run_commands
+    monkeypatch.setattr(modal.App, "function", lambda self, **given: told.append(given) or function(self, **given))
+    monkeypatch.setattr(modal.Image, "run_commands", lambda self, *lines: run.extend(lines) or commands(self, *lines))
     loaded.loader.exec_module(app)
+    return app, told, run
+
+
+HERE = pytest.mark.filterwarnings("ignore:.*is executing locally")  # Modal says that there is no volume
+
+
+SECRET = ", modal: {gpu: T4, idle: 60 s, most: 2, secret: mine}, registry: {id: words}"
+OPEN = ", modal: {gpu: T4, idle: 60 s, most: 2, starting: 20 s}, registry: {id: words}"
+
+
+@pytest.mark.parametrize(("model", "program", "more"), [("small", "gateway", OPEN), ("my-tiny", "vllm", SECRET)])
+def test_the_function_of_modal_is_one_that_its_package_takes(workshop, tmp_path, monkeypatch, model, program, more):
+    """Imported with the real package: one function on the GPU that was asked for, which scales to zero, and three for keys."""
+    app, told, _ = modal_app(workshop, tmp_path, monkeypatch, model, more)
     assert isinstance(app.app, modal.App)
     assert app.app.name == "words"
     assert isinstance(app.serve, modal.Function)
-    assert isinstance(app.add_key, modal.Function)
+    assert {type(each).__name__ for each in (app.add_key, app.revoke_key, app.list_keys)} == {"LocalEntrypoint"}
     wanted = {"gpu": "T4", "scaledown_window": 60, "max_containers": 2, "min_containers": 0}
     assert wanted.items() <= told[0].items()
     assert program in app.command()
+
+
+@pytest.mark.parametrize(("gpu", "architecture"), [("T4", 75), ("A10G", 86), ("A100-80GB:2", 80), ("L40S", 89), ("H100", 90)])
+def test_llama_cpp_is_built_for_the_machine_that_runs_it(workshop, tmp_path, monkeypatch, gpu, architecture):
+    """What builds an image has another processor, and no driver: the flags are those of llama.cpp's own image."""
+    _, _, run = modal_app(workshop, tmp_path, monkeypatch, "small", f", modal: {{gpu: '{gpu}'}}")
+    words = set(run[0].split())
+    assert {"-DGGML_CUDA=ON", "-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON"} <= words
+    assert {f"-DCMAKE_CUDA_ARCHITECTURES={architecture}", "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--allow-shlib-undefined"} <= words
+
+
+@HERE
+def test_vllm_on_modal_answers_nobody_without_a_key(workshop, tmp_path, monkeypatch):
+    """A secret that lacks it is told before anything is started."""
+    app, _, _ = modal_app(workshop, tmp_path, monkeypatch, "my-tiny", SECRET)
+    monkeypatch.delenv("VLLM_API_KEY", raising=False)
+    monkeypatch.setattr(app, "command", lambda: pytest.fail("it was started"))
+    with pytest.raises(RuntimeError, match="the secret `mine` has no VLLM_API_KEY"):
+        app.serve.local()
+
+
+LATE = """
+import http.server, time
+began = time.monotonic()
+class Loading(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/ready" and time.monotonic() - began > 2 else 503)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", PORT), Loading).serve_forever()
+"""
+
+
+@HERE
+def test_modal_sends_nobody_before_the_model_is_loaded(workshop, tmp_path, monkeypatch):
+    """The function comes back when readiness says 200, not when the port listens; what ends meanwhile is told."""
+    app, _, _ = modal_app(workshop, tmp_path, monkeypatch, "small", OPEN)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        app.PORT = free.getsockname()[1]
+    monkeypatch.setattr(app, "look", lambda _: None)
+    ran, real = [], subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *given, **more: ran.append(real(*given, **more)) or ran[-1])
+    monkeypatch.setattr(app, "command", lambda: [sys.executable, "-c", LATE.replace("PORT", str(app.PORT))])
+    began = time.monotonic()
+    try:
+        app.serve.local()
+        assert time.monotonic() - began > 2
+        assert ran[0].poll() is None
+    finally:
+        for each in ran:
+            each.kill()
+            each.wait()
+    monkeypatch.setattr(app, "command", lambda: [sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        app.serve.local()
+
+
+class Volume:
+    """Stands for Modal's: what is done to it, in order."""
+
+    def __init__(self):
+        self.done = []
+
+    def reload(self):
+        """The latest."""
+        self.done.append("reload")
+
+    def commit(self):
+        """For others."""
+        self.done.append("commit")
+
+
+@HERE
+def test_keys_on_modal_are_made_listed_and_revoked(workshop, tmp_path, monkeypatch):
+    """Each on the volume as it is now, and committed; what runs looks at the volume again and again."""
+    app, _, _ = modal_app(workshop, tmp_path, monkeypatch, "small", OPEN)
+    monkeypatch.setenv("ZYC_KEYS", str(tmp_path / "keys.json"))
+    app.keys = Volume()
+    change = app.change_keys.local
+    code, said = change(["add", "me"])
+    assert (code, said.startswith("zk-"), app.keys.done) == (0, True, ["reload", "commit"])
+    assert "good" in change(["list"])[1]
+    assert change(["revoke", "me"]) == (0, "me: revoked\n")
+    assert "revoked 20" in change(["list"])[1]
+    code, said = change(["revoke", "me"])
+    assert (code, said.startswith("error: there is no key `me`")) == (1, True)
+    app.EVERY, seen = 0.01, Volume()
+    threading.Thread(target=app.look, args=[seen], daemon=True).start()
+    until = time.monotonic() + 20
+    while len(seen.done) < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert set(seen.done) == {"reload"}
+    app.EVERY = 3600

@@ -93,7 +93,8 @@ class Deployment(Kind[DeploymentSpec]):
         """What stands in the bundle as it is, and what the packing is told."""
         spec, target = case.spec, deploying.of(case.spec.target)
         name = _name(case)
-        modules = {f"lib/{each}": "" for each in target.modules}
+        carried = target.carries(case)
+        modules = {f"lib/{each}": "" for each in carried.modules}
         bundle: dict[str, Any] = {
             "target": target.name,
             "engine": deploying.engine(case.inputs["model"]),
@@ -120,7 +121,7 @@ class Deployment(Kind[DeploymentSpec]):
         files = {f"bundle/{path}": text for path, text in target.files(case).items()}
         files["lineage.json"] = json.dumps([each._asdict() for each in case.lineage], indent=1, ensure_ascii=False) + "\n"
         filled = {dest: Filled(each.path, case.files[each.path].text or "", FACTS) for dest, each in spec.files.items()}
-        return Recipe(values, files, deploying.others(target.name), {**target.parts, **modules}, filled)
+        return Recipe(values, files, deploying.others(target.name), {**carried.parts, **modules}, filled)
 
     def place(self, path: str) -> str:
         """`prompts.0.node` stands at `in/prompts/0`."""
@@ -136,7 +137,7 @@ def _runs(case: Case[DeploymentSpec]) -> Mapping[str, str]:
     """What runs the bundle: its packages, each with its version."""
     target = deploying.of(case.spec.target)
     told = target.runs(case)
-    return told if told is not None else {name: case.pins.get(_package(name), "") for name in target.packages}
+    return told if told is not None else {name: case.pins.get(_package(name), "") for name in target.carries(case).packages}
 
 
 def _name(case: Case[DeploymentSpec]) -> str:

@@ -1,6 +1,7 @@
 """The model card: metadata that hubs read, and what a person should know before using it."""
 
 import json
+import shlex
 
 import lineage
 from huggingface_hub import EvalResult, ModelCardData
@@ -65,13 +66,14 @@ def write(path, front, bundle, nodes, reports, words):
     parts = [f"---\n{front}---\n", f"# {bundle['title']}\n"]
     if bundle["rehearsal"]:
         parts.append(f"{REHEARSAL}\n")
-    parts += [_what(bundle, nodes), _made(nodes), _personas(words), _results(reports), _files(bundle)]
+    parts += [_what(bundle, nodes), _running(bundle), _made(nodes), _personas(words), _results(reports), _files(bundle)]
     path.write_text("\n".join(each for each in parts if each), encoding="utf-8")
 
 
 def _what(bundle, nodes):
     size = sum(each["bytes"] for each in bundle["model"]["files"].values())
-    lines = [f"- {len(bundle['model']['files'])} files of the model, {size:,} bytes, for {bundle['engine']}"]
+    count = len(bundle["model"]["files"])
+    lines = [f"- {count} file{'' if count == 1 else 's'} of the model, {size:,} bytes, for {bundle['engine']}"]
     lines += [f"- made from {name}, revision {commit or 'not pinned'}" for name, commit in lineage.bases(nodes)]
     lines.append(f"- {bundle['context']:,} tokens of context are held")
     if bundle["on"]:
@@ -81,6 +83,55 @@ def _what(bundle, nodes):
     if others:
         lines.append(f"- licences of what it was made of: {', '.join(others)}")
     return "\n".join([*lines, ""])
+
+
+def _running(bundle):
+    """The commands that make it answer, typed in its folder."""
+    told = RUNS[bundle["target"]]
+    lines = told(bundle) if callable(told) else told
+    return "\n".join(["## Run it", "", "In this folder:", "", "```sh", *lines, "```", ""])
+
+
+def _gateway(bundle):
+    keys = [] if bundle["settings"].get("open") else ["python -m gateway keys add me   # a key for whoever asks, shown this once"]
+    install = "pip install -r requirements.txt"
+    return [install, *keys, "python -m gateway --port 8000   # OpenAI's API; its own page is http://127.0.0.1:8000/docs"]
+
+
+def _server(bundle):
+    keys = [] if bundle["settings"].get("open") else ["docker compose run --rm gateway keys add me"]
+    return [*_gateway(bundle), "# or in a container:", "docker compose up --detach", *keys]
+
+
+def _modal(bundle):
+    lines, secret = ["pip install modal && modal setup"], bundle["modal"]["secret"]
+    if bundle["engine"] == "llama.cpp":
+        return [*lines, "modal deploy modal_app.py", "modal run modal_app.py::add_key --name me   # shown this once"]
+    key = f'modal secret create {shlex.quote(secret)} VLLM_API_KEY="$(openssl rand -hex 32)"   # whoever asks sends it'
+    return [*lines, key, "modal deploy modal_app.py"]
+
+
+def _ollama(bundle):
+    name = next(iter(bundle["prompts"]), bundle["name"])
+    return ["bash create.sh", f"ollama run {shlex.quote(name)}"]
+
+
+def _hub(bundle):
+    """Weights alone: any program that reads them."""
+    if bundle["engine"] == "llama.cpp":
+        return [f"llama-server --model {shlex.quote(bundle['model']['first'])} --ctx-size {bundle['context']}"]
+    return [f"vllm serve model --max-model-len {bundle['context']}"]
+
+
+RUNS = {
+    "server": _server,
+    "hf-space": _gateway,
+    "modal": _modal,
+    "ollama": _ollama,
+    "hub": _hub,
+    "vllm": ('export VLLM_API_KEY="$(openssl rand -hex 32)"   # whoever asks sends it', "docker compose up --detach"),
+    "assistant": ("pip install -r requirements.txt", "python -m assistant --check", "python -m assistant"),
+}
 
 
 def _made(nodes):

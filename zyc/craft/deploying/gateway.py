@@ -10,12 +10,13 @@ from pydantic import Field
 from zyc import fields
 from zyc.catalogue import devices
 from zyc.craft import arch, evaluating
-from zyc.craft.deploying.target import Target
+from zyc.craft.deploying.target import Carried, Target
 from zyc.kind import Case, Fields, Objection
 from zyc.quantity import in_bytes
 from zyc.types import Prompt
 
 OWN = 120_000_000  # bytes that the gateway itself holds
+SEARCHING = ("embedding.py", "retrieving.py", "faiss-cpu", "numpy", "pyarrow")  # what looks passages up for a persona
 
 
 class GatewayFields(Fields):
@@ -61,6 +62,10 @@ class GatewayTarget(Target):
         *("jinja2", "prometheus-client", "pydantic", "starlette", "uvicorn"),
         *("faiss-cpu", "numpy", "pyarrow"),  # what a persona looks up
     )
+
+    def carries(self, case: Case) -> Carried:  # type: ignore[type-arg]
+        """What looks passages up goes along where a persona does."""
+        return searching(super().carries(case), case)
 
     def group(self, case: Case) -> GatewayFields:  # type: ignore[type-arg]  # of a deployment
         """Its own settings."""
@@ -114,6 +119,12 @@ class GatewayTarget(Target):
         if cache is not None and slots > 1 and cache * slots > 16e9:
             says = f"{slots} slots hold {in_bytes(cache * slots)} for what was said"
             yield Objection(f"{self.field}.slots", says, "fewer slots, or a shorter `context`")
+
+
+def searching(told: Carried, case: Case) -> Carried:  # type: ignore[type-arg]
+    """The same, without what looks passages up where nobody does."""
+    looks_up = any(isinstance(facts, Prompt) and facts.looks_up for _, facts in case.every("prompts"))
+    return told if looks_up else told.without(*SEARCHING)
 
 
 def _about_a_prompt(path: str, facts: object, context: int) -> Iterable[Objection]:

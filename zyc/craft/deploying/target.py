@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from zyc.kind import Case, Estimate, Need, Objection
@@ -11,6 +12,20 @@ from zyc.types import Adapter, Artifact, Gguf
 
 if TYPE_CHECKING:
     from zyc.craft.deploying.spec import DeploymentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What of a target's own a bundle takes along."""
+
+    parts: Mapping[str, str]
+    modules: tuple[str, ...]
+    packages: tuple[str, ...]
+
+    def without(self, *names: str) -> Carried:
+        """Less these modules and packages."""
+        kept = (tuple(each for each in told if each not in names) for told in (self.modules, self.packages))
+        return Carried(self.parts, *kept)
 
 
 class Target(ABC):
@@ -51,8 +66,12 @@ class Target(ABC):
         group = getattr(case.spec, self.field, None)
         return group.model_dump(mode="json") if group is not None else {}
 
+    def carries(self, case: Case[DeploymentSpec]) -> Carried:
+        """Of the parts, modules and packages those that this bundle uses."""
+        return Carried(self.parts, self.modules, self.packages)
+
     def runs(self, case: Case[DeploymentSpec]) -> Mapping[str, str] | None:
-        """The packages of requirements.txt with their versions, where they are not the pinned `packages`."""
+        """The packages of requirements.txt with their versions, where they are not the pinned ones."""
         return None
 
     def more(self, case: Case[DeploymentSpec]) -> Mapping[str, object]:

@@ -18,7 +18,7 @@ BUNDLE = {"target": "server", "engine": "llama.cpp", "llama_cpp": "0.3.36", "nam
 # What people who ask call the personas, in their order.
 LABELS = ["one", "two"]
 # The packages that run it, each with its version.
-PACKAGES = {"jinja2": "3.1.6", "prometheus-client": "0.26.0", "pydantic": "2.14.3", "starlette": "1.10.0", "uvicorn": "0.54.0", "faiss-cpu": "1.15.1", "numpy": "2.4.6", "pyarrow": "26.0.1"}
+PACKAGES = {"jinja2": "3.1.6", "prometheus-client": "0.26.0", "pydantic": "2.14.3", "starlette": "1.10.0", "uvicorn": "0.54.0"}
 # How it stands in a list of models.
 REGISTRY = {"id": "words", "name": "Words", "capabilities": ["chat"], "groups": ["small"]}
 # What stands on the card besides; a model of a twin is a rehearsal.
