@@ -1,8 +1,10 @@
 """The workflow that `zyc init --ci` writes: valid by the schema of those who run it, and its lines do what they say."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from desk import Desk
 from zyc.source import parse
 
 WORKFLOW = ".github/workflows/specs.yml"
+PIP = '#!/bin/sh\n[ "$1" = show ] && printf "Name: %s\\nVersion: 1.2.3\\n" "$2" || echo "$@"\n'
 SAID = '#!/bin/sh\nprintf \'%s\\n\' "$@" > "$RUNNER_TEMP/said"\n'  # what the program of the hub is told
 
 
@@ -126,6 +129,22 @@ def test_its_lines_rehearse_the_twin(change):
     assert "Nothing to do: 3 nodes are kept." in (temp / "summary.md").read_text()
     assert ran(change, lines["Keep the reports"])[0].returncode == 0
     assert (change.root / "artifacts/report").is_dir()
+
+
+def test_it_installs_what_any_spec_needs_and_keeps_one_llama_cpp_a_version(change):
+    """Every extra, so that deployments, merges and ONNX are rehearsed, too; another llama.cpp is another cache."""
+    change.write("bin/pip", PIP)
+    (change.root / "bin" / "pip").chmod(0o755)
+    output = change.root.parent / "output"
+    done, _ = ran(change, steps(change, "rehearse")["Install zyc and its engines"], ZYC="./zyc", GITHUB_OUTPUT=str(output))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["install ./zyc[all]"]
+    assert output.read_text() == "llama_cpp=1.2.3\n"
+    told = parse(change.read(WORKFLOW).encode(), WORKFLOW).root["jobs"]["rehearse"]["steps"]
+    (cache,) = [each["with"] for each in told if str(each.get("uses", "")).startswith("actions/cache@")]
+    assert str(cache["key"]).endswith("-llama-cpp-${{ steps.engines.outputs.llama_cpp }}")
+    extras = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(re.findall(r"[a-z]+", extras["all"][0].partition("[")[2])) == extras.keys() - {"all"}
 
 
 def test_a_project_that_is_there_gets_only_the_workflow(tmp_path):
