@@ -262,6 +262,58 @@ def test_the_registry_says_what_really_ran(workshop, tmp_path):
     assert entry["provenance"]["made"][0]["settings"] == {"type": "Q8_0"}
 
 
+def test_a_bundle_carries_what_it_uses(workshop, tmp_path):
+    """What looks passages up goes along where a persona does; vLLM takes nothing of the gateway."""
+    search, packages = {"embedding.py", "retrieving.py"}, {"faiss-cpu", "numpy", "pyarrow"}
+    index = "indexes:\n  notes: {documents: my-text}\n"
+    reads = (
+        packed.spec(more=", prompts: [reads]", context=4096).replace(
+            "prompts:\n", "prompts:\n  reads: {system: x, retrieval: notes}\n"
+        )
+        + index
+    )
+    for at, (text, model, wanted) in enumerate(
+        (
+            (packed.spec(), None, False),
+            (packed.spec("modal"), None, False),
+            (reads, None, True),
+            (packed.spec("modal", ", modal: {secret: mine}", "my-tiny"), MODEL, False),
+        )
+    ):
+        workshop.spec(text)
+        if wanted:  # its index is not built here: what would be packed is enough
+            front = workshop.front()
+            files = set(front.settlement.rendered(front.graph.vertices["my-bundle"]).files())
+            assert {f"recipe/bundle/{each}" for each in search} <= files
+            continue
+        out, _ = packed.packed(workshop, tmp_path / str(at), model=model)
+        pinned = {line.partition("==")[0] for line in (out / "requirements.txt").read_text().splitlines()}
+        assert not pinned & packages
+        assert not search & {each.name for each in out.iterdir()}
+        if model:
+            assert {each.name for each in out.iterdir() if each.suffix != ".json"} == {
+                *("README.md", "modal_app.py", "model", "requirements.txt", "vllm.yml")
+            }
+
+
+@pytest.mark.parametrize("target", NAMES)
+def test_a_card_says_how_its_bundle_is_run(workshop, tmp_path, target):
+    """A few commands in its folder, which bash reads; one file is one file."""
+    more = "" if target == "vllm" else ", modal: {secret: mine}" if target == "modal" else ""
+    plain = target in ("vllm", "modal")
+    room = 256 if target == "assistant" else 128
+    workshop.spec(packed.spec(target, more, model="my-tiny" if plain else "small", context=room))
+    out, _ = packed.packed(workshop, tmp_path / "step", model=MODEL if plain else None)
+    text = (out / "README.md").read_text()
+    assert f"- {'3 files' if plain else '1 file'} of the model, " in text
+    _, _, rest = text.partition("## Run it\n\nIn this folder:\n\n```sh\n")
+    lines = rest.partition("```")[0].splitlines()
+    assert 1 <= len(lines) <= 6
+    assert subprocess.run(["bash", "-n"], input="\n".join(lines), text=True, check=False).returncode == 0
+    for name in re.findall(r"(?:bash|-r|deploy) (\S+\.(?:sh|txt|py))", rest.partition("```")[0]):
+        assert (out / name).is_file()
+
+
 def test_a_folder_without_a_model_is_no_bundle(workshop, tmp_path):
     """Said in a sentence, with nothing half packed that counts."""
     workshop.spec(packed.spec())

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import urllib.request
+from pathlib import Path
 
 import pytest
 from example.workshop import Workshop
@@ -57,3 +60,26 @@ def test_the_ledger_ends_in_the_bundle(project):
     assert "its bundle was started: 100% of 8 answers" in json.dumps(last)
     said = zyc(project, "ask", "served", "banana", "--along", "--tokens", "4")
     assert [line.split()[0] for line in said.splitlines() if line.startswith("  ")][-1] == "served"
+
+
+@pytest.mark.slow
+def test_what_the_card_says_runs_it(project, tmp_path):
+    """The commands of its README, as they stand there: a key, and a gateway that answers whoever has it."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(project / "artifacts/nodes/served", folder)
+    told = (folder / "README.md").read_text().partition("## Run it")[2].partition("```sh\n")[2].partition("```")[0].splitlines()
+    install, key, start = told[:3]
+    assert install == "pip install -r requirements.txt"
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    call = {"cwd": folder, "env": environ, "text": True}
+    made = subprocess.run(["bash", "-c", key], capture_output=True, check=True, **call).stdout.strip()
+    free = start.replace("--port 8000", "--port 0")
+    assert free != start
+    with subprocess.Popen(["bash", "-c", f"exec {free}"], stdout=subprocess.PIPE, **call) as gateway:
+        try:
+            url = next(told["url"] for line in gateway.stdout if (told := json.loads(line))["event"] == "ready")
+            asked = urllib.request.Request(f"{url}/v1/models", headers={"Authorization": f"Bearer {made}"})
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                assert [each["id"] for each in json.load(answer)["data"]] == ["one", "two"]
+        finally:
+            gateway.terminate()

@@ -20,7 +20,7 @@ deployments:
   nowhere: {model: tiny, target: hub}
   served: {model: tiny, target: vllm, context: 64}
   page: {model: tiny, target: hf-space, context: 256, registry: {id: words}, hf_space: {space: me/page}}
-  rented: {model: tiny, target: modal, context: 64}
+  rented: {model: tiny, target: modal, context: 64, modal: {secret: mine}}
 """
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
+import secrets
 import subprocess
 import tempfile
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 
 LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 Ask = Callable[[str, dict], dict]
+KEY = "LLAMA_API_KEY"
 
 
 @contextlib.contextmanager
@@ -21,11 +24,12 @@ def serving(program: Path, model: Path, *options: str, seconds: float = 300) -> 
     """What posts JSON to it and gives back the answer; it has so many seconds to load the model."""
     # port 0: the system gives a free one, and nobody can take it in between
     command = [str(program), "--model", str(model), "--host", "127.0.0.1", "--port", "0", "--no-warmup", *options]
+    environ = {**os.environ, KEY: secrets.token_urlsafe(32)}  # it answers nobody else on this machine
     with tempfile.TemporaryDirectory() as folder, Path(folder, "log").open("w+") as log:
-        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ)
         try:
             port = _port(server, Path(log.name), time.monotonic() + seconds)
-            yield lambda path, body: _answer(port, "POST", path, body)
+            yield lambda path, body: _answer(port, "POST", path, body, environ[KEY])
         finally:
             server.terminate()
             try:
@@ -55,11 +59,12 @@ def _ready(port: int) -> bool:
         return False
 
 
-def _answer(port: int, method: str, path: str, body: dict | None = None) -> dict:
+def _answer(port: int, method: str, path: str, body: dict | None = None, key: str = "") -> dict:
     """What it says; anything but a 200 is an OSError with its words."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)  # never through a proxy
     try:
-        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+        connection.request(method, path, json.dumps(body), headers)
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")
         if answer.status != 200:
