@@ -1,7 +1,8 @@
 """The bundle of this folder on Modal: one GPU function that scales to zero. `modal deploy modal_app.py`, in the bundle's folder.
 
 Keys of a GGUF's gateway live in a volume: `modal run modal_app.py::add_key --name NAME` prints a new one, once;
-`::revoke_key --name NAME` and `::list_keys` do what they say. What runs sees it within seconds. vLLM has one key, `VLLM_API_KEY` of the secret.
+`::revoke_key --name NAME` and `::list_keys` do what they say. What runs sees it within seconds.
+For vLLM there is one key, the `VLLM_API_KEY` of the secret.
 """
 
 import json
@@ -29,7 +30,7 @@ EVERY = 10  # seconds until a container has seen that a key was made or revoked
 def llama_cpp_image():
     """llama-server for the GPU, built from the source package whose digest llama_home.py knows, and the gateway before it."""
     source = f"$(ZYC_TOOLCHAIN={ENGINE} python {ENGINE}/llama_home.py source --version {BUNDLE['llama_cpp']} | tail -n 1)"
-    # as llama.cpp's own .devops/cuda.Dockerfile: the machine that builds has neither the processor nor the driver of the one that runs
+    # as llama.cpp's own .devops/cuda.Dockerfile: what builds has neither the processor nor the driver of what runs
     options = [
         *("-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON"),
         *("-DGGML_CUDA=ON", f"-DCMAKE_CUDA_ARCHITECTURES={SETTINGS['architecture']}"),
@@ -74,7 +75,7 @@ def wait(process, url, seconds):
     until = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < until:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310  # on loopback
                 return
         except OSError:  # not there yet, or 503
             time.sleep(0.2)
