@@ -29,7 +29,7 @@ VERSION = "0.3.36"
 DIGESTS = {"0.3.36": "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"}
 TOOLS = ("llama-server", "llama-imatrix", "llama-perplexity", "llama-gguf-split", "llama-bench", "llama-quantize")
 PROGRAMS = {"cmake": ("cmake",), "c++": ("c++", "g++", "clang++")}
-SECONDS = 600  # of processor time that a build takes: 400 to 900 were measured
+SECONDS = 400  # of processor time that a build takes: 300 to 600 were measured
 OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DCMAKE_BUILD_RPATH_USE_ORIGIN=ON",  # the programs find their libraries wherever the folder is moved
@@ -37,6 +37,21 @@ OPTIONS = (
     "-DLLAMA_BUILD_TESTS=OFF",
     "-DLLAMA_BUILD_EXAMPLES=OFF",
 )
+# Arguments, requests and pictures are optimized little and share their headers: the build takes two thirds of the time, and a
+# token none longer. Tensors and models are compiled as llama.cpp says.
+SWIFT = """\
+function(zyc_swift)
+  foreach(target cpp-httplib llama-common mtmd server-context llama-server-impl llama-bench-impl llama-imatrix-impl)
+    if(TARGET ${target})
+      target_compile_options(${target} PRIVATE -O1)
+      target_precompile_headers(${target} PRIVATE <algorithm> <functional> <map> <memory> <regex> <sstream> <string> <vector>)
+    endif()
+  endforeach()
+endfunction()
+if(CMAKE_CURRENT_SOURCE_DIR STREQUAL CMAKE_SOURCE_DIR AND CMAKE_VERSION VERSION_GREATER_EQUAL 3.19)
+  cmake_language(DEFER CALL zyc_swift)
+endif()
+"""
 NOT_NEEDED = re.compile(r"(docs|media|tests|benches)/|models/.*\.gguf$")
 # what llama.cpp compiles for when the processor has it
 FEATURES = re.compile(r"sse4_2|avx\w*|fma|f16c|bmi2|amx\w*|asimd\w*|sve\w*|i8mm|bf16|fphp|sme\w*")
@@ -272,8 +287,11 @@ def _compile(tree: Path, work: Path, lock: int, tell: Tell) -> None:
     log = work / "build.log"
     generator = ["-G", "Ninja"] if _maker() == "ninja" else []
     tell(f"llama.cpp: building it once for this machine, about {max(1, round(SECONDS / _cores() / 60))} min")
+    swift = work / "swift.cmake"
+    swift.write_text(SWIFT)
     with log.open("w") as kept:
-        _run(["cmake", *generator, "-S", str(tree), "-B", str(work), *OPTIONS], kept, lock, tell)
+        hook = f"-DCMAKE_PROJECT_INCLUDE={swift}"
+        _run(["cmake", *generator, "-S", str(tree), "-B", str(work), *OPTIONS, hook], kept, lock, tell)
         _run(["cmake", "--build", str(work), "--parallel", str(_cores()), "--target", *TOOLS], kept, lock, tell)
 
 
