@@ -170,7 +170,7 @@ def test_a_trace_keeps_what_was_thought_and_old_ones_are_read():
 @pytest.mark.parametrize(("word", "article"), [("A100 40", "an"), ("H200", "an"), ("T4", "a"), ("V100", "a"), ("DGX Spark", "a")])
 def test_articles_are_those_of_speech(word, article):
     """A device in a sentence."""
-    assert offers.article(word) == article
+    assert devices.article(word) == article
 
 
 COUNTERS = """

@@ -181,6 +181,13 @@ class Front:
             vars(other)[name] = getattr(self, name)
         return other
 
+    def as_twin(self) -> Front:
+        """The same call as its rehearsal."""
+        other = replace(self, call=replace(self.call, twin=True), warnings=[])
+        for name in ("reading", "sources", "lock", "site", "probe", "compiled"):
+            vars(other)[name] = getattr(self, name)
+        return other
+
     # --- what the call is about ---
 
     @cached_property

@@ -67,6 +67,15 @@ def show(value: float, dimension: str) -> str:
     return telling.get(dimension, quantity.in_number)(value)
 
 
+def show_beside(value: float, gate: Gate) -> str:
+    """A value beside the bound of its gate: where both would read alike and are not, in more digits."""
+    told = show(value, gate.dimension)
+    if gate.against or value == gate.bound or told != show(gate.bound, gate.dimension):
+        return told
+    unit, scale = {"share": (" %", 0.01), "time": (" s", 1.0), "bytes": (" B", 1.0)}.get(gate.dimension, ("", 1.0))
+    return f"{value / scale:,.0f}{unit}" if unit == " B" else f"{value / scale:.6g}{unit}"
+
+
 def parse(text: str, *, line: int = 0) -> Gate | None:
     """`speed.answer_p95 <= 15 s`; None when the text is no gate."""
     found = _GATE.fullmatch(text)

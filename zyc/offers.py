@@ -168,15 +168,10 @@ def remedies(kind: Kind[Any], case: Case[Any], device: Device, machine: Machine)
     for other in larger if len(chosen) < _REMEDIES else ():
         told = offer(kind.estimate(case), other, machine)
         if other.accelerator and told is not None and told.fits and told.seconds is not None:
-            chosen.append(Remedy(f"on {article(other.says)} {other.says}", told))
+            chosen.append(Remedy(f"on {devices.article(other.says)} {other.says}", told))
             break
     lightest = sorted((each for each in found if not each.offer.fits), key=lambda each: each.offer.needs or 0)
     return tuple([*chosen, *lightest][:_REMEDIES])
-
-
-def article(word: str) -> str:
-    """`an A100`, `a T4`."""
-    return "an" if word[:1] in "AEFHILMNORSX" and (len(word) < 2 or not word[1].islower()) else "a"
 
 
 # --- what runs teach ---

@@ -254,8 +254,8 @@ def sum_words(value: Interval | None, gate: Gate) -> str:
     """What arithmetic says of a measure, in the words of a gate: `6.6 s to 11 s (on a free CPU)`."""
     if value is None:
         return ""
-    low, high = gates.show(value.low, gate.dimension), gates.show(value.high, gate.dimension)
-    span = low if low == high else f"{low} to {high}"
+    low, high = (gates.show_beside(each, gate) for each in (value.low, value.high))
+    span = low if low == high else f"at most {high}" if value.low == 0 else f"{low} to {high}"
     return f"{span} ({value.because})" if value.because else span
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from zyc import kinds, offers
 from zyc import lock as locks
+from zyc.catalogue.devices import article
 from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
 from zyc.errors import Problem, Span, problem
@@ -78,13 +79,13 @@ def _elsewhere(plan: Plan, node: Node) -> str:
     machine, thought = plan.settlement.known.machine, plan.decisions[node.name].thought
     placement = dict(node.shape.placement)
     told = [each for device in offers.wanted(machine, placement) if (each := offers.offer(thought, device, machine)) is not None]
-    fitting = [f"{offers.article(each.device.says)} {each.device.says} takes {_words(each)}" for each in told if each.fits]
+    fitting = [f"{article(each.device.says)} {each.device.says} takes {_words(each)}" for each in told if each.fits]
     if fitting or not told:
         return " and ".join(fitting) or "run it elsewhere"
     largest = max(told, key=lambda each: each.device.memory or 0).device
     remedies = offers.remedies(kinds.load(node.kind), plan.settlement.case(node), largest, machine)
     what = "; ".join(f"`{each.says}`: {_words(each.offer)}" for each in remedies if each.offer.fits)
-    return f"it does not fit {offers.article(largest.says)} {largest.says} either" + (f"; what does: {what}" if what else "")
+    return f"it does not fit {article(largest.says)} {largest.says} either" + (f"; what does: {what}" if what else "")
 
 
 def _words(offer: Offer) -> str:

@@ -231,7 +231,7 @@ def asked(files: Mapping[str, bytes], root: Path, *, kept: Kept | None = None, *
     answer = Answer()
     try:
         plan = front.plan
-        report_plan.table(console, plan, front.read_trace, (), title="specs", every=True)
+        report_plan.table(console, front, (), title="specs", every=True)
         report_forms.as_data(plan, front.read_trace, ())
         report.warn(console, lambda file: text_of(files, file), front.warnings)
         answer.nodes, answer.problems = len(plan.decisions), tuple(front.warnings)

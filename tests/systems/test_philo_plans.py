@@ -6,6 +6,8 @@ import philo
 import pytest
 from desk import Desk
 
+from zyc.world import World
+
 HOME = Path(__file__).parent / "plans"
 SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
 
@@ -78,3 +80,25 @@ def test_the_ablation_repeats_nothing(desk):
     text = (philo.ROOT / "specs" / "philo-ablation.yml").read_text(encoding="utf-8")
     assert "finetunes:" not in text
     assert "models:" not in text
+
+
+@pytest.fixture
+def believers(tmp_path, monkeypatch):
+    """The laptop of its makers, who believed in 4 GB of memory."""
+    monkeypatch.setattr(World, "disk_free", lambda *_: 61_000_000_000)
+    told = Desk(tmp_path, environ={"HF_HUB_OFFLINE": "1"})
+    philo.write(told.root)
+    told.write("zyc.yml", SITE)
+    told.edit("specs/philo-free.yml", "speed.memory_peak <= 5 GB", "speed.memory_peak <= 4 GB")
+    return told
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_plan_keeps_what_decides_on_a_narrow_terminal(believers, request, columns):
+    """Memory with that of the proofs, every device, what the exam costs, each gate with its sum and place, and what is next."""
+    said = believers.zyc("plan", "specs/philo-free.yml", COLUMNS=str(columns)).out
+    golden = HOME / f"screen-{columns}.txt"
+    if request.config.option.update_snapshots:
+        golden.write_text(said, encoding="utf-8")
+    assert said == golden.read_text(encoding="utf-8")
+    assert max(map(len, said.splitlines())) <= columns

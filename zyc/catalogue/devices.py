@@ -65,3 +65,8 @@ def processor(cores: int, memory: int | None, price: float = 0.0) -> Device:
     core = table("devices")["core"]
     peak = {name: cores * core[name] for name in ("bf16", "fp32")}
     return Device("cpu", "here", accelerator=False, peak=peak, bandwidth=cores * core["bandwidth"], memory=memory, price=price)
+
+
+def article(word: str) -> str:
+    """`an A100`, `a T4`."""
+    return "an" if word[:1] in "AEFHILMNORSX" and (len(word) < 2 or not word[1].islower()) else "a"

@@ -87,7 +87,7 @@ def speeds(model: Artifact | None, on: str, prompt: int, new: int) -> tuple[tupl
     if fast is None or slow is None or first is None or late is None:
         return ()
     rate = answering.tokens_per_second(size, device.bandwidth)
-    where = f"on a {device.says}, {prompt:,} + {new:,} tokens"
+    where = f"on {devices.article(device.says)} {device.says}, {prompt:,} + {new:,} tokens"
     each = f"every token reads {in_bytes(size)} at {in_bytes(device.bandwidth * device.spread)}/s at most"
     return (
         ("first_token", Interval(first, late, where)),

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import IO
 
 _CODES = {
@@ -25,6 +26,7 @@ _CODES = {
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _WIDE = re.compile("[^\x00-\u02ff…✓✗├└─│≈⏎→≤≥•]")  # all others are looked up
 _ENOUGH = 40  # columns in which most sentences of a table can be read
+_LEAST = 26  # and those below which a sentence has no column of its own
 # what moves the cursor, turns the line around, or cannot be seen
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
@@ -111,6 +113,7 @@ class Console:
     moves: bool = False  # a line may be written over
     record: bool = False
     lines: bool = False  # a JSON document is one line
+    endless: bool = False  # nobody's window: nothing of a table is cut
     _printed: list[str] = field(default_factory=list)
     _noted: list[str] = field(default_factory=list)
 
@@ -121,9 +124,10 @@ class Console:
         moves = live and os.environ.get("TERM") != "dumb"
         forced = os.environ.get("FORCE_COLOR", "") not in ("", "0")
         colour = (moves or forced) and not os.environ.get("NO_COLOR")
-        # a pipe has no width; a table for it is as wide as it needs to be, within reason
-        width = shutil.get_terminal_size((100, 24)).columns if live or "COLUMNS" in os.environ else 140
-        return cls(sys.stdout, sys.stderr, max(width, 30), colour, live, moves, record)
+        # a pipe has no width: a table for it is as wide as it needs to be, and sentences are, within reason
+        endless = not live and "COLUMNS" not in os.environ
+        width = 140 if endless else shutil.get_terminal_size((100, 24)).columns
+        return cls(sys.stdout, sys.stderr, max(width, 30), colour, live, moves, record, endless=endless)
 
     def print(self, text: str = "") -> None:
         """A line of the answer; whatever is in it of the user's or of a step's, it cannot move the cursor."""
@@ -191,7 +195,7 @@ class Console:
         """An answer for programs."""
         self.print(data(value, indent=None if self.lines else 2))
 
-    def table(
+    def table(  # noqa: PLR0913  (one for each thing that gives way)
         self,
         rows: Iterable[Sequence[str]],
         *,
@@ -200,15 +204,38 @@ class Console:
         flexible: int = 0,
         right: Sequence[int] = (),
         spare: Sequence[int] = (),
+        whole: Sequence[int] = (),
+        enough: Sequence[int] = (),
     ) -> None:
         """Columns as wide as they need to be; empty ones are left out.
 
-        On a narrow terminal the spare ones go first, in this order; then the flexible one gives way.
+        On a narrow terminal the spare ones go, in this order, each once the flexible one has no more than is enough
+        beside it; then all give way but those that have to be whole.
         """
-        for line in self.laid(rows, head=head, indent=indent, flexible=flexible, right=right, spare=spare):
+        ways = {"right": right, "spare": spare, "whole": whole, "enough": enough}
+        for line in self.laid(rows, head=head, indent=indent, flexible=flexible, **ways):
             self.print(line)
 
-    def laid(
+    def beside(self, rows: Sequence[tuple[str, str, str]], *, indent: int = 2) -> None:
+        """A start, a sentence and a place: the sentence goes on below itself where it finds no room, or all below its start."""
+        start, longest, place = (max((cells(row[at]) for row in rows), default=0) for at in range(3))
+        room = min(longest, self.width - indent - start - 2 - (place + 2 if place else 0))
+        for first, text, last in rows:
+            if room < min(longest, _LEAST):
+                self.print(clipped(" " * indent + first, self.width))
+                below = "  ".join(each for each in (text, last) if each)
+                for line in self.said(below, indent=indent + 4) if below else ():
+                    self.print(line)
+                continue
+            lines = [line.strip() for line in wrapped(text, max(1, room))]
+            for at, line in enumerate(lines):
+                shown = " " * indent + (first if at == 0 else "")
+                shown += " " * (indent + start + 2 - cells(shown)) + line
+                if last and at == 0:
+                    shown += " " * (indent + start + 4 + room - cells(shown)) + last
+                self.print(shown.rstrip())
+
+    def laid(  # noqa: PLR0913  (as above)
         self,
         rows: Iterable[Sequence[str]],
         *,
@@ -217,6 +244,8 @@ class Console:
         flexible: int = 0,
         right: Sequence[int] = (),
         spare: Sequence[int] = (),
+        whole: Sequence[int] = (),
+        enough: Sequence[int] = (),
     ) -> list[str]:
         """The lines of a table."""
         body = [[self._plain(cell).replace("\n", " ") for cell in row] for row in rows]
@@ -225,14 +254,14 @@ class Console:
         used = [at for at in range(len(body[0])) if any(row[at] for row in body)]
         lines = ([[self.paint(each, "dim") for each in head]] if head else []) + body
         widths = {at: max(cells(line[at]) for line in lines) for at in used}
-        over = indent + sum(widths.values()) + 2 * (len(used) - 1) - self.width
-        for at in spare:
-            if over > max(0, widths.get(flexible, 0) - _ENOUGH) and at in widths:
+        over = 0 if self.endless else indent + sum(widths.values()) + 2 * (len(used) - 1) - self.width
+        for at, least in zip(spare, chain(enough, repeat(_ENOUGH)), strict=False):
+            if over > max(0, widths.get(flexible, 0) - least) and at in widths:
                 used.remove(at)
                 over -= widths.pop(at) + 2
         for least in (14, 6, 1):
             for at in dict.fromkeys((flexible, *sorted(used, key=lambda each: -widths[each]))):
-                if over > 0 and at in widths:
+                if over > 0 and at in widths and at not in whole:
                     cut = min(over, max(0, widths[at] - least))
                     widths[at] -= cut
                     over -= cut

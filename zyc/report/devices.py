@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zyc import kinds, offers
-from zyc.catalogue.devices import Device
+from zyc.catalogue.devices import Device, article
 from zyc.graph import Node
 from zyc.offers import Offer, Remedy
 from zyc.plan import Decision, Plan, State
@@ -20,6 +20,13 @@ def working(plan: Plan) -> tuple[Decision, ...]:
     if plan.settlement.twin and not plan.settlement.known.machine.gpus:
         return ()
     return tuple(each for each in plan.decisions.values() if each.estimate.work is not None and each.state in _ACTS)
+
+
+def elsewhere(plan: Plan, long: float) -> list[str]:
+    """The nodes that this machine cannot run, or only in so many seconds, and that a device would: the longest first."""
+    machine = plan.settlement.known.machine
+    found = [each for each in working(plan) if each.cannot or (not machine.gpus and offers.middle(each.estimate) > long)]
+    return [each.name for each in sorted(found, key=lambda each: -offers.middle(each.thought))]
 
 
 def columns(plan: Plan) -> tuple[Device, ...]:
@@ -65,7 +72,11 @@ def cells(plan: Plan, group: Sequence[Decision], devices: Sequence[Device]) -> t
             told.append(cell(offer, decision.thought.work.precision if decision.thought.work else ""))
         else:
             known = [offer.seconds for _, offer in found if offer.seconds is not None]
-            told.append(about(sum(known)) if known else "")
+            others = {
+                "" if each.thought.work and each.thought.work.precision == offer.precision else offer.precision
+                for each, offer in found
+            }
+            told.append(f"{about(sum(known))} {others.pop() if len(others) == 1 else ''}".rstrip() if known else "")
     return tuple(told)
 
 
@@ -113,7 +124,7 @@ def does_not_fit(name: str, offer: Offer) -> str:
     """`philo-lora` does not fit a T4: it needs 22.4 GB, and that has 15 GB."""
     device = offer.device
     needs, has = in_bytes(offer.needs or 0), in_bytes(device.memory or 0)
-    return f"`{name}` does not fit {offers.article(device.says)} {device.says}: it needs {needs}, and that has {has}"
+    return f"`{name}` does not fit {article(device.says)} {device.says}: it needs {needs}, and that has {has}"
 
 
 def remedy_words(remedy: Remedy) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from zyc.plan import Decision, Plan, State
 from zyc.report import devices
 from zyc.report.console import safe
 from zyc.report.plan import weight
-from zyc.report.rows import Read, is_quiet_keep, node_of, rows_of, why_of
+from zyc.report.rows import Read, is_quiet_keep, listing, node_of, rows_of, why_of
 
 
 def as_data(plan: Plan, read: Read, lacks: Sequence[Problem]) -> dict[str, object]:
@@ -95,17 +95,21 @@ def _offer_data(offer: Offer) -> dict[str, object]:
 
 def markdown(plan: Plan, read: Read) -> str:
     """The plan as a table for a pull request."""
-    rows = [each for each in plan.decisions.values() if each.state is not State.KEEP]
+    told = listing(plan)
+    rows = [each for each in told.shown if each.state is not State.KEEP]
     if not rows:
-        return f"Nothing to do: {_kept(len(plan.decisions), 'node')}."
+        return f"Nothing to do: {_kept(len(told.shown), 'node')}."
     there = devices.columns(plan)
-    head = ["node", "plan", "here" if there else "time", *(each.says for each in there), "because"]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for row in rows_of(plan, rows, read, every=False):
-        names = row.label.strip() if len(row.nodes) > 1 else row.nodes[0]
-        told = [cell(names), f"**{row.state.value}**", row.time, *map(cell, row.there), cell(row.because)]
-        lines.append(f"| {' | '.join(told)} |")
-    kept = plan.count(State.KEEP)
+    head = ["node", "plan", "result", "memory", "here" if there else "time", *(each.says for each in there), "because"]
+    body = []
+    for row in rows_of(plan, told, rows, read):
+        name = row.label.strip() if len(row.nodes) > 1 else row.nodes[0]
+        words = [name, f"**{row.state.value}**", row.result, row.memory, row.time, *row.there, row.because]
+        body.append([cell(each) for each in words])
+    used = [at for at, name in enumerate(head) if name not in ("result", "memory") or any(row[at] for row in body)]
+    lines = [f"| {' | '.join(row[at] for at in used)} |" for row in (head, *body)]
+    lines.insert(1, "|" + "---|" * len(used))
+    kept = told.count(State.KEEP)
     return "\n".join([*lines, *([f"\n{_kept(kept, '')}."] if kept else [])])
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from zyc import kinds
 from zyc.catalogue.devices import Device
 from zyc.gates import Interval
 from zyc.graph import Node
 from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
-from zyc.quantity import in_bytes, in_time
+from zyc.quantity import about, in_bytes, in_time
 from zyc.report import devices
 from zyc.report.console import safe
 from zyc.traces import Trace
@@ -42,8 +43,46 @@ def is_quiet_keep(decision: Decision) -> bool:
     return decision.state is State.KEEP and decision.cause.why is not Why.FETCH
 
 
-def rows_of(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -> Iterable[Row]:
-    """Members of a family share a line; so do many nodes of one cause; proofs and parts fold into their owner's line."""
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The nodes that a plan shows, and what is folded into the line of each: counts are of what is shown."""
+
+    shown: tuple[Decision, ...]
+    folded: Mapping[str, tuple[Decision, ...]]
+
+    def of(self, decision: Decision) -> tuple[Decision, ...]:
+        """A node, and all that its line stands for besides."""
+        return (decision, *self.folded.get(decision.name, ()))
+
+    def count(self, *states: State) -> int:
+        """How many of those that are shown are in one of these states."""
+        return sum(1 for each in self.shown if each.state in states)
+
+
+def listing(plan: Plan, *, every: bool = False) -> Listing:
+    """Proofs and parts fold into their owner's line, and a prompt is a step of its own in no plan."""
+    listed = [each for each in plan.decisions.values() if not _is_small(plan, each)] or list(plan.decisions.values())
+    shown, folded = [], dict[str, list[Decision]]()
+    for each in listed:
+        holder = each.name
+        while not every and _is_folded(plan, node := node_of(plan, plan.decisions[holder])):
+            holder = node.name.rpartition(".")[0]
+        if holder == each.name:
+            shown.append(each)
+        else:
+            folded.setdefault(holder, []).append(each)
+    return Listing(tuple(shown), {name: tuple(them) for name, them in folded.items()})
+
+
+def _is_small(plan: Plan, decision: Decision) -> bool:
+    """Whether a node is too small to be listed; one that is in trouble is."""
+    return kinds.load(node_of(plan, decision).kind).quiet and decision.cause.why is not Why.FAILED
+
+
+def rows_of(
+    plan: Plan, told: Listing, shown: Sequence[Decision], read: Read, *, every: bool = False, brief: bool = False
+) -> Iterable[Row]:
+    """Members of a family share a line; so do many nodes of one cause. `brief` leaves to the gates what is said of them."""
     vertices = plan.graph.vertices
     alike: dict[tuple[object, ...], list[Decision]] = {}
     for each in shown:
@@ -55,20 +94,22 @@ def rows_of(plan: Plan, shown: Sequence[Decision], read: Read, *, every: bool) -
         if every:
             groups |= {(each.name,): [each] for each in decisions}
             continue
-        nodes = [(each, node) for each in decisions if not _is_folded(plan, node := node_of(plan, each))]
+        nodes = [(each, node_of(plan, each)) for each in decisions]
         many = len({node.family or node.name for _, node in nodes}) > _MANY.get(decisions[0].cause.why, _SEVERAL)
         for each, node in nodes:
             group = like if many else (*like, node.family) if node.family else (each.name,)
             groups.setdefault(group, []).append(each)
-    groups = dict(sorted(groups.items(), key=lambda group: _standing(node_of(plan, group[1][0]), order)))
+    rows = sorted(groups.values(), key=lambda group: _standing(node_of(plan, group[0]), order))
+    labels = _labels(plan, rows)
     columns = devices.columns(plan)
-    for at, members in enumerate(groups.values()):
-        yield _row(plan, members, read if at < _EXPLAINED else lambda _: None, columns)
+    for at, (label, members) in enumerate(zip(labels, rows, strict=True)):
+        because = why_of(plan, members[0], read if at < _EXPLAINED else lambda _: None, brief=brief)
+        yield _row(plan, label, because, members, [part for each in members for part in told.of(each)], columns)
 
 
-def _standing(node: Node, order: Mapping[str, int]) -> tuple[int, int]:
+def _standing(node: Node, order: Mapping[str, int]) -> tuple[int, bool, int]:
     """Where a line stands: as the plan has it, what the compiler put there right behind its owner."""
-    return order.get(node.owner, order[node.name]), order[node.name]
+    return order.get(node.owner, order[node.name]), node.owner in order, order[node.name]
 
 
 def node_of(plan: Plan, decision: Decision) -> Node:
@@ -83,10 +124,12 @@ def _is_folded(plan: Plan, node: Node) -> bool:
     owner, _, suffix = node.name.rpartition(".")
     if not node.owner or owner not in plan.decisions:
         return False
-    subject = plan.graph.vertices[owner]
-    parts = {part.suffix for part in subject.shape.parts} if isinstance(subject, Node) else set()
     here, there = plan.decisions[node.name], plan.decisions[owner]
-    return (suffix == "proof" or suffix in parts) and here.state is there.state and not any(each.bad for each in here.gates)
+    if here.state is not there.state or here.cause.why in (Why.FAILED, Why.RUNS) or any(each.bad for each in here.gates):
+        return False
+    fetched = [each.cause.why is Why.FETCH for each in (here, there)]
+    parts = (edge.source for edge in plan.graph.vertices[owner].edges if edge.field.startswith("parts."))
+    return fetched[0] is fetched[1] and (suffix == "proof" or node.name in parts)
 
 
 def _root(plan: Plan, cause: Cause) -> str:
@@ -95,39 +138,52 @@ def _root(plan: Plan, cause: Cause) -> str:
     return (vertex.family if isinstance(vertex, Node) else "") or cause.root.removesuffix("@*")
 
 
-def _row(plan: Plan, group: Sequence[Decision], read: Read, columns: Sequence[Device]) -> Row:
-    first = group[0]
-    works = first.estimate.work is not None
-    because = why_of(plan, first, read) + (f" ({first.cannot})" if first.cannot and not works else "")
-    estimate = first.estimate
-    result = estimate.result if len(group) == 1 else ""
-    if not result and len(group) == 1 and first.measured and estimate.disk:
-        result = in_bytes(estimate.disk)
+def _row(
+    plan: Plan, label: str, because: str, group: Sequence[Decision], told: Sequence[Decision], columns: Sequence[Device]
+) -> Row:
+    """The line of a node, or of several; `told` has what is folded into it, too: times add up, the most memory counts."""
+    first, names, nowhere = group[0], tuple(each.name for each in group), ("",) * len(columns)
     if first.cause.why is Why.FETCH:
-        weight = in_bytes(sum(each.estimate.disk or 0 for each in group))
-        names = tuple(each.name for each in group)
-        return Row(_label(plan, group), names, first.state, because, f"{weight} ↓", there=("",) * len(columns))
-    memory = max((each.estimate.memory or 0 for each in group), default=0)
-    label, names = _label(plan, group), tuple(each.name for each in group)
+        weight = in_bytes(sum(each.estimate.disk or 0 for each in told))
+        return Row(label, names, first.state, because, f"{weight} ↓", there=nowhere)
+    result = _result(first, told) if len(group) == 1 else ""
     if first.state is State.BLOCKED:
-        return Row(label, names, first.state, because, result, there=("",) * len(columns))
-    held = in_bytes(memory) if memory else ""
+        return Row(label, names, first.state, because, result, there=nowhere)
+    memory = max((each.estimate.memory or 0 for each in told), default=0)
+    held, cannot = in_bytes(memory) if memory else "", next((each.cannot for each in told if each.cannot), "")
     if not columns:
-        return Row(label, names, first.state, because, result, held, _times(group))
+        because += f" ({cannot})" if cannot else ""
+        return Row(label, names, first.state, because, result, held, _times(told))
     machine, gpu = plan.settlement.known.machine, max((each.estimate.gpu_memory or 0 for each in group), default=0)
     if gpu and (first.cannot or machine.gpus):
         held = f"{in_bytes(gpu)} gpu"
-    time = first.cannot or ("no network" if estimate.download and machine.offline else _times(group))
-    return Row(label, names, first.state, because, result, held, time, devices.cells(plan, group, columns))
+    time = cannot or ("no network" if first.estimate.download and machine.offline else _times(told))
+    if cannot and machine.memory is not None and memory > machine.memory and first.thought.work is None:
+        time = f"{memory / 1e9:.3g} > {machine.memory / 1e9:.3g} GB"
+    return Row(label, names, first.state, because, result, held, time, devices.cells(plan, told, columns))
+
+
+def _result(first: Decision, told: Sequence[Decision]) -> str:
+    """What comes of a node: as it says itself, as its parts say, or how large it was."""
+    words = first.estimate.result or ", ".join(each.estimate.result for each in told if each.estimate.result)
+    return words or (in_bytes(first.estimate.disk) if first.measured and first.estimate.disk else "")
+
+
+def _labels(plan: Plan, rows: Sequence[Sequence[Decision]]) -> list[str]:
+    """What each line is called: what the compiler put there hangs on its owner."""
+    alone = {group[0].name for group in rows if len(group) == 1}
+    owners = [node.owner if len(group) == 1 and (node := node_of(plan, group[0])).owner in alone else "" for group in rows]
+    told = []
+    for at, (group, owner) in enumerate(zip(rows, owners, strict=True)):
+        branch = "├" if owner and owner in owners[at + 1 :] else "└"
+        told.append(f" {branch} {group[0].name.removeprefix(owner)}" if owner else _label(plan, group))
+    return told
 
 
 def _label(plan: Plan, group: Sequence[Decision]) -> str:
     first = node_of(plan, group[0])
     if len(group) == 1:
-        owner, dot, suffix = first.name.rpartition(".")
-        return (
-            f" ├ .{suffix}" if dot and owner in plan.decisions and plan.decisions[owner].state is not State.KEEP else first.name
-        )
+        return first.name
     families = {node_of(plan, each).family for each in group}
     if len(families) == 1 and first.family:
         return f"{first.family}[{len(group)}]"
@@ -144,12 +200,17 @@ def _times(group: Sequence[Decision]) -> str:
 
 
 def span_of_time(time: Interval) -> str:
-    """`3 min`, `2 min to 5 min`."""
+    """`3 min`, `2 to 5 min`, `50 s to 3 h`: what lies so far apart is told in round figures."""
     low, high = in_time(time.low), in_time(time.high)
-    return low if low == high else f"{low} to {high}"
+    if low == high or time.high < 1:
+        return low if low == high else f"{low} to {high}"
+    low, high = about(time.low), about(time.high)
+    if low == high:
+        return high
+    return f"{low.split()[0] if low.split()[1] == high.split()[1] else low} to {high}"
 
 
-def why_of(plan: Plan, decision: Decision, read: Read) -> str:
+def why_of(plan: Plan, decision: Decision, read: Read, *, brief: bool = False) -> str:
     """The cause of a node in a few words; a cause stands at its root, and is only pointed to from below."""
     cause = decision.cause
     root = _root(plan, cause)
@@ -167,7 +228,7 @@ def why_of(plan: Plan, decision: Decision, read: Read) -> str:
     elif cause.why is Why.MISSING:
         words = "its tree is gone"
     elif cause.why is Why.GATE:
-        words = gate_words(plan, cause)
+        words = _a_gate(plan, cause) if brief else gate_words(plan, cause)
     elif cause.why is Why.UPSTREAM:
         words = f"behind `{cause.root}`"
     else:
@@ -179,6 +240,12 @@ def _from_state(decision: Decision) -> str:
     if decision.state is State.RESUME:
         return ", goes on from " + ("its state" if decision.saved is None else "step {:,} of {:,}".format(*decision.saved))
     return f", its state cannot go on: {decision.resume}" if decision.resume else ""
+
+
+def _a_gate(plan: Plan, cause: Cause) -> str:
+    """What is said where the gates stand below: of which node where there are several that hold something up."""
+    bad = [name for name, each in plan.decisions.items() if any(gate.bad for gate in each.gates)]
+    return "a gate" if bad == [cause.root] else f"a gate of `{cause.root}`" if cause.root in bad else gate_words(plan, cause)
 
 
 def gate_words(plan: Plan, cause: Cause) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -16,6 +18,8 @@ from zyc.verbs import App, on_a_graph, one_node
 
 _HEAD = ("change", "size", "memory", "answer", "expected KL", "time", "money", "what else changes")
 _NAMED = 3
+_SPARE = (1, 6, 5, 4, 7)  # size and money go first where there is no room
+_ENOUGH = 14  # columns in which what else changes can be told
 
 
 @click.command("fit")
@@ -64,9 +68,11 @@ def _print(console: Console, told: Fit) -> None:
         open_ = [str(gate.gate) for _, gate in told.gates if verdict_words(gate) == "by running"]
         console.print("  every gate holds or could hold" + (f"; by running: {', '.join(open_)}" if open_ else ""))
         return
-    for name, gate in told.bad:
-        where = f"{name}  " if name != told.node else ""
-        console.print(f"  {console.paint('✗', 'red')} {verdict_words(gate)}  {where}{gate.gate}  {gate.text}")
+    starts = [
+        f"{console.paint('✗', 'red')} {verdict_words(gate)}  {f'{name}  ' if name != told.node else ''}{gate.gate}"
+        for name, gate in told.bad
+    ]
+    console.beside([(start, gate.text, "") for start, (_, gate) in zip(starts, told.bad, strict=True)])
     console.print()
     if told.others:
         console.print(f"these members hold as they are: {', '.join(told.others)}\n")
@@ -74,9 +80,12 @@ def _print(console: Console, told: Fit) -> None:
         console.print(f"no change helps: {told.tried} were planned, alone and in pairs; move a bound, or write another graph")
         return
     rows = [("as it is", *_cells(told.now)), *((each.says, *_cells(each)) for each in told.found)]
-    console.table(rows, head=_HEAD, flexible=7, right=(1, 2, 3, 4, 5, 6))
+    console.table(
+        rows, head=_HEAD, flexible=7, right=(1, 2, 3, 4, 5, 6), spare=_SPARE, whole=(0,), enough=[_ENOUGH] * len(_SPARE)
+    )
     console.print()
-    console.print(f"next   zyc plan --set {told.found[0].sets[0]}   the whole plan with the first of them")
+    sets = " ".join(f"--set {shlex.quote(each)}" for each in told.found[0].sets)
+    console.beside([(f"next   zyc plan {sets}", "the whole plan with the first of them", "")], indent=0)
 
 
 def _cells(told: Outcome) -> tuple[str, ...]:
@@ -93,11 +102,14 @@ def _cells(told: Outcome) -> tuple[str, ...]:
     )
 
 
-def _span(told: Interval | None, words: Any) -> str:
+def _span(told: Interval | None, words: Callable[[float], str]) -> str:
     if told is None:
         return "-"
     low, high = words(told.low), words(told.high)
-    return low if low == high else f"{low} to {high}"
+    if low == high:
+        return low
+    one, other = low.rpartition(" "), high.rpartition(" ")
+    return f"{one[0]}-{high}" if one[2] == other[2] and " " not in one[0] else f"{low} to {high}"
 
 
 def _worth(told: Outcome) -> tuple[float | None, float | None]:

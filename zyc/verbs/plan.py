@@ -62,7 +62,7 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
     elif form == "markdown":
         app.console.print(forms.markdown(plan, read))
     else:
-        report.table(app.console, plan, read, lacks, title=title_of(plan, call.select), every=every)
+        report.table(app.console, front, lacks, title=title_of(plan, call.select), every=every)
         if out is not None:
             app.console.say(f"next   {shlex.join(['zyc', 'build', '--plan', out])}   runs exactly this, or says what moved")
     app.close()

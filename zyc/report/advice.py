@@ -1,0 +1,62 @@
+"""What a plan leads to: a change that would make its gates hold, a rehearsal here, a way to a GPU that is not here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from zyc.errors import ZycError
+from zyc.front import Call, Front
+from zyc.gates import Outlook
+from zyc.plan import Plan, State
+from zyc.report import devices
+from zyc.report.console import Console, safe
+from zyc.report.rows import Listing, listing, span_of_time
+from zyc.report.sums import length
+
+_LARGE = 300  # nodes from which on a rehearsal is named, and not planned to tell how long it takes
+_LONG = 2 * 3600.0  # seconds here, from which on a device elsewhere is worth the way
+
+
+def tell(console: Console, front: Front, told: Listing) -> None:
+    """A line for each; none where there is nothing to do."""
+    rows = list(_rows(front, told))
+    if rows:
+        console.print()
+        console.beside([(f"{'next' if not at else '':7}{call}", words, "") for at, (call, words) in enumerate(rows)], indent=0)
+
+
+def _rows(front: Front, told: Listing) -> Iterator[tuple[str, str]]:
+    plan = front.plan
+    stuck = [name for name, each in plan.decisions.items() if any(gate.verdict is Outlook.CANNOT for gate in each.gates)]
+    if stuck:
+        owners = [node.owner or node.name for node in plan.graph.nodes() if node.name == stuck[0]]
+        yield _line("fit", front.call, owners[0]), "changes that would hold"
+    dear = devices.elsewhere(plan, _LONG)
+    if devices.working(plan) and not plan.settlement.twin and not told.count(State.KEEP):
+        words = _rehearsed(front, told)
+        if words:
+            yield _line("build", front.call, *front.call.select, "--twin"), words
+    if dear:
+        yield f"zyc render {safe(dear[0])} --as notebook", "train it on a free GPU, bring it back with `zyc adopt`"
+
+
+def _line(verb: str, call: Call, *words: str) -> str:
+    """A call that changes the graph as this one does."""
+    more = [*(("--profile", call.profile) if call.profile else ()), *(word for each in call.sets for word in ("--set", each))]
+    return safe(shlex.join(["zyc", verb, *words, *more]))
+
+
+def _rehearsed(front: Front, told: Listing) -> str:
+    """`rehearse all 9 nodes here, about 3 min`; nothing for what cannot be rehearsed."""
+    words = f"rehearse all {len(told.shown):,} nodes here" if len(told.shown) > 1 else "rehearse it here"
+    if len(front.plan.decisions) > _LARGE:
+        return words
+    try:
+        twin: Plan = front.as_twin().plan
+    except ZycError:
+        return ""
+    if not twin.changes:
+        return f"{words}: it is built already"
+    total = length(twin, listing(twin)).total
+    return f"{words}, about {span_of_time(total)}" if total is not None else words
