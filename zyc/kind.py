@@ -20,6 +20,7 @@ from zyc.types import Artifact
 NOTES = ("about", "tags")  # for people: in no file, in no key
 GATES = ("gates", "twin")  # bounds: applied to kept numbers
 PLACEMENT = ("placement",)  # where and how fast: in placement/, never in the key
+LINEAGE = "lineage.json"  # the file of a recipe that tells of all that a node stands on
 
 
 class Fields(BaseModel):

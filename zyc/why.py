@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from zyc import kinds
 from zyc.digest import Change, changes, field_texts
-from zyc.graph import Node
-from zyc.kind import GATES, NOTES, PLACEMENT, FileNeed
+from zyc.graph import Graph, Node, reach
+from zyc.kind import GATES, LINEAGE, NOTES, PLACEMENT, FileNeed
 from zyc.known import Known
 from zyc.plan import Decision, Plan, State, Why
 from zyc.settle import named_values
@@ -16,6 +16,7 @@ from zyc.traces import Trace
 
 _MOST_FILES = 1_000
 _SHORT = 60
+_NAMED = 3  # nodes that a card tells of
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +119,20 @@ def _against(plan: Plan, node: Node, decision: Decision, last: Trace) -> list[Re
     fields = {each.field: each for each in _fields(node, plan.settlement.known, dict(last.fields))}
     of_files = {each: fields.pop(each) for each in _own_fields(node) if each in fields}
     old = [line for line in last.manifest if line[0] not in decision.unknown]
-    explained = False
-    for change in changes(old, decision.manifest):
+    found, explained = changes(old, decision.manifest), False
+    written = list(fields.values())  # what explains a recipe that is written differently
+    if any(tells_of_lineage(node, change.label) for change in found):
+        written.append(Reason(node.name, card_words(plan.graph, node, lambda name: _moved_itself(plan.decisions[name]))))
+    for change in found:
         own = _own_fields(node, change.label)
         if own and own[0] in of_files:
             told.append(of_files[own[0]])
         elif files := _files(node, plan.settlement.known, change.label, dict(last.fields)):
             told += files
-        elif own or not change.label.startswith("recipe/") or not fields:
+        elif own or not change.label.startswith("recipe/") or not written:
             told.append(reason_of(node, change))
         elif not explained:
-            told += fields.values()
+            told += written
             explained = True
     for label in decision.unknown:
         source = _sources(node).get(label, label).removesuffix("@*")
@@ -199,6 +203,25 @@ def _of_recipe(node: Node, label: str) -> str:
     if name in scripts:
         return f"the script `{scripts[name].path}` changed"
     return f"`{label}` is written differently: its template or zyc changed"
+
+
+def tells_of_lineage(node: Node, label: str) -> bool:
+    """Whether a line of a manifest is what a node tells of all that it stands on."""
+    return node.shape.lineage and label == f"recipe/{LINEAGE}"
+
+
+def card_words(graph: Graph, node: Node, changed: Callable[[str], bool]) -> str:
+    """`its card tells of philo-lora`: the nodes that it stands on and that are others by themselves."""
+    cone = reach([node.name], lambda name: (edge.source for edge in graph.vertices[name].edges if not edge.order), None)
+    above = [each for each in graph.nodes() if each.name in cone and each.name != node.name and changed(each.name)]
+    names = list(dict.fromkeys(f"`{each.owner or each.family or each.name}`" for each in above))
+    if not names:
+        return "what its card tells of its lineage is something else now"
+    return f"its card tells of {', '.join(names[:_NAMED])}" + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _moved_itself(decision: Decision) -> bool:
+    return decision.state is not State.KEEP and decision.cause.why in (Why.CHANGED, Why.NEW)
 
 
 def _sources(node: Node) -> dict[str, str]:

@@ -102,3 +102,19 @@ def test_the_plan_keeps_what_decides_on_a_narrow_terminal(believers, request, co
         golden.write_text(said, encoding="utf-8")
     assert said == golden.read_text(encoding="utf-8")
     assert max(map(len, said.splitlines())) <= columns
+
+
+def test_a_card_that_tells_of_another_rank_names_it(believers):
+    """The deployment is written anew because its card repeats the rank, and neither its template nor zyc changed."""
+    git = "git -c user.name=a -c user.email=a@example.org"
+    assert believers.shell(f"git init -q -b main . && git add . && {git} commit -q -m one").code == 0
+    believers.edit("specs/philo-free.yml", "rank: 64", "rank: 32")
+    said = believers.zyc("plan", "specs/philo-free.yml", "--against", "main", "--format", "markdown")
+    rows = [[each.strip() for each in line.strip("|").split("|")] for line in said.lines if line.startswith("| philo")]
+    assert [(row[0], row[2].split()[0], row[3]) for row in rows] == [
+        ("philo-lora", "**run**", "`lora.rank` 64 -> 32 (philo-free.yml:48)"),
+        ("philo-q4", "maybe", "only if `philo-lora` changes"),
+        ("philo-exam", "maybe", "only if `philo-lora` changes"),
+        ("philo-free", "**run**", "its card tells of `philo-lora`"),
+    ]
+    assert said.lines[-1].startswith("2 run · 2 maybe")

@@ -10,7 +10,7 @@ from typing import Any
 from zyc.craft import deploying, evaluating
 from zyc.craft.deploying.spec import DeploymentSpec
 from zyc.gates import Interval
-from zyc.kind import Case, Estimate, FileNeed, Filled, Kind, Measure, Need, Objection, PinNeed, Recipe
+from zyc.kind import LINEAGE, Case, Estimate, FileNeed, Filled, Kind, Measure, Need, Objection, PinNeed, Recipe
 from zyc.quantity import in_bytes
 from zyc.types import Artifact, Bundle
 
@@ -119,7 +119,7 @@ class Deployment(Kind[DeploymentSpec]):
             "finishing": [each.removesuffix(".py") for each in target.finishes],
         }
         files = {f"bundle/{path}": text for path, text in target.files(case).items()}
-        files["lineage.json"] = json.dumps([each._asdict() for each in case.lineage], indent=1, ensure_ascii=False) + "\n"
+        files[LINEAGE] = json.dumps([each._asdict() for each in case.lineage], indent=1, ensure_ascii=False) + "\n"
         filled = {dest: Filled(each.path, case.files[each.path].text or "", FACTS) for dest, each in spec.files.items()}
         return Recipe(values, files, deploying.others(target.name), {**carried.parts, **modules}, filled)
 

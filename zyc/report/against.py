@@ -18,7 +18,7 @@ from zyc.report.moved_gates import Moved, moved
 from zyc.report.rows import span_of_time
 from zyc.revision import at_revision
 from zyc.settle import Settlement
-from zyc.why import apart, reason_of, recipe_fields
+from zyc.why import apart, card_words, reason_of, recipe_fields, tells_of_lineage
 
 _BRIEF = 22  # letters of a value: with its place it fits into a line
 
@@ -221,13 +221,22 @@ def _because(front: Front, node: Node, past_front: Front, before: Node) -> str:
             line = _line(front, node, path)
             one, other = apart(old.get(path, "-"), new.get(path, "-"), _BRIEF)
             words.append(f"`{path}` {one} -> {other}" + (f" ({line})" if line else ""))
-    for change in changes(past_front.settlement.nodes[before.name].own, front.settlement.nodes[node.name].own):
+    found = changes(past_front.settlement.nodes[before.name].own, front.settlement.nodes[node.name].own)
+    if any(tells_of_lineage(node, change.label) for change in found):
+        words.append(card_words(front.graph, node, lambda name: _is_other(front, name, past_front)))
+    for change in found:
         if not change.label.startswith("recipe/") or not words:
             words.append(str(reason_of(node, change)))
     for label, source in _edges(node):
         if (label, source) not in _edges(before):
             words.append(f"`{label}` is `{source}` now")
     return safe(", ".join(words[:3])) + (f" and {len(words) - 3} more" if len(words) > 3 else "") if words else "it changed"
+
+
+def _is_other(front: Front, name: str, past_front: Front) -> bool:
+    """Whether a node is not what it was, whatever it stands on."""
+    now, past = front.settlement.nodes[name], past_front.settlement.nodes.get(name)
+    return past is None or now.own != past.own
 
 
 def _line(front: Front, node: Node, path: str) -> str:
