@@ -15,7 +15,12 @@ CALL = ("plan", "specs/philo-free.yml")
 COLUMNS = 112
 # The machine of the picture: whoever draws it again gets the same one.
 SITE = "hosts: {local: {cpus: 2, memory: 32 GB, gpus: 0}}\n"
-FREE = "import sys; from zyc import cli, world; world.World.disk_free = lambda *_: 70_000_000_000; cli.run(sys.argv[1:])"
+FREE = """\
+import sys
+from zyc import cli, world
+world.World.disk_free, world.World.routed = lambda *_: 70_000_000_000, lambda _: True
+cli.run(sys.argv[1:])
+"""
 WIDTH, HEIGHT, LEFT, TOP = 8.0, 19, 20, 34  # of a letter, of a line; where the first one stands
 STYLE = """\
 .back { fill: #f6f8fa; stroke: #d0d7de } text { fill: #1f2328; font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, monospace }

@@ -118,3 +118,11 @@ def test_a_card_that_tells_of_another_rank_names_it(believers):
         ("philo-free", "**run**", "its card tells of `philo-lora`"),
     ]
     assert said.lines[-1].startswith("2 run · 2 maybe")
+
+
+def test_the_head_says_offline_when_nothing_can_be_reached(believers, monkeypatch):
+    """A machine without a way to any other cannot fetch the base: that stands in the first line, and nobody is asked for it."""
+    call, online = ("plan", "philo-lora"), {"HF_HUB_OFFLINE": ""}
+    assert "offline" not in believers.zyc(*call, **online).lines[0]
+    monkeypatch.setattr(World, "routed", lambda _: False)
+    assert believers.zyc(*call, "--exclude", "philo-q4", **online).lines[0].endswith("· offline")

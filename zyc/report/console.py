@@ -25,6 +25,7 @@ _CODES = {
 }
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _WIDE = re.compile("[^\x00-\u02ff…✓✗├└─│≈⏎→≤≥•]")  # all others are looked up
+_PARTS = re.compile(r"\s*\S+(?:(?<=[≈=])\s\S+|\s%\S*)*")  # words, with `≈ $0.07` and `= 60 %` in one line
 _ENOUGH = 40  # columns in which most sentences of a table can be read
 _LEAST = 26  # and those below which a sentence has no column of its own
 # what moves the cursor, turns the line around, or cannot be seen
@@ -88,7 +89,7 @@ def moment(started: str) -> str:
 def wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
     """A sentence in lines of so many columns: broken between words, further in from the second line on."""
     lines, line = [], " " * indent
-    for part in re.findall(r"\s*\S+", text.strip()):
+    for part in _PARTS.findall(text.strip()):
         if line.strip() and cells(line + part) > width:
             lines.append(line)
             line = " " * (indent + 2) + part.strip()

@@ -25,7 +25,7 @@ def table(console: Console, front: Front, lacks: Sequence[Problem], *, title: st
     told = listing(plan, every=every)
     kept = [each for each in told.shown if is_quiet_keep(each)]
     shown = told.shown if every else [each for each in told.shown if not is_quiet_keep(each)]
-    console.say(heading(console, plan, told, title))
+    console.say(heading(console, front, told, title))
     rows = list(rows_of(plan, told, shown, read, every=every, brief=True))
     if rows:
         console.print()
@@ -48,15 +48,22 @@ def _painted(console: Console, row: Row) -> str:
     return console.paint(row.state.value, COLOURS[row.state])
 
 
-def heading(console: Console, plan: Plan, told: Listing, title: str) -> str:
+def heading(console: Console, front: Front, told: Listing, title: str) -> str:
     """What the plan is of, and how much."""
+    plan = front.plan
     counted = f"{len(told.shown):,} node{'s' if len(told.shown) != 1 else ''}"
     built = told.count(State.KEEP)
     state = "nothing built yet" if not built and not plan.history.last else f"{built:,} kept"
     twin = " · twin" if plan.settlement.twin else ""
-    waiting = any(each.estimate.download for each in plan.decisions.values() if each.state is not State.KEEP)
-    twin += " · offline" if plan.settlement.known.machine.offline and waiting else ""
+    twin += " · offline" if unreached(front) else ""
     return f"{console.paint(safe(title), 'bold')}  {console.paint(f'{counted} · {state}{twin}', 'dim')}"
+
+
+def unreached(front: Front) -> bool:
+    """Whether something is to be downloaded, and nobody can be asked for it."""
+    plan = front.plan
+    waiting = any(each.estimate.download for each in plan.decisions.values() if each.state is not State.KEEP)
+    return waiting and (plan.settlement.known.machine.offline or not front.world.routed())
 
 
 def _folded(console: Console, what: str, names: Sequence[str]) -> str:

@@ -63,6 +63,7 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
         app.console.print(forms.markdown(plan, read))
     else:
         report.table(app.console, front, lacks, title=title_of(plan, call.select), every=every)
+        app.acted = app.acted or report.unreached(front)  # at the next call there may be a way
         if out is not None:
             app.console.say(f"next   {shlex.join(['zyc', 'build', '--plan', out])}   runs exactly this, or says what moved")
     app.close()

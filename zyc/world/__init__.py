@@ -622,6 +622,12 @@ class World:
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return min((pages, *memory(self)))
 
+    def routed(self) -> bool:
+        """Whether this machine has a way to any other; nobody is asked for it."""
+        from zyc.world.machine import routed
+
+        return routed(self)
+
     def accelerators(self) -> tuple[str, ...]:
         """The accelerators that this process may use, as CUDA names them: what a scheduler left to us, else all."""
         told = self.environ().get("CUDA_VISIBLE_DEVICES")

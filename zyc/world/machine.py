@@ -66,3 +66,11 @@ def born(world: World, pid: int) -> str:
     except OSError:
         return ""
     return text.strip() if code == 0 else ""
+
+
+def routed(world: World) -> bool:
+    """Whether this machine has a way to any other; where the system does not tell, it is taken to have one."""
+    tables = [each for each in ("/proc/net/route", "/proc/net/ipv6_route") if world.exists(each)]
+    rows = [line.split() for each in tables for line in world.read_text(each).splitlines()]
+    everywhere = [row for row in rows if len(row) > 1 and (row[1] == "00000000" or (row[0] == "0" * 32 and row[1] == "00"))]
+    return not tables or any(row[-1] != "lo" for row in everywhere)
