@@ -1,5 +1,6 @@
 """`zyc fit`: which changes make every gate of a node hold, told before the first byte is fetched."""
 
+import io
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from zyc.catalogue import repositories
 from zyc.gates import Outlook, Verdict, parse
 from zyc.kinds.model import smaller
 from zyc.plan import GateOutlook
+from zyc.report.console import Console
 
 SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
 PHILO = """\
@@ -70,6 +72,28 @@ def test_a_person_gets_a_table(philo):
     for words in ("cannot hold", "4.37 GB", "as it is", "philo-q4.type: IQ4_XS", "expected KL", "what else changes", "licence"):
         assert words in said.text, words
     assert "next   zyc plan --set philo-q4.type=IQ4_XS" in said.text
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_a_change_is_never_cut(philo, columns):
+    """It is the answer: on a narrow terminal size and money go first, and what is left is whole."""
+    said = philo("4 GB").zyc("fit", "philo-q4", COLUMNS=str(columns))
+    rows = said.lines[said.lines.index("") + 1 :]
+    rows = rows[: rows.index("")]
+    wide = said.out.splitlines()
+    assert max(map(len, wide)) <= columns
+    head = [each for each in ("size", "money") if each in rows[0]]
+    assert head == []
+    names = [row[2:].split("  ")[0] for row in rows[2:]]
+    assert "mistral-7b.hub: microsoft/Phi-3-mini-4k-instruct" in names
+    assert not any("…" in row[: row.index(name) + len(name) + 2] for row, name in zip(rows[2:], names, strict=True))
+
+
+def test_nothing_of_a_table_is_cut_in_a_pipe():
+    """A pipe has no width: whoever reads it gets each cell whole."""
+    cells = ("a", "b" * 300, "c")
+    assert Console(io.StringIO(), io.StringIO(), 140, endless=True).laid([cells], spare=(2,)) == ["  " + "  ".join(cells)]
+    assert len(Console(io.StringIO(), io.StringIO(), 140).laid([cells], spare=(2,))[0]) == 140
 
 
 def test_what_could_hold_already_is_left_alone(philo):

@@ -73,7 +73,8 @@ def show_beside(value: float, gate: Gate) -> str:
     if gate.against or value == gate.bound or told != show(gate.bound, gate.dimension):
         return told
     unit, scale = {"share": (" %", 0.01), "time": (" s", 1.0), "bytes": (" B", 1.0)}.get(gate.dimension, ("", 1.0))
-    return f"{value / scale:,.0f}{unit}" if unit == " B" else f"{value / scale:.6g}{unit}"
+    digits = next((each for each in range(3, 16) if f"{value:.{each}g}" != f"{gate.bound:.{each}g}"), 16)
+    return f"{value / scale:,.0f}{unit}" if unit == " B" else f"{value / scale:.{digits}g}{unit}"
 
 
 def parse(text: str, *, line: int = 0) -> Gate | None:

@@ -6,6 +6,7 @@ import philo
 import pytest
 from desk import Desk
 
+from zyc.gates import parse, show_beside
 from zyc.world import World
 
 HOME = Path(__file__).parent / "plans"
@@ -102,6 +103,39 @@ def test_the_plan_keeps_what_decides_on_a_narrow_terminal(believers, request, co
         golden.write_text(said, encoding="utf-8")
     assert said == golden.read_text(encoding="utf-8")
     assert max(map(len, said.splitlines())) <= columns
+
+
+def test_all_nodes_hang_on_their_owner(believers):
+    """`--all` lists every node once below its owner, the last one on the last branch; prompts are steps in no plan."""
+    said = believers.zyc("plan", "specs/philo-free.yml", "--all", COLUMNS="140")
+    rows = said.lines[3 : said.lines.index("gates") - 1]
+    assert said.lines[0].partition("  ")[2].startswith(f"{len(rows)} nodes")
+    at = next(at for at, row in enumerate(rows) if row.split()[0] == "philo-lora")
+    assert [row[2:].split("  ")[0] for row in rows[at : at + 6]] == [
+        "philo-lora", " ├ .fused", " ├ .fused.proof", " ├ .fused.gguf", " └ .fused.gguf.proof", "philo-q4",
+    ]  # fmt: skip
+    assert not {"spinoza", "bergson", "kant"} & {row.split()[0] for row in rows}
+
+
+def test_a_rehearsal_folds_what_it_adds(believers):
+    """The exam of the untrained twin is a task of the exam like its others."""
+    said = believers.zyc("plan", "specs/philo-free.yml", "--twin")
+    assert ".untrained-questions" not in said.out
+    assert ".untrained-questions" in believers.zyc("plan", "specs/philo-free.yml", "--twin", "--all").out
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "told"),
+    [
+        ("a <= 3 s", 3.0348, "3.03 s"),
+        ("a <= 3 s", 3.0, "3.0 s"),
+        ("a <= 20 GB", 20.01e9, "20,010,000,000 B"),
+        ("a >= 75%", 0.7499, "74.99 %"),
+    ],
+)
+def test_figures_never_contradict_their_verdict(gate, value, told):
+    """What misses its bound by less than three digits tell is told in as many as it takes."""
+    assert show_beside(value, parse(gate)) == told
 
 
 def test_a_card_that_tells_of_another_rank_names_it(believers):

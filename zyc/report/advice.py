@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from zyc.catalogue.devices import article
 from zyc.errors import ZycError
 from zyc.front import Call, Front
 from zyc.gates import Outlook
@@ -15,6 +16,7 @@ from zyc.report.rows import Listing, listing, span_of_time
 from zyc.report.sums import length
 
 _LARGE = 300  # nodes from which on a rehearsal is named, and not planned to tell how long it takes
+_FREE = "t4"  # what notebooks are lent for nothing
 _LONG = 2 * 3600.0  # seconds here, from which on a device elsewhere is worth the way
 
 
@@ -38,7 +40,16 @@ def _rows(front: Front, told: Listing) -> Iterator[tuple[str, str]]:
         if words:
             yield _line("build", front.call, *front.call.select, "--twin"), words
     if dear:
-        yield f"zyc render {safe(dear[0])} --as notebook", "train it on a free GPU, bring it back with `zyc adopt`"
+        yield f"zyc render {safe(dear[0])} --as notebook", f"train it {_on_what(plan, dear[0])}, bring it back with `zyc adopt`"
+
+
+def _on_what(plan: Plan, name: str) -> str:
+    """Where a node finds room: on what may be had for nothing, on the cheapest device that the plan shows, or elsewhere."""
+    offers = [each for each in devices.offers_of(plan, plan.decisions[name], devices.columns(plan)) if each.fits and each.seconds]
+    if any(each.device.name == _FREE for each in offers):
+        return "on a free GPU"
+    cheapest = min(offers, key=lambda each: each.cost, default=None)
+    return f"on {article(cheapest.device.says)} {cheapest.device.says}" if cheapest is not None else "elsewhere"
 
 
 def _line(verb: str, call: Call, *words: str) -> str:
