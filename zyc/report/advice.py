@@ -25,7 +25,8 @@ def tell(console: Console, front: Front, told: Listing) -> None:
     rows = list(_rows(front, told))
     if rows:
         console.print()
-        console.beside([(f"{'next' if not at else '':7}{call}", words, "") for at, (call, words) in enumerate(rows)], indent=0)
+        lines = [(f"{'next' if not at else '':7}{call}", words, "") for at, (call, words) in enumerate(rows)]
+        console.beside(lines, indent=0, under=9)
 
 
 def _rows(front: Front, told: Listing) -> Iterator[tuple[str, str]]:

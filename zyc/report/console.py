@@ -217,15 +217,15 @@ class Console:
         for line in self.laid(rows, head=head, indent=indent, flexible=flexible, **ways):
             self.print(line)
 
-    def beside(self, rows: Sequence[tuple[str, str, str]], *, indent: int = 2) -> None:
+    def beside(self, rows: Sequence[tuple[str, str, str]], *, indent: int = 2, under: int = 4) -> None:
         """A start, a sentence and a place: the sentence goes on below itself where it finds no room, or all below its start."""
         start, longest, place = (max((cells(row[at]) for row in rows), default=0) for at in range(3))
         room = min(longest, self.width - indent - start - 2 - (place + 2 if place else 0))
         for first, text, last in rows:
             if room < min(longest, _LEAST):
-                self.print(clipped(" " * indent + first, self.width))
                 below = "  ".join(each for each in (text, last) if each)
-                for line in self.said(below, indent=indent + 4) if below else ():
+                lead = indent + len(first) - len(first.lstrip())
+                for line in (*self.said(first, indent=lead), *(self.said(below, indent=indent + under) if below else ())):
                     self.print(line)
                 continue
             lines = [line.strip() for line in wrapped(text, max(1, room))]
