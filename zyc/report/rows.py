@@ -165,8 +165,18 @@ def _row(
 
 def _result(first: Decision, told: Sequence[Decision]) -> str:
     """What comes of a node: as it says itself, as its parts say, or how large it was."""
-    words = first.estimate.result or ", ".join(each.estimate.result for each in told if each.estimate.result)
+    words = first.estimate.result or _together([each.estimate.result for each in told if each.estimate.result])
     return words or (in_bytes(first.estimate.disk) if first.measured and first.estimate.disk else "")
+
+
+def _together(results: Sequence[str]) -> str:
+    """`180 questions` and `30 questions` are `210 questions`."""
+    counts: dict[str, int] = {}
+    for count, _, what in (each.partition(" ") for each in results):
+        if not count.replace(",", "").isdigit():
+            return ", ".join(results)
+        counts[what] = counts.get(what, 0) + int(count.replace(",", ""))
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
 
 def _labels(plan: Plan, rows: Sequence[Sequence[Decision]]) -> list[str]:
