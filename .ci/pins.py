@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PINS = Path("constraints.txt")
+OF_TORCH = "triton"  # torch for an accelerator brings its own version
 HEADER = """\
 # The versions that are tested together, for all extras and dependency groups (Linux, Python 3.11, torch for CPU).
 # To move some, delete their lines and run `make pins`. A package stands under the first title that needs it.
@@ -19,7 +20,7 @@ HEADER = """\
 def resolve() -> dict[str, dict]:
     """Name -> metadata of everything that all extras and groups install, under the pins that stand."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
-    done = subprocess.run([*pip, "-c", str(PINS), ".[all]", "--group", "dev"], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([*pip, "-c", str(PINS), ".[all,liger]", "--group", "dev"], stdout=subprocess.PIPE, check=True)
     found = [each["metadata"] for each in json.loads(done.stdout)["install"]]
     return {canonicalize_name(each["name"]): each for each in found}
 
@@ -47,7 +48,7 @@ def main() -> None:
     groups = project["dependency-groups"]
     titles = {"core": ["zyc"], "fast": extras.pop("fast"), "test": groups["test"], "check": groups["check"], **extras}
     packages = resolve()
-    text, left = HEADER, set(packages) - {"zyc"}
+    text, left = HEADER, set(packages) - {"zyc", OF_TORCH}
     for title, asked in titles.items():
         names = sorted(closure(asked, packages) & left)
         left -= set(names)

@@ -46,6 +46,7 @@ class Tokenizer(Artifact):
     form: str | None = None  # `sentencepiece-bpe`, `sentencepiece-unigram`, `byte-bpe`
     vocabulary: int | None = None  # ids that it may give
     template: str | None = None  # the name of a chat template that zyc knows, `own`, or empty for none
+    marked: bool | None = None  # whether it has a form that tells what an assistant says
     begins: int | None = None  # how many BOS stand before a rendered chat: 0 or 1
     end_of_turn: str | None = None
     licence: str | None = None
@@ -78,6 +79,7 @@ class Model(Artifact):
     form: str | None = None
     ids: int | None = None  # that the tokenizer may give; never more than `vocabulary`
     template: str | None = None
+    marked: bool | None = None
     begins: int | None = None
     end_of_turn: str | None = None
 

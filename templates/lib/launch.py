@@ -63,6 +63,17 @@ def command(script, settings, there, environ):
     return [*words, script], given
 
 
+def attended(settings):
+    """An attention whose package is not installed is told before anything is loaded."""
+    from importlib.util import find_spec
+
+    if settings.get("attention") == "flash_attention_2" and find_spec("flash_attn") is None:
+        raise SystemExit(
+            "error: placement.attention is flash_attention_2, and its package is not here\n"
+            "help: pip install flash-attn --no-build-isolation; or `attention: sdpa`, which is as exact"
+        )
+
+
 def tracked(settings, environ):
     """What trackers read from the environment; a tracker that is not installed is told before anything is loaded."""
     from importlib.util import find_spec
@@ -90,6 +101,7 @@ def main(script):
     """Become that process."""
     settings = json.loads(Path("placement/settings.json").read_text(encoding="utf-8"))
     there = accelerators()
+    attended(settings)
     words, given = command(script, settings, there, os.environ)
     os.environ.update(given)
     os.environ.update(tracked(settings, os.environ))

@@ -75,8 +75,8 @@ def test_dpo_everything(golden):
 
 
 def test_dpo_full(golden):
-    """All weights; the base is read a second time to be held against."""
-    golden(files_of(spec("dpo", adapter="none")))
+    """All weights, with an optimizer of eight bits; the base is read a second time to be held against."""
+    golden(files_of(spec("dpo", adapter="none", train={**QUICK, "optimizer": "adamw-8bit"})))
 
 
 def test_kto(golden):

@@ -63,6 +63,18 @@ def test_facts_follow_from_sources(desk):
     assert facts(desk, "from: {my-a: 75%, my-b: 25%}", **{"my-a": "from: data/five.jsonl", "my-b": "from: data/docs"}).rows == 7
 
 
+def test_the_first_rows_tell_that_chats_are_long(desk):
+    """Two answers in one row are many turns; rows of one answer say nothing of those that follow."""
+    turn = '{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}'
+    desk.write("data/one.jsonl", f'{{"messages": [{turn}]}}\n')
+    desk.write("data/two.jsonl", f'{{"messages": [{turn}]}}\n{{"messages": [{turn}, {turn}]}}\n')
+    desk.write("data/half.jsonl", f'{{"talk": [{turn}, {turn}]}}\n{{"talk": [')
+    assert facts(desk, "from: data/one.jsonl").turns is None
+    assert facts(desk, "from: data/two.jsonl").turns == "multi"
+    assert facts(desk, "from: [data/one.jsonl, data/two.jsonl]").turns == "multi"
+    assert facts(desk, "from: data/half.jsonl, map: {messages: talk}").turns == "multi"
+
+
 def test_the_first_row_tells_the_form(desk):
     """A plan looks at how a file begins: what a row is, and which columns it has."""
     desk.write("data/pairs.jsonl", '\ufeff{"instruction": "do", "output": "done", "topic": "x"}\n')

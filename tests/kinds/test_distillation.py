@@ -72,7 +72,7 @@ def test_logits(golden):
 
 def test_logits_crossing(golden):
     """Two tokenizers that cut bytes: laid side by side byte by byte, each model behind its own template."""
-    golden(files_of(spec(mode="logits"), teacher=OTHER))
+    golden(files_of(spec(mode="logits", train={**QUICK, "optimizer": "paged-adamw-8bit"}), teacher=OTHER))
 
 
 def test_twin(golden):

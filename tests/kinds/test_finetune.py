@@ -86,6 +86,24 @@ def test_everything_else(golden):
     )
 
 
+@pytest.mark.parametrize(
+    ("told", "package"),
+    [
+        ({"train": {**QUICK, "optimizer": "adamw-8bit"}}, "bitsandbytes"),
+        ({"train": {**QUICK, "optimizer": "paged-adamw-8bit"}}, "bitsandbytes"),
+        ({"method": "qlora"}, "bitsandbytes"),
+        ({"engine": {"use_liger_kernel": "true"}, "placement": {}}, "liger-kernel"),
+    ],
+)
+def test_a_package_that_is_asked_for_is_declared(told, package):
+    """In the script's own list, with its version: so it is pinned, keyed and installed by a notebook."""
+    head = files_of(spec(**told))["recipe/train.py"].split("# ///\n")[0]
+    assert f'"{package}==' in head
+    assert package not in files_of(spec())["recipe/train.py"]
+    twin = {**told, "method": "lora"}
+    assert package not in files_of(spec(**twin), twin=True)["recipe/train.py"], "a rehearsal needs none of them"
+
+
 def test_fsdp(golden):
     """What accelerate reads stands in placement/."""
     golden(files_of(spec(placement={"gpus": "4", "nodes": "2", "sharding": "fsdp2"})))
@@ -125,6 +143,7 @@ def objections(told, base=LARGE, data=DATA):
             {"base": replace(LARGE, template="own"), "data": Dataset(format="messages", turns="multi")},
             "`loss_on: all`",
         ),
+        ("base", {}, {"base": replace(LARGE, template="own", end_of_turn="")}, "would learn to stop"),
         ("lora.targets.0", {"lora": {"targets": "q_prj"}}, {}, "q_proj"),
         ("lora.targets.0", {"lora": {"targets": "lm_head"}}, {}, "modules_to_save"),
         ("lora.targets.0", {"lora": {"targets": "embed_tokens"}}, {}, "trains both as one"),
@@ -139,6 +158,7 @@ def objections(told, base=LARGE, data=DATA):
         ("engine.neftune_noise_alpha", {"engine": {"neftune_noise_alpha": "much"}}, {}, "float"),
         ("engine.learning_rate", {"engine": {"learning_rate": "1e-4"}}, {}, "`train.learning_rate`"),
         ("engine.output_dir", {"engine": {"output_dir": "out"}}, {}, "remove it"),
+        ("engine.tf32", {"engine": {"tf32": "true"}, "placement": {"gpus": "0"}}, {}, "remove one"),
     ],
 )
 def test_what_cannot_be_is_told_by_its_field(field, told, facts, words):
@@ -146,6 +166,12 @@ def test_what_cannot_be_is_told_by_its_field(field, told, facts, words):
     found = objections({"base": "b", "data": "d", **told}, **facts)
     assert list(found) == [field]
     assert words in found[field]
+
+
+def test_a_template_with_marks_trains_many_turns():
+    """Whose it is does not matter: the marks tell what an assistant says."""
+    many = Dataset(format="messages", turns="multi")
+    assert objections({"base": "b", "data": "d"}, base=replace(LARGE, template="own", marked=True), data=many) == {}
 
 
 def test_facts_of_an_adapter():
@@ -218,7 +244,7 @@ METHODS = {
     "dora": {"method": "dora", "lora": {"rank": "8", "rslora": "true"}},
     "pissa": {"lora": {"init": "pissa", "rank": "4"}},
     "whole layers": {"lora": {"modules_to_save": ["embed_tokens", "lm_head"]}},
-    "full": {"method": "full"},
+    "full": {"method": "full", "train": {"optimizer": "adamw-8bit"}},
     "packed": {"packing": "true"},
 }
 
@@ -227,8 +253,8 @@ METHODS = {
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains(step, method):
     """The loss falls, its numbers are measured, and what is kept holds no place, log or time."""
-    told = spec(**METHODS[method])
-    home = step({**told, "train": {**QUICK, "steps": "6", "batch": "8"} if method != "packed" else {**QUICK, "batch": "2"}})
+    train = {**QUICK, "steps": "6", "batch": "8"} if method != "packed" else {**QUICK, "batch": "2"}
+    home = step({**spec(**METHODS[method]), "train": {**train, **METHODS[method].get("train", {})}})
     log = done(home)
     measured = trainee.measures(home)
     history = [json.loads(line) for line in (home / "history.jsonl").read_text().splitlines()]

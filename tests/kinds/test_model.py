@@ -117,6 +117,24 @@ def test_what_cannot_be_is_told_at_plan_time(place, monkeypatch, fields, says):
     assert (code == "missing-input") if says is None else (says in facts["says"])
 
 
+@pytest.mark.parametrize(
+    ("template", "marked", "ends"),
+    [
+        ("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}", False, ""),
+        ("{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}", False, "<|im_end|>"),
+        ("{% for m in messages %}{% generation %}{{ m.content }}</s>{% endgeneration %}{% endfor %}", True, "<|im_end|>"),
+        ("{{ raise_exception('none') }}", False, "<|im_end|>"),
+    ],
+)
+def test_what_a_template_like_none_of_ours_writes_behind_an_answer(place, template, marked, ends):
+    """It is rendered once: what stands behind an answer, and whether marks tell what an assistant says."""
+    hubs.folder(place.root / "data/model")
+    (place.root / "data/model/chat_template.jinja").write_text(template)
+    place.spec("models: {my-model: {path: data/model}}")
+    facts = place.front().settlement.nodes["my-model"].facts
+    assert (facts.template, facts.marked, facts.end_of_turn) == ("own", marked, ends)
+
+
 def test_a_slip_of_the_pen_is_told_with_what_was_meant(place):
     """Llama 3.1 has no 7B: it is 8B."""
     place.spec("models: {my-model: meta-llama/Llama-3.1-7B}")

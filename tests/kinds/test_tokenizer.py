@@ -60,6 +60,8 @@ def test_bytes(place, golden):
             "begins",
             "`data/own.jinja` writes 0 BOS before a chat",
         ),
+        ("chat_template: data/broken.jinja, end_of_turn: <|end|>", "chat_template", "`data/broken.jinja` is no Jinja template: line 2"),
+        ("chat_template: data/outside.jinja, end_of_turn: <|end|>", "end_of_turn", "the marks of `data/outside.jinja` hold"),
         ("chat_template: gemma, end_of_turn: </s>", "end_of_turn", "an answer in `gemma` ends with `<end_of_turn>`"),
         ("special: ['<|im_end|>']", "special", "`<|im_end|>` is there twice"),
         ("special: [' x']", "special", "` x` cannot be a token"),
@@ -71,6 +73,9 @@ def test_what_cannot_be_is_told_at_plan_time(place, fields, where, says):
     """A template without an end, settings that say nothing, tokens that are there twice: before any text is read."""
     place.write("data/own.jinja", "{{ messages[0].content }}<|end|>")
     place.spec(f"tokenizers:\n  my-tok: {{corpus: data/texts.txt, vocab: 600, {fields}}}\n")
+    place.write("data/broken.jinja", "{% for m in messages %}\n{{ m.content }<|end|>{% endfor %}")
+    marked = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}<|end|>{% endfor %}"
+    place.write("data/outside.jinja", marked)
     (problem,) = place.problems()
     line = (place.root / "specs/letters.yml").read_text().splitlines()[2]
     column = int(problem[0].rsplit(":", 1)[1])

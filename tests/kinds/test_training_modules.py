@@ -104,6 +104,14 @@ def test_a_tracker_that_is_not_installed_is_told_before_anything_is_loaded(modul
         module("launch").tracked({"trackers": {"wandb": "letters"}}, {})
 
 
+def test_an_attention_that_is_not_installed_is_told_before_anything_is_loaded(module, monkeypatch):
+    """With the command that installs it, and what does without."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    module("launch").attended({"attention": "sdpa"})
+    with pytest.raises(SystemExit, match=r"pip install flash-attn .*`attention: sdpa`"):
+        module("launch").attended({"attention": "flash_attention_2"})
+
+
 # --- checkpoints ---
 
 

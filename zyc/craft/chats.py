@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from zyc.errors import guess
 
@@ -47,8 +49,80 @@ def misread(family: str | None, form: str | None) -> tuple[str, str] | None:
     return says, "`algorithm: byte-bpe` in its tokenizer, or another family, such as qwen3"
 
 
-def unended(name: str, end_of_turn: str | None, text: str) -> tuple[str, str] | None:
-    """What is wrong with the end of an answer: without it a model never stops."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a chat template of the user's writes for a question and its answer."""
+
+    flaw: str = ""  # why it is no template
+    marked: bool = False  # whether it tells what an assistant says
+    after: str | None = None  # what stands behind the answer; None where it renders no such chat here
+    learned: str = ""  # what its marks hold
+
+
+_ASKED, _ANSWER = "Bonjour !", "Zyzzyva"
+_OPEN, _CLOSE = "\x02", "\x03"  # stand round what a mark holds; no template writes them
+
+
+@lru_cache(maxsize=256)
+def looked(text: str, *, eos: str, bos: str = "<s>") -> Looked:
+    """Read it as transformers does, and render one chat with it; a text is looked at once."""
+    from jinja2 import TemplateError, TemplateSyntaxError, ext, nodes
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Marks(ext.Extension):
+        """`{% generation %}` and its end."""
+
+        tags = {"generation"}
+
+        def parse(self, parser: Any) -> nodes.Node:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return nodes.CallBlock(self.call_method("_held"), [], [], body).set_lineno(line)
+
+        def _held(self, caller: Any) -> str:
+            return f"{_OPEN}{caller()}{_CLOSE}"
+
+    def refuse(says: str) -> None:
+        raise TemplateError(says)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Marks, ext.loopcontrols])
+    environment.globals |= {"raise_exception": refuse, "strftime_now": lambda _: "26 Jul 2024"}
+    try:
+        tree = environment.parse(text)
+    except TemplateSyntaxError as error:
+        return Looked(flaw=f"line {error.lineno}: {(error.message or '').rstrip('.')}")
+    marked = any(True for _ in tree.find_all(nodes.CallBlock))
+    said = [{"role": "user", "content": _ASKED}, {"role": "assistant", "content": _ANSWER}]
+    tokens = {"bos_token": bos, "eos_token": eos, "unk_token": "<unk>", "pad_token": "<pad>"}
+    try:
+        told = environment.from_string(text).render(messages=said, tools=None, add_generation_prompt=False, **tokens)
+    except Exception:  # noqa: BLE001  # it asks for what only a run has: nothing is known of it
+        return Looked(marked=marked)
+    learned = "".join(part.partition(_CLOSE)[0] for part in told.split(_OPEN)[1:])
+    _, found, after = told.rpartition(_ANSWER)
+    return Looked(marked=marked, after=after.replace(_OPEN, "").replace(_CLOSE, "") if found else None, learned=learned)
+
+
+def no_template(name: str, text: str) -> tuple[str, str] | None:
+    """What is wrong with a chat template of the user's as Jinja, and the next step."""
+    flaw = looked(text, eos="</s>").flaw if is_file(name) else ""
+    return (f"`{name}` is no Jinja template: {flaw}", "mend that line; transformers reads it as we do") if flaw else None
+
+
+def is_marked(name: str, text: str) -> bool:
+    """Whether a template tells what an assistant says: each of ours does, one of the user's where it has marks."""
+    return name in CHATS or looked(text, eos="</s>").marked
+
+
+def endless(template: str | None, end_of_turn: str | None) -> tuple[str, str] | None:
+    """What is wrong with training on the chats of a template that is known to write nothing behind an answer."""
+    if not template or end_of_turn != "":
+        return None
+    return "the base's chat template writes nothing behind an answer: no model would learn to stop", SPEAKS
+
+
+def unended(name: str, end_of_turn: str | None, text: str, *, eos: str | None = None) -> tuple[str, str] | None:
+    """What is wrong with the end of an answer: without it a model never stops; `eos` is what the template has for one."""
     if name in CHATS:
         ends = CHATS[name].end_of_turn
         if end_of_turn in (None, ends):
@@ -59,6 +133,15 @@ def unended(name: str, end_of_turn: str | None, text: str) -> tuple[str, str] | 
     if end_of_turn not in text and "eos_token" not in text:
         says = f"`{name}` never writes `{end_of_turn}`: no model would learn to stop"
         return says, "write it behind what an assistant says, inside of the marks"
+    seen = looked(text, eos=eos or end_of_turn)
+    if seen.after is None:
+        return None
+    if end_of_turn not in seen.after:
+        says = f"`{name}` does not write `{end_of_turn}` behind an answer: no model would learn to stop"
+        return says, "write it there" + (", inside of the marks" if seen.marked else "")
+    if seen.marked and not seen.learned.endswith(end_of_turn):
+        says = f"the marks of `{name}` hold `{seen.learned}`, without `{end_of_turn}`: no model would learn to stop"
+        return says, "write the end of an answer inside of the marks, and nothing behind it"
     return None
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zyc.craft.chats import CHATS
+from zyc.craft.chats import CHATS, is_marked, looked
 from zyc.types import Model
 
 INDEX = "model.safetensors.index.json"
@@ -98,7 +98,8 @@ def _tokenizer(texts: Mapping[str, str], names: set[str]) -> dict[str, Any]:
     """What zyc wrote of a tokenizer; of one that it did not make, what its configuration tells."""
     notes = mapping(texts.get("zyc.json"))
     if notes:
-        return {name: notes.get(name) for name in ("form", "template", "begins", "end_of_turn")}
+        told = {name: notes.get(name) for name in ("form", "template", "begins", "end_of_turn")}
+        return {**told, "marked": told["template"] in CHATS or "training_template.jinja" in names}
     config = mapping(texts.get("tokenizer_config.json"))
     if not config:
         return {}
@@ -110,9 +111,22 @@ def _tokenizer(texts: Mapping[str, str], names: set[str]) -> dict[str, Any]:
     return {
         "form": _form(str(config.get("tokenizer_class") or ""), names),
         "template": name,
+        "marked": bool(template) and is_marked(name, template),
         "begins": written,
-        "end_of_turn": CHATS[name].end_of_turn if name in CHATS else ends,
+        "end_of_turn": CHATS[name].end_of_turn if name in CHATS else _end_of_turn(template, config, ends),
     }
+
+
+def _end_of_turn(template: str, config: Mapping[str, Any], eos: str | None) -> str | None:
+    """What a template that is like none of ours writes behind an answer; empty when that is nothing."""
+    after = looked(template, eos=eos or "").after if template else None
+    if after is None:
+        return eos
+    added = config.get("added_tokens_decoder")
+    tokens = [each for each in added.values() if isinstance(each, dict)] if isinstance(added, dict) else []
+    special = [eos, *(_text(each.get("content")) for each in tokens if each.get("special"))]
+    found = [each for each in special if each and each in after]
+    return min(found, key=after.index) if found else eos if after.strip() else ""
 
 
 def _form(name: str, names: set[str]) -> str | None:

@@ -100,6 +100,7 @@ def model(shape: Scratch, tokenizer: Artifact | None) -> Model:
         form=told.form,
         ids=told.vocabulary,
         template=told.template,
+        marked=told.marked,
         begins=told.begins,
         end_of_turn=told.end_of_turn,
     )

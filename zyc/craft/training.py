@@ -32,6 +32,7 @@ OPTIMIZERS: Mapping[str, str] = {  # as transformers calls them
     "adafactor": "adafactor",
     "sgd": "sgd",
 }
+ACCELERATED = ("use_liger_kernel", "tf32")  # settings of the engine that no CPU has
 TWIN_RATE, TWIN_BATCH, TWIN_STEPS, TWIN_WARMUP, TWIN_BETAS = 3e-3, 16, 240, 0.05, (0.9, 0.98)
 REHEARSING = ("rehearsing.py", "signed_ranks.py")  # shared modules that only the script of a twin imports
 TWIN_LONG = 800  # steps of one whose weights all move: it has a base that has learnt no answers yet
@@ -156,7 +157,19 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def engine_objections(engine: Mapping[str, object], *configs: str, owned: Mapping[str, str] | None = None) -> Iterator[Objection]:
+def packages_of(optimizer: str, engine: Mapping[str, object], *, quantized: bool) -> dict[str, bool]:
+    """What a script names among its packages beside those that it always needs."""
+    return {"bitsandbytes": quantized or "8bit" in optimizer, "liger": bool(engine.get("use_liger_kernel"))}
+
+
+def twin_engine(engine: Mapping[str, object]) -> dict[str, object]:
+    """The same without what a CPU has not."""
+    return {name: value for name, value in engine.items() if name not in ACCELERATED}
+
+
+def engine_objections(
+    engine: Mapping[str, object], *configs: str, owned: Mapping[str, str] | None = None, gpus: int | None = None
+) -> Iterator[Objection]:
     """Names and types are held against the pinned engine's; what zyc has a field for is not said twice."""
     fields_of = {**OWNED, **(owned or {})}
     known = {name: words for config in configs for name, words in SETTINGS[config].items()}
@@ -172,6 +185,8 @@ def engine_objections(engine: Mapping[str, object], *configs: str, owned: Mappin
             yield Objection(at, says, f"did you mean `{close}`?" if close else "the docs of trl list its settings")
         elif not fits(value, known[name]):
             yield Objection(at, f"`{name}` is {known[name]} in {' and '.join(configs)}, not `{value}`", "")
+        elif name in ACCELERATED and value and gpus == 0:
+            yield Objection(at, f"`{name}` needs an accelerator, and `placement.gpus` is 0", "remove one of them")
 
 
 def fits(value: object, words: str) -> bool:

@@ -26,8 +26,10 @@ from zyc.craft.training import (
     engine_objections,
     expected_files,
     lowered,
+    packages_of,
     placement_objections,
     sharding_files,
+    twin_engine,
     why_not_carried,
 )
 from zyc.errors import nearest
@@ -153,6 +155,7 @@ class Alignment(Kind[AlignmentSpec]):
         update: dict[str, Any] = {
             "context": min(spec.context, 512),
             "train": spec.train.model_copy(update=small),
+            "engine": twin_engine(spec.engine),
             "placement": spec.placement.model_copy(update=place),
         }
         if way.drawn:
@@ -181,7 +184,7 @@ class Alignment(Kind[AlignmentSpec]):
         yield from context_objections(base, spec.context, case.inputs["data"])
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
         yield from estimates.device_objections(spec.placement, spec.train.precision, "train.precision")
-        yield from engine_objections(spec.engine, way.config, owned=OWNED)
+        yield from engine_objections(spec.engine, way.config, owned=OWNED, gpus=spec.placement.gpus)
         yield from _loss_objections(spec, way)
         if base.quantized:
             says = f"the base is kept as {base.quantized}, and what is trained on it could not be fused into it"
@@ -240,6 +243,7 @@ class Alignment(Kind[AlignmentSpec]):
             "drawn": way.drawn,
             "adapter": spec.adapter != "none",
             "quantized": spec.adapter == "qlora",
+            **packages_of(spec.train.optimizer, spec.engine, quantized=spec.adapter == "qlora"),
             "kept": "bf16" if spec.adapter == "qlora" else "fp32",
             **values_for(base, spec.lora),
             "whole": whole,

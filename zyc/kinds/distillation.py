@@ -29,8 +29,10 @@ from zyc.craft.training import (
     engine_objections,
     expected_files,
     lowered,
+    packages_of,
     placement_objections,
     sharding_files,
+    twin_engine,
     why_not_carried,
 )
 from zyc.gates import Gate
@@ -175,6 +177,7 @@ class Distillation(Kind[DistillationSpec]):
                 "context": min(spec.context, 512),
                 "answers": spec.answers.model_copy(update=few),
                 "train": spec.train.model_copy(update=small),
+                "engine": twin_engine(spec.engine),
                 "placement": spec.placement.model_copy(update=place),
             }
         )
@@ -196,7 +199,7 @@ class Distillation(Kind[DistillationSpec]):
         yield from context_objections(student, spec.context, *case.inputs.values())
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
         yield from estimates.device_objections(spec.placement, spec.train.precision, "train.precision")
-        yield from engine_objections(spec.engine, _config(case), owned=OWNED)
+        yield from engine_objections(spec.engine, _config(case), owned=OWNED, gpus=spec.placement.gpus)
         if student.quantized:
             says = f"the student is kept as {student.quantized}, and what is trained on it could not be fused into it"
             yield Objection("student", says, "take it in bf16; `method: qlora` makes four bits of it by itself")
@@ -262,6 +265,7 @@ class Distillation(Kind[DistillationSpec]):
                 "beta": spec.beta if spec.beta is not None else 0.5,
                 "adapter": spec.method != "full",
                 "quantized": spec.method == "qlora",
+                **packages_of(spec.train.optimizer, spec.engine, quantized=spec.method == "qlora"),
                 "kept": "bf16" if spec.method == "qlora" else "fp32",
                 **values_for(_model(case, "student"), spec.lora),
                 "epochs": 3 if spec.train.epochs is None and spec.train.steps is None else spec.train.epochs,

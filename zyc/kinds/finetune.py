@@ -11,7 +11,7 @@ from pydantic import Field
 from zyc import fields
 from zyc.craft import arch, estimates
 from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
-from zyc.craft.chats import SPEAKS
+from zyc.craft.chats import SPEAKS, endless
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
@@ -33,8 +33,10 @@ from zyc.craft.training import (
     engine_objections,
     expected_files,
     lowered,
+    packages_of,
     placement_objections,
     sharding_files,
+    twin_engine,
     why_not_carried,
 )
 from zyc.gates import Gate
@@ -115,6 +117,7 @@ class Finetune(Kind[FinetuneSpec]):
             update={
                 "context": min(spec.context, 512),
                 "train": spec.train.model_copy(update=small),
+                "engine": twin_engine(spec.engine),
                 "placement": spec.placement.model_copy(update=TWIN_PLACE),
             }
         )
@@ -136,7 +139,7 @@ class Finetune(Kind[FinetuneSpec]):
         yield from context_objections(base, spec.context, data)
         yield from placement_objections(spec.placement, spec.train.batch, "train.batch", spec.train.precision)
         yield from estimates.device_objections(spec.placement, spec.train.precision, "train.precision")
-        yield from engine_objections(spec.engine, "SFTConfig")
+        yield from engine_objections(spec.engine, "SFTConfig", gpus=spec.placement.gpus)
         yield from _base_objections(base, data, spec)
         if spec.method != "full":
             yield from adapter_objections(base, spec.lora, spec.method)
@@ -174,6 +177,7 @@ class Finetune(Kind[FinetuneSpec]):
                 "rehearsal": case.twin,
                 "adapter": spec.method != "full",
                 "quantized": spec.method == "qlora",
+                **packages_of(spec.train.optimizer, spec.engine, quantized=spec.method == "qlora"),
                 **values_for(_base(case), spec.lora),
                 "epochs": epochs,
                 "learning_rate": rate,
@@ -243,6 +247,9 @@ def _base_objections(base: Model, data: Dataset, spec: FinetuneSpec) -> Iterable
         yield Objection("base", says, help_)
     if data.format == "messages" and base.template == "":
         yield Objection("base", "the base has no chat template, and the dataset holds chats", SPEAKS)
-    if data.turns == "multi" and spec.loss_on == "assistant" and base.template == "own":
-        says = "zyc does not know the base's chat template, so it cannot tell which tokens of many turns are the assistant's"
+    flaw = endless(base.template, base.end_of_turn) if data.format == "messages" else None
+    if flaw is not None:
+        yield Objection("base", *flaw)
+    if data.turns == "multi" and spec.loss_on == "assistant" and base.template == "own" and not base.marked:
+        says = "the base's chat template has no marks, so it cannot be told which tokens of many turns are the assistant's"
         yield Objection("loss_on", says, "give the model a `chat_template` that zyc knows or that has marks; or `loss_on: all`")

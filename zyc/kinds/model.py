@@ -11,7 +11,7 @@ from pydantic import Field
 
 from zyc import catalogue, fields
 from zyc.craft import arch, configs, shapes
-from zyc.craft.chats import CHATS, is_file, misread, unended, unknown
+from zyc.craft.chats import CHATS, is_file, is_marked, misread, no_template, unended, unknown
 from zyc.gates import Interval
 from zyc.kind import Case, Change, Estimate, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.measures import drifts
@@ -162,7 +162,7 @@ class ModelKind(Kind[ModelSpec]):
         else:
             told = configs.model(_texts(case), _names(case))
         if spec.chat_template is not None:
-            told = _speaking(told, spec.chat_template, spec.end_of_turn)
+            told = _speaking(told, spec.chat_template, spec.end_of_turn, _own_text(case))
         return _with_rows(replace(told, licence=spec.licence or told.licence), spec.add_tokens)
 
     def estimate(self, case: Case[ModelSpec]) -> Estimate:
@@ -237,17 +237,23 @@ def _checked_template(case: Case[ModelSpec]) -> Iterable[Objection]:
     if case.spec.scratch is not None:
         yield Objection("chat_template", "a new model speaks as its tokenizer does", "give the tokenizer this `chat_template`")
         return
-    for field, flaw in (("chat_template", unknown(name)), ("end_of_turn", unended(name, ends, _own_text(case)))):
+    text = _own_text(case)
+    flaws = (
+        ("chat_template", unknown(name) or no_template(name, text)),
+        ("end_of_turn", unended(name, ends, text)),
+    )
+    for field, flaw in flaws:
         if flaw is not None:
             yield Objection(field, *flaw)
             return
 
 
-def _speaking(model: Model, name: str, ends: str | None) -> Model:
+def _speaking(model: Model, name: str, ends: str | None, text: str) -> Model:
     """The same model with another chat template."""
     chat = CHATS.get(name)
     identity = f"{model.tokenizer} in {name}" if model.tokenizer else None
-    return replace(model, template=name if chat else "own", end_of_turn=chat.end_of_turn if chat else ends, tokenizer=identity)
+    told = replace(model, template=name if chat else "own", marked=is_marked(name, text), tokenizer=identity)
+    return replace(told, end_of_turn=chat.end_of_turn if chat else ends)
 
 
 def _folder(spec: ModelSpec) -> str:

@@ -29,6 +29,7 @@ from zyc.craft.training import (
     data_objections,
     expected_files,
     lowered,
+    packages_of,
     placement_objections,
     why_not_carried,
 )
@@ -207,7 +208,7 @@ class Pretrain(Kind[PretrainSpec]):
                 "weights": [each.weight / total for each in spec.data],
                 "steps": _steps(spec),
                 "rows": spec.batch_tokens // spec.context,
-                "eight": spec.optimizer == "adamw-8bit",
+                **packages_of(spec.optimizer, {}, quantized=False),
             },
             without=frozenset(() if case.twin else REHEARSING),
         )

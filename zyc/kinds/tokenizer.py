@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from zyc import fields
-from zyc.craft.chats import CHATS, Chat, is_file, unended, unknown
+from zyc.craft.chats import CHATS, Chat, is_file, is_marked, no_template, unended, unknown
 from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Fields, FileNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Dataset, Tokenizer
@@ -139,7 +139,7 @@ class TokenizerKind(Kind[TokenizerSpec]):
     def check(self, case: Case[TokenizerSpec]) -> Iterable[Objection]:
         """A template without an end, settings that say nothing, tokens that are there twice."""
         spec = case.spec
-        flaw = unknown(spec.chat_template)
+        flaw = unknown(spec.chat_template) or no_template(spec.chat_template, _own_text(case))
         if flaw is not None:
             yield Objection("chat_template", *flaw)
             return
@@ -164,6 +164,7 @@ class TokenizerKind(Kind[TokenizerSpec]):
             form=FORMS[spec.algorithm],
             vocabulary=spec.vocab,
             template="own" if spec.own else spec.chat_template,
+            marked=is_marked(spec.chat_template, _own_text(case)),
             begins=_begins(case),
             end_of_turn=_end_of_turn(case),
             licence=spec.licence or (licences[0] if len(licences) == 1 else None),
@@ -236,7 +237,7 @@ def _end_of_turn(case: Case[TokenizerSpec]) -> str:
 def _checked_template(case: Case[TokenizerSpec]) -> Iterable[Objection]:
     """An answer must end, and a template of the user's says itself how a chat begins."""
     spec = case.spec
-    flaw = unended(spec.chat_template, spec.end_of_turn, _own_text(case))
+    flaw = unended(spec.chat_template, spec.end_of_turn, _own_text(case), eos=spec.chat.eos)
     if flaw is not None:
         yield Objection("end_of_turn", *flaw)
     if spec.own and spec.begins is not None and spec.begins != _begins(case):

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["accelerate", "datasets", {% if adapter %}"peft", {% endif %}"torch", "transformers", "trl"{% if quantized %}, "bitsandbytes"{% endif %}]
+# dependencies = ["accelerate", "datasets", {% if adapter %}"peft", {% endif %}"torch", "transformers", "trl"{% if bitsandbytes %}, "bitsandbytes"{% endif %}{% if liger %}, "liger-kernel"{% endif %}]
 # ///
 {% if drawn %}
 """Trains a model on answers of its own and what they are worth: in/base and in/data -> out/."""

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["accelerate", "datasets", {% if adapter %}"peft", {% endif %}"torch", "transformers", "trl"{% if quantized %}, "bitsandbytes"{% endif %}]
+# dependencies = ["accelerate", "datasets", {% if adapter %}"peft", {% endif %}"torch", "transformers", "trl"{% if bitsandbytes %}, "bitsandbytes"{% endif %}{% if liger %}, "liger-kernel"{% endif %}]
 # ///
 {% if responses %}
 """Trains a student on what its teachers answer: in/student, in/teachers and their prompts -> out/."""

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["datasets", "numpy", "safetensors", "torch", "transformers"{% if eight %}, "bitsandbytes"{% endif %}]
+# dependencies = ["datasets", "numpy", "safetensors", "torch", "transformers"{% if bitsandbytes %}, "bitsandbytes"{% endif %}]
 # ///
 """Trains all weights of a model on a mix of datasets: in/model and in/data -> out/."""
 
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import bases
-{% if eight %}
+{% if bitsandbytes %}
 import bitsandbytes
 {% endif %}
 import chats
@@ -81,7 +81,7 @@ plain, model = model, states.share(model, placed, sharding)
 matrices = [each for each in plain.parameters() if each.dim() >= 2]
 vectors = [each for each in plain.parameters() if each.dim() < 2]
 groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]
-{% if eight %}
+{% if bitsandbytes %}
 optimizer = bitsandbytes.optim.AdamW8bit(groups, lr=LEARNING_RATE, betas=BETAS)
 {% else %}
 optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=BETAS, fused=True)

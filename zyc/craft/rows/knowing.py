@@ -132,13 +132,33 @@ def turns(case: Case[DatasetSpec]) -> str | None:
     if case.spec.format == "alpaca":
         return "single"
     told: set[str | None] = {facts.turns for facts in (*upstream(case).values(), *started(case))}
-    if paths(case) or case.spec.hub:
+    told |= {_turns_of_file(case, each) for each in case.spec.source if each.path is not None}
+    if case.spec.hub:
         told.add(None)
     if case.spec.generate is not None:
         forms = grammar_of(case).forms.values()
         counts = [sum(each["role"] == "assistant" for each in told["messages"]) for told in forms if "messages" in told]
         told.add(None if not counts else "single" if max(counts) == 1 else "multi")
-    return told.pop() if len(told) == 1 else None
+    return "multi" if "multi" in told else told.pop() if len(told) == 1 else None
+
+
+def _turns_of_file(case: Case[DatasetSpec], source: Source) -> str | None:
+    """`multi` where one of the first rows has several answers; else nobody knows: a later one may."""
+    assert source.path is not None
+    if type_of(source.path.path) != "jsonl":
+        return None
+    renamed = case.spec.map.get("messages")
+    name = renamed.column if renamed is not None else None
+    for line in case.files[source.path.path].head.splitlines()[:50]:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            return None  # cut off, or a row that the build will tell
+        said = (row.get(name or "messages") or row.get("conversations")) if isinstance(row, dict) else None
+        turns = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+        if sum((each.get("role") or each.get("from")) in ("assistant", "gpt") for each in turns) > 1:
+            return "multi"
+    return None
 
 
 def counts(case: Case[DatasetSpec]) -> list[int | None]:

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["accelerate==1.15.0", "datasets==5.2.0", "torch==2.13.0", "transformers==5.23.0", "trl==1.16.0"]
+# dependencies = ["accelerate==1.15.0", "datasets==5.2.0", "torch==2.13.0", "transformers==5.23.0", "trl==1.16.0", "bitsandbytes==0.50.2"]
 # ///
 """Trains a model on which answers are better: in/base and in/data -> out/."""
 
@@ -80,7 +80,7 @@ trainer = Trainer(
         loss_weights=[1.0],
         learning_rate=0.01,
         **schedule("cosine", 0.03, steps),
-        optim="adamw_torch_fused",
+        optim="adamw_8bit",
         adam_beta1=0.9,
         adam_beta2=0.999,
         weight_decay=0.0,
