@@ -15,6 +15,7 @@ from zyc.front import Call, open_front
 from zyc.hosts.local import Local
 from zyc.plan import State, Why
 from zyc.runner import Build, Ending, Fate, Options, Progress, Started, Stopping, attempt
+from zyc.runner.fates import exit_words
 from zyc.world import World
 
 WORLD = World()
@@ -163,6 +164,17 @@ def test_a_step_that_does_not_end_well_failed(shop, run, reason):
     shop.spec("steps:\n  a: 'echo 1 > out/x'\n  b: echo 1 > out/x\n")
     made(shop)
     assert shop.plan().decisions["a"].state is State.KEEP
+
+
+def test_what_was_killed_is_told_with_what_takes_less():
+    """The memory that was expected, the fields to change, and that its state is kept."""
+    told = exit_words(-9, expected=5.2e9, lighter=("placement: {micro_batch: 1}", "method: qlora"), goes_on=True)
+    assert told == (
+        "it was killed (signal 9), as a machine does that runs out of memory; it was expected to take 5.2 GB; "
+        "less is taken by `placement: {micro_batch: 1}` or `method: qlora`; "
+        "its state is kept, and the next build goes on from there"
+    )
+    assert exit_words(137) == exit_words(-9)
 
 
 def test_a_log_of_each_attempt_is_kept_for_a_while(shop):
@@ -326,7 +338,9 @@ def test_a_killed_step_goes_on_from_its_state(slow):
     """Kill -9 of the step, with all its processes: the next build takes up its state."""
     slow.spec(SACKS.replace("ON_INT", "[ -e state/1 ] || (until [ -e state/1 ]; do sleep 0.01; done; kill -9 0) &"))
     ending = made(slow)["sacks"]
-    assert ending.reason == "it was killed (signal 9), as a machine does that runs out of memory"
+    said, kept = ending.reason.split("; ")
+    assert said == "it was killed (signal 9), as a machine does that runs out of memory"
+    assert kept == "its state is kept, and the next build goes on from there"
     _goes_on(slow)
 
 

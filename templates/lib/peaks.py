@@ -18,6 +18,7 @@ DENSE = {  # multiply-adds in bf16 or fp16 as two operations, without sparsity
     "3090": 71e12,
 }
 SIZE = 1024
+PACKED = {"Params4bit": 2}  # weights in one number of these
 
 
 def peak(device, dtype):
@@ -37,11 +38,14 @@ def peak(device, dtype):
 
 
 def operations(model, context):
-    """Operations that one token costs in training: all weights forward and twice backward, and attention over the row."""
+    """Operations that one token costs in training: all weights forward and backward, the learned ones once more, and attention."""
     config = model.config
-    counted = sum(each.numel() for each in model.parameters())
-    if not config.tie_word_embeddings:
-        counted -= model.get_input_embeddings().weight.numel()
+    looked_up = () if config.tie_word_embeddings else (id(model.get_input_embeddings().weight),)
+    counted = learned = 0
+    for each in model.parameters():
+        size = 0 if id(each) in looked_up else each.numel() * PACKED.get(type(each).__name__, 1)
+        counted += size
+        learned += size * each.requires_grad
     heads = config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return 6 * counted + 12 * config.num_hidden_layers * heads * size * context / 2
+    return 4 * counted + 2 * learned + 12 * config.num_hidden_layers * heads * size * context / 2

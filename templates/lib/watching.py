@@ -5,6 +5,7 @@ from pathlib import Path
 
 import failing
 import keeping
+import peaks
 import telling
 from transformers import PrinterCallback, TrainerCallback
 
@@ -31,12 +32,16 @@ class Watch(TrainerCallback):
         self.every = self.lines = 1
         self.stopping = False
         self.kept_at = 0.0
+        self.costs = None  # what a token costs, by the length of its row; where an accelerator's peak is known
+        self.dtype = None
         self.best = False  # whether the step with the lowest test loss is kept, not the last one
 
     # --- the run ---
 
-    def on_train_begin(self, args, state, control, **_):
+    def on_train_begin(self, args, state, control, model=None, **_):
         """From here on a stop is kept."""
+        if self.placed.device == "cuda" and not self.placed.sharded and model is not None:
+            self.costs = lambda length: peaks.operations(model, length)
         self.asked.listen()
         self.best = args.load_best_model_at_end
         self.pace = telling.Pace(state.max_steps, state.global_step)
@@ -127,8 +132,17 @@ class Watch(TrainerCallback):
             "train.loss": telling.last(noted),
             "test.loss": (min(tests) if self.best else tests[-1]) if tests else None,
             "tokens_per_second": self.pace.mean or None,
+            "mfu": self.share(),
             "memory_peak": telling.peak_memory(self.placed.device),
         }
+
+    def share(self):
+        """The share of what the accelerators could do; nothing on a CPU, or where their peak or the tokens are not known."""
+        most = peaks.peak(self.placed.device, self.dtype) if self.costs and self.dtype and self.pace.mean else None
+        if not most:
+            return None
+        length = self.pace.tokens / max(1, self.pace.counted - 1) / self.placed.batch
+        return self.pace.mean * self.costs(length) / (most * self.placed.world)
 
 
 def run(trainer, watch, placed, precision=None):
@@ -139,7 +153,7 @@ def run(trainer, watch, placed, precision=None):
     if placed.first:
         telling.rewind(keeping.step_of(kept) if kept else 0)
         precision = precision or ("bf16" if trainer.args.bf16 else "fp16" if trainer.args.fp16 else "fp32")
-        dtype = placed.computes(precision)
+        dtype = watch.dtype = placed.computes(precision)
         moved = keeping.same_placement(placed.here(dtype), state)
         print(placed.words(dtype, precision))
         if kept:

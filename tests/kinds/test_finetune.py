@@ -448,6 +448,25 @@ def test_a_loss_that_is_no_number_stops_the_run(step):
 
 
 @pytest.mark.slow
+def test_weights_that_no_memory_holds_are_told_with_what_helps(step, tmp_path):
+    """Before a trainer is there, too: the sum that was expected, and what takes less."""
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub/sitecustomize.py").write_text(
+        "import sys\n"
+        "if sys.orig_argv[-1].endswith('train.py'):\n"
+        "    import torch, transformers\n"
+        "    def loaded(*_, **__):\n"
+        "        raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')\n"
+        "    transformers.AutoModelForCausalLM.from_pretrained = loaded\n"
+    )
+    code, log = trainee.run(step(spec()), PYTHONPATH=str(tmp_path / "stub"))
+    assert code == 1
+    assert "Traceback" not in log
+    assert "error: out of memory: CUDA out of memory" in log
+    assert "it was expected to take: memory" in log
+
+
+@pytest.mark.slow
 def test_a_dataset_that_cannot_be_read_is_told(step, tmp_path):
     """Corrupt parquet ends the node with the split and the reason, no traceback."""
     (tmp_path / "data/train").mkdir(parents=True)

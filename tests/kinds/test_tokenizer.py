@@ -60,7 +60,11 @@ def test_bytes(place, golden):
             "begins",
             "`data/own.jinja` writes 0 BOS before a chat",
         ),
-        ("chat_template: data/broken.jinja, end_of_turn: <|end|>", "chat_template", "`data/broken.jinja` is no Jinja template: line 2"),
+        (
+            "chat_template: data/broken.jinja, end_of_turn: <|end|>",
+            "chat_template",
+            "`data/broken.jinja` is no Jinja template: line 2",
+        ),
         ("chat_template: data/outside.jinja, end_of_turn: <|end|>", "end_of_turn", "the marks of `data/outside.jinja` hold"),
         ("chat_template: gemma, end_of_turn: </s>", "end_of_turn", "an answer in `gemma` ends with `<end_of_turn>`"),
         ("special: ['<|im_end|>']", "special", "`<|im_end|>` is there twice"),

@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trainee
@@ -11,6 +13,7 @@ import trainee
 from zyc import kinds
 
 TEMPLATES = kinds.templates_of("finetune")[0]
+HARNESS = TEMPLATES / "lib"
 
 
 @pytest.fixture
@@ -180,6 +183,26 @@ def test_a_history_goes_on_where_its_checkpoint_is(module, tmp_path):
     assert telling.last(telling.history(path)) == 0.5
 
 
+def test_the_share_of_an_accelerators_peak(module, monkeypatch):
+    """What is frozen costs no gradient of its own; on a CPU nothing is said."""
+    for name in ("telling", "keeping", "failing"):
+        module(name)
+    peaks = module("peaks")
+    watching = module("watching")
+    weights = [SimpleNamespace(numel=lambda: 1000, requires_grad=False), SimpleNamespace(numel=lambda: 10, requires_grad=True)]
+    config = SimpleNamespace(tie_word_embeddings=True, num_attention_heads=1, head_dim=1, num_hidden_layers=0)
+    model = SimpleNamespace(config=config, parameters=lambda: iter(weights))
+    assert peaks.operations(model, 8) == 4 * 1010 + 2 * 10
+    monkeypatch.setattr(peaks, "peak", lambda *_: 1e6)
+    arguments = SimpleNamespace(load_best_model_at_end=False)
+    for device, share in (("cuda", 100 * 4060 / 1e6), ("cpu", None)):
+        watch = watching.Watch(SimpleNamespace(device=device, sharded=False, batch=8, world=1))
+        monkeypatch.setattr(watch.asked, "listen", lambda: None)
+        watch.on_train_begin(arguments, SimpleNamespace(max_steps=4, global_step=0), None, model=model)
+        watch.dtype, watch.pace.tokens, watch.pace.seconds, watch.pace.counted = "bf16", 200, 2.0, 3
+        assert watch.share() == share
+
+
 def test_out_of_memory_names_what_helps(module, tmp_path, monkeypatch):
     """The sum, the fields to change with placement first, and what is kept."""
     monkeypatch.chdir(tmp_path)
@@ -198,6 +221,24 @@ def test_out_of_memory_names_what_helps(module, tmp_path, monkeypatch):
     ):
         assert words in told
     assert told.index("micro_batch") < told.index("qlora")
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"), [("MemoryError()", True), ("RuntimeError('CUDA out of memory')", True), ("OSError(28)", False)]
+)
+def test_memory_is_told_wherever_a_script_ends_for_it(tmp_path, raised, told):
+    """While weights load, a trainer is built or a result is saved: no traceback, but what helps there; other errors stay bugs."""
+    (tmp_path / "placement").mkdir()
+    (tmp_path / "placement/settings.json").write_text("{}")
+    code = f"import sys; sys.path.insert(0, {str(HARNESS)!r}); import failing; failing.watched(lambda: 'state/checkpoint-4'); raise {raised}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert ("Traceback" in done.stderr) is not told
+    if told:
+        assert "error: out of memory" in done.stderr
+        assert "a machine with more memory" in done.stderr
+        assert "micro_batch" not in done.stderr
+        assert "kept: state/checkpoint-4" in done.stderr
 
 
 def test_steps_follow_from_rows_and_epochs(module):

@@ -18,7 +18,7 @@ from zyc.kind import Fields, Measure, Objection, Placement
 from zyc.types import Artifact, Dataset, Model
 
 # harness modules that every script of ours that trains imports
-HARNESS = ("failing.py", "keeping.py", "launch.py", "placing.py", "telling.py", "training_report.py", "watching.py")
+HARNESS = ("failing.py", "keeping.py", "launch.py", "peaks.py", "placing.py", "telling.py", "training_report.py", "watching.py")
 
 Schedule = Literal["cosine", "linear", "constant", "wsd"]
 Precision = Literal["bf16", "fp16", "fp32"]

@@ -109,6 +109,7 @@ class Alignment(Kind[AlignmentSpec]):
         "truncated": Measure("share of answers that are cut to the context", "share"),
         "dropped": Measure("rows that teach nothing or do not fit", "count"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
+        "mfu": Measure("share of the arithmetic that the accelerators could do: what learning itself takes", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
         **UNTRAINED,
     }
@@ -122,6 +123,7 @@ class Alignment(Kind[AlignmentSpec]):
         "kl",
         "answer_tokens.*",
         "tokens_per_second",
+        "mfu",
     )
     harness = (*HARNESS, "answers.py")
     shares = ("asking.py", "bases.py", "chats.py", "counting.py", "schedules.py", *REHEARSING)

@@ -93,10 +93,11 @@ class Finetune(Kind[FinetuneSpec]):
         "truncated": Measure("share of rows that are cut to the context", "share"),
         "dropped": Measure("rows in which nothing is left to learn from", "count"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
+        "mfu": Measure("share of the arithmetic that the accelerators could do: what learning itself takes", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
         **UNTRAINED,
     }
-    only_real = ("train.loss", "test.loss", "tokens_per_second")
+    only_real = ("train.loss", "test.loss", "tokens_per_second", "mfu")
     harness = (*HARNESS, "answers.py")
     shares = ("bases.py", "chats.py", "preflight.py", "schedules.py", *REHEARSING)
 

@@ -119,7 +119,7 @@ class Pretrain(Kind[PretrainSpec]):
         **UNTRAINED,
     }
     only_real = ("train.loss", "test.loss", "test.bits_per_byte", "tokens", "epochs", "tokens_per_second", "mfu")
-    harness = (*HARNESS, "peaks.py", "trackers.py")
+    harness = (*HARNESS, "trackers.py")
     shares = ("bases.py", "chats.py", "schedules.py", *REHEARSING)
 
     def rehearsed(self, spec: PretrainSpec) -> tuple[Gate, ...]:

@@ -117,7 +117,11 @@ class Attempt:
             self._forget()
             return Result(Fate.INTERRUPTED, seconds=report.seconds, log=self._log())
         if report.code != 0:
-            return self._failed(exit_words(report.code), report.seconds)
+            goes_on = self.task.node.shape.resumes and has_state(self.world, self.home)
+            told = exit_words(
+                report.code, expected=self.task.predicted.get("memory", 0), lighter=self.task.lighter, goes_on=goes_on
+            )
+            return self._failed(told, report.seconds)
         for tree, giver in self.task.givers.items():
             if not self.bench.store.has(tree):  # a step beside this one spoiled it
                 return self._failed(_gone(giver), report.seconds)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from zyc.errors import ZycError
 from zyc.gates import Verdict
 from zyc.plan import GateOutlook
+from zyc.quantity import in_bytes
 
 
 class Fate(StrEnum):
@@ -92,11 +93,16 @@ def verdict_failed(endings: Mapping[str, Ending]) -> bool:
     return bad or bool(fates & {Fate.FAILED, Fate.BLOCKED})
 
 
-def exit_words(code: int) -> str:
-    """How a step ended, for a person."""
+def exit_words(code: int, *, expected: float = 0, lighter: Iterable[str] = (), goes_on: bool = False) -> str:
+    """How a step ended, for a person; of one that was killed also what it was thought to hold, what holds less, what is kept."""
     killed = -code if code < 0 else code - 128 if code in (128 + 9, 128 + 15) else 0
     if killed == 9:
-        return "it was killed (signal 9), as a machine does that runs out of memory"
+        told = ["it was killed (signal 9), as a machine does that runs out of memory"]
+        told += [f"it was expected to take {in_bytes(round(expected))}"] if expected else []
+        less = [f"`{each}`" for each in lighter]
+        told += [f"less is taken by {' or '.join(less)}"] if less else []
+        told += ["its state is kept, and the next build goes on from there"] if goes_on else []
+        return "; ".join(told)
     return f"it was ended by signal {killed}" if killed else f"it ended with exit code {code}"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from zyc import kinds, offers
 from zyc.digest import Manifest, key_of
@@ -14,6 +15,8 @@ from zyc.plan import Forward, Plan, State
 from zyc.runner.task import Task
 from zyc.schedule import Share
 from zyc.store import Store
+
+_LIGHTER = 2  # changes that are told of a step that was killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,15 @@ class Inputs:
             limit,
             offers.predicted(self.plan.decisions[node.name].thought),
             offers.classroom(self.plan.settlement.known.machine, twin=self.plan.settlement.twin),
+            self._lighter(node),
         )
+
+    def _lighter(self, node: Node) -> tuple[str, ...]:
+        """The first changes that take less memory: what to try when a machine ends the step."""
+        kind, case = kinds.load(node.kind), self.plan.settlement.case(node)
+        most = kind.estimate(case).memory
+        told = ((says, kind.estimate(replace(case, spec=spec)).memory) for says, spec in kind.lighter(case))
+        return tuple(islice((says for says, needs in told if needs and most and needs < most), _LIGHTER))
 
     def _goes_on(self, node: Node, key: str) -> bool:
         """Whether a state that is there may be gone on from."""

@@ -38,6 +38,7 @@ class Task:
     limit: float | None = None  # seconds
     predicted: Mapping[str, float] = field(default_factory=dict)  # what was thought of it before
     device: str = ""  # on which it runs, as lessons tell them apart
+    lighter: tuple[str, ...] = ()  # changes of its spec that take less memory, in words
 
 
 @dataclass(frozen=True, slots=True)
