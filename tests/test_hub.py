@@ -9,7 +9,7 @@ import hubs
 import pytest
 
 from zyc.front import Call
-from zyc.hub import cache_of, folder_of, is_offline, look
+from zyc.hub import by_hand, cache_of, folder_of, is_offline, look
 from zyc.kind import Hub, HubNeed
 from zyc.world import World
 
@@ -202,3 +202,10 @@ def test_a_repository_is_fetched_and_built(place):
     assert "pytorch_model.bin" not in asked
     assert (place.root / "hub/models--me--model/snapshots" / MAIN / "model.safetensors").exists()
     assert code == 1, told
+
+
+@pytest.mark.parametrize(("kind", "field"), [("model", "`path:`"), ("dataset", "`from:`")])
+def test_what_is_fetched_by_hand_is_named_by_a_field_that_is_there(kind, field):
+    """A model of a folder is `path`, rows of a file are `from`."""
+    need = HubNeed("me/it", "hub", "main", (), ("*",), "", kind)
+    assert field in by_hand(need)

@@ -128,4 +128,7 @@ def by_hand(need: HubNeed) -> str:
     """How a repository gets here without a hub."""
     kind = "" if need.type == "model" else f" --repo-type {need.type}"
     fetch = f"`hf download {need.repository}{kind} --revision {need.revision}` where there is a network"
-    return f"{fetch}, and copy its folder of the hub cache here (HF_HUB_CACHE); or keep the files in the project and say `path:`"
+    field = "from" if need.type == "dataset" else "path"
+    return (
+        f"{fetch}, and copy its folder of the hub cache here (HF_HUB_CACHE); or keep the files in the project and say `{field}:`"
+    )

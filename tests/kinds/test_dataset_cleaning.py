@@ -22,7 +22,7 @@ def done(recipe, name, setting, text):
     return row and row["text"]
 
 
-MAIL, PHONE, IBAN = [{"what": "email"}], [{"what": "phone"}], [{"what": "iban"}]
+MAIL, PHONE, IBAN, CARD = [{"what": "email"}], [{"what": "phone"}], [{"what": "iban"}], [{"what": "card"}]
 QUALITY = {"words": 3, "letters": 0.5, "word_length": 20, "repeated_lines": 0.5, "repeated_words": 0.6}
 CASES = [
     ("unicode", "nfc", "e\u0301te\u0301", "été"),
@@ -36,6 +36,9 @@ CASES = [
     ("redact", PHONE, "le 2024-05-17, 12 345 678 euros et 3.14159265", "le 2024-05-17, 12 345 678 euros et 3.14159265"),
     ("redact", IBAN, "FR76 3000 6000 0112 3456 7890 189", "<IBAN>"),
     ("redact", IBAN, "FR76 3000 6000 0112 3456 7890 188", "FR76 3000 6000 0112 3456 7890 188"),
+    ("redact", [*MAIL, *PHONE, *IBAN], "DE89 3704 0044 0532 0130 00, tel. 06 12 34 56 78", "<IBAN>, tel. <PHONE>"),
+    ("redact", PHONE, "DE89 3704 0044 0532 0130 00", "DE89 3704 0044 0532 0130 00"),
+    ("redact", [*PHONE, *CARD], "4111 1111 1111 1111 ou 4111-1111-1111-1112", "<CARD> ou 4111-1111-1111-1112"),
     ("redact", [{"pattern": r"\d+", "instead": "#"}], "a 12 b 3", "a # b #"),
     ("length", {"min": 3, "max": None}, "ab", None),
     ("length", {"min": None, "max": 3}, "abcd", None),

@@ -138,6 +138,24 @@ BAD_FILES = {
     "an empty file": ("a.jsonl", b"", "a.jsonl: the file is empty", "take it out of `from`"),
     "a file of empty lines": ("a.jsonl", b"\n\n", "a.jsonl: there are no rows in it", "take it out of `from`"),
     "a header only": ("a.csv", b"question,answer\n", "a.csv: there are no rows in it", "take it out of `from`"),
+    "a packed file that is none": (
+        "a.jsonl.gz",
+        GOOD,
+        "a.jsonl.gz: what is packed in it cannot be read: Not a gzipped file",
+        "gzip -t",
+    ),
+    "a packed file that is cut off": (
+        "a.jsonl.gz",
+        gzip.compress(GOOD)[:20],
+        "a.jsonl.gz: what is packed in it cannot be read: Compressed file ended",
+        "pack it again",
+    ),
+    "a packed file with flipped bits": (
+        "a.jsonl.gz",
+        gzip.compress(GOOD)[:12] + b"\xff\xff\xff" + gzip.compress(GOOD)[15:],
+        "a.jsonl.gz: what is packed in it cannot be read",
+        "gzip -t",
+    ),
     "UTF-16": ("a.jsonl", GOOD.decode().encode("utf-16"), "a.jsonl: it is UTF-16, not text in UTF-8", "iconv -f UTF-16 -t UTF-8"),
     "parquet that is called otherwise": (
         "a.jsonl",
@@ -288,3 +306,13 @@ def pdf_of(text):
     data += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
     data += b"".join(f"{place:010d} 00000 n \n".encode() for place in places)
     return data + f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n".encode()
+
+
+def test_where_no_row_can_be_read_the_first_one_is_told(tmp_path):
+    """A whole file in another encoding: its place, what is wrong and the command that mends it."""
+    rows = tmp_path / "a.jsonl"
+    rows.write_bytes('{"question": "où?", "answer": "là"}\n'.encode("latin-1") * 3)
+    with modules_of("dataset", "making") as found, pytest.raises(SystemExit) as ended:
+        found.making._form_of_first([(rows, "jsonl")], "document", {})
+    assert "a.jsonl:1: not UTF-8: byte 16 is 0xf9" in str(ended.value)
+    assert "iconv -f LATIN1" in str(ended.value)

@@ -56,7 +56,8 @@ def test_facts_follow_from_sources(desk):
     assert (told.format, told.rows, told.test, told.turns) == ("messages", 6, 0.2, "single")
     told = facts(desk, "from: my-old, split: {test: 10%}", **{"my-old": f"{generate}, licence: mit"})
     assert (told.format, told.rows, told.test, told.turns, told.licence) == ("messages", 6, 0.1, "single", "mit")
-    told = facts(desk, "from: data/five.jsonl, format: alpaca")
+    desk.write("data/orders.jsonl", '{"instruction": "a", "output": "b"}\n')
+    told = facts(desk, "from: data/orders.jsonl, format: alpaca")
     assert (told.format, told.test, told.turns) == ("messages", 0.0, "single")
     assert facts(desk, "from: data/docs").format == "text"
     assert facts(desk, "from: data/three.csv, map: {question: question, answer: answer}").format == "questions"
@@ -139,6 +140,10 @@ CANNOT = {
     "a field of the hub": ("from: data/five.jsonl, subset: small", "`subset` is about the hub, and there is no `hub`"),
     "another form": ("from: my-text, format: questions", "it holds text, and `format` is questions"),
     "two forms": ("from: [my-text, my-asked]", "it holds questions, and another source text"),
+    "a format that the first row has not": (
+        "from: data/three.csv, format: preference",
+        "the first row of `data/three.csv` has no `chosen`, which preference has",
+    ),
     "an unknown slot": (f"{GENERATE}, balance: {{reason: even}}}}", "`data/g.grammar.yml` has no slot `reason`"),
     "an unknown slot to hold out": (f"{GENERATE}, holdout: {{slots: reason}}}}", "`data/g.grammar.yml` has no slot `reason`"),
     "an unknown value": (f"{GENERATE}, balance: {{cause: {{joi: 100%}}}}}}", "`joi` is no value of `cause`"),
@@ -223,3 +228,16 @@ def test_a_wrong_grammar_is_told_with_its_line(desk, case):
     desk.spec("datasets: {my-data: {generate: {grammar: data/g.grammar.yml, count: 6}}}")
     told = [facts["says"] if code == "objection" else code for _, code, facts in desk.problems()]
     assert [each.removeprefix("data/g.grammar.yml").removeprefix(":").strip() for each in told] == [says or "unreadable-input"]
+
+
+def test_telling_languages_apart_is_in_the_estimate(desk):
+    """Lingua holds a model of each language, and is slower the more there are."""
+    desk.write("data/many.jsonl", '{"text": "le chat dort"}\n' * 20_000)
+
+    def estimate(fields):
+        desk.spec(f"datasets: {{my-data: {{from: data/many.jsonl{fields}}}}}")
+        return desk.front().settlement.nodes["my-data"].estimate
+
+    none, few, every = map(estimate, ("", ", clean: [language: {keep: fr, among: [fr, en]}]", ", clean: [language: fr]"))
+    assert none.memory + 50e6 < few.memory < every.memory - 500e6
+    assert none.seconds.high < few.seconds.high < every.seconds.high

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from zyc.craft.rows import knowing
 from zyc.craft.rows.grammar import Grammar, Wrong
-from zyc.craft.rows.sources import TYPES, Generate, type_of
+from zyc.craft.rows.sources import HEADED, TYPES, Generate, type_of
 from zyc.craft.rows.spec import DatasetSpec
 from zyc.errors import guess
 from zyc.kind import Case, Objection
@@ -35,6 +35,7 @@ def doubts(case: Case[DatasetSpec]) -> Iterator[Objection]:
     yield from _weights(spec)
     yield from _endings(case)
     yield from _forms(case)
+    yield from _given(case)
     yield from _columns(case)
     if spec.generate is not None:
         yield from _generated(case, spec.generate)
@@ -76,6 +77,21 @@ def _forms(case: Case[DatasetSpec]) -> Iterator[Objection]:
             yield Objection(
                 field, f"it holds {form}, and another source {known[0][1]}", "a dataset has one form: make two of them"
             )
+
+
+def _given(case: Case[DatasetSpec]) -> Iterator[Objection]:
+    """The first row of each file has the columns of the format that is asked for."""
+    spec = case.spec
+    needed = next((columns for name, columns in knowing.COLUMNS if name == spec.format and not spec.max_bad), ())
+    for at, each in enumerate(spec.source):
+        headed = each.path is not None and type_of(each.path.path) in HEADED
+        columns = knowing.first(case, each) if headed and needed else None
+        lacks = [name for name in needed if columns is not None and name not in columns]
+        if columns is not None and lacks:
+            says = f"the first row of `{knowing.names(case, each)[0]}` has no `{lacks[0]}`, which {spec.format} has"
+            form = knowing.form_by(columns)
+            help_ = f"it looks like {form}: leave `format` out, or" if form else "rename its columns:"
+            yield Objection(f"from.{at}", says, f"{help_} `map: {{{lacks[0]}: COLUMN}}`; it has {', '.join(sorted(columns))}")
 
 
 def _columns(case: Case[DatasetSpec]) -> Iterator[Objection]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Container
+from functools import lru_cache
 
 from zyc.craft.rows.grammar import Grammar, Wrong, read
 from zyc.craft.rows.sources import DOCUMENTS, Source, rows_are_lines, type_of
@@ -75,7 +76,7 @@ def form(case: Case[DatasetSpec]) -> str | None:
     told: set[str | None] = {facts.format for facts in (*upstream(case).values(), *started(case))} if not spec.map else set()
     told |= {_form_of_file(case, each) for each in spec.source if each.path is not None}
     if spec.map and (upstream(case) or spec.written is not None):
-        told.add(_form_by(spec.map))
+        told.add(form_by(spec.map))
     if spec.generate is not None:
         told.add(_form_of(grammar_of(case)))
     if spec.hub:
@@ -85,17 +86,17 @@ def form(case: Case[DatasetSpec]) -> str | None:
 
 def _form_of(grammar: Grammar) -> str | None:
     told = next(iter(grammar.forms.values()))
-    return _form_by({*grammar.columns, *told["columns"], *(("messages",) if "messages" in told else ())})
+    return form_by({*grammar.columns, *told["columns"], *(("messages",) if "messages" in told else ())})
 
 
 def _form_of_file(case: Case[DatasetSpec], source: Source) -> str | None:
     if {type_of(name) for name in names(case, source)} <= {*DOCUMENTS} and not case.spec.map:
         return "text"
     columns = first(case, source)
-    return None if columns is None else _form_by(columns)
+    return None if columns is None else form_by(columns)
 
 
-def _form_by(columns: Container[str]) -> str | None:
+def form_by(columns: Container[str]) -> str | None:
     """The form that columns tell."""
     form = next((form for form, needed in COLUMNS if all(each in columns for each in needed)), None)
     return BECOMES.get(form, form) if form else None
@@ -149,16 +150,22 @@ def _turns_of_file(case: Case[DatasetSpec], source: Source) -> str | None:
         return None
     renamed = case.spec.map.get("messages")
     name = renamed.column if renamed is not None else None
-    for line in case.files[source.path.path].head.splitlines()[:50]:
+    return "multi" if _several(case.files[source.path.path].head, name or "messages") else None
+
+
+@lru_cache(maxsize=256)
+def _several(head: str, name: str) -> bool:
+    """Whether one of the rows that a file begins with has several answers."""
+    for line in head.splitlines()[:50]:
         try:
             row = json.loads(line)
         except ValueError:
-            return None  # cut off, or a row that the build will tell
-        said = (row.get(name or "messages") or row.get("conversations")) if isinstance(row, dict) else None
+            return False  # cut off, or a row that the build will tell
+        said = (row.get(name) or row.get("conversations")) if isinstance(row, dict) else None
         turns = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
         if sum((each.get("role") or each.get("from")) in ("assistant", "gpt") for each in turns) > 1:
-            return "multi"
-    return None
+            return True
+    return False
 
 
 def counts(case: Case[DatasetSpec]) -> list[int | None]:

@@ -59,10 +59,10 @@ class Quality(Fields):
 
 
 class Redaction(Fields):
-    """Something that must not be in the data: `email`, `phone`, `iban`, or a pattern of yours."""
+    """Something that must not be in the data: `email`, `phone`, `iban`, `card`, or a pattern of yours."""
 
-    what: Literal["email", "phone", "iban"] | None = None
-    """What zyc knows to find; it is replaced by `<EMAIL>`, `<PHONE>`, `<IBAN>`."""
+    what: Literal["email", "phone", "iban", "card"] | None = None
+    """What zyc knows to find; it is replaced by `<EMAIL>`, `<PHONE>`, `<IBAN>`, `<CARD>`."""
     pattern: fields.Text | None = None
     """A regular expression (Python's)."""
     instead: fields.Text = "<REDACTED>"
