@@ -227,7 +227,11 @@ def test_a_research_licence_refuses_commerce(tmp_path):
     [
         ("context=65536", "the base sees 32,768 tokens, not 65,536", "`context: 32768`"),
         ("lora.targets=[q_porj]", "a mistral has no layer `q_porj`", "did you mean `q_proj`?"),
-        ("lora.rank=4096", "a rank of 4096 is more than the smallest layer has (1024)", "`rank: 256` is plenty"),
+        (
+            "lora.rank=4096",
+            "a rank of 4096 is more than the smallest layer has (1024)",
+            "`rank: 1024` is the most; `256` is plenty",
+        ),
         ("base=schemes", "takes a model", ""),
     ],
 )

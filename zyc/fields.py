@@ -57,6 +57,9 @@ def describe(value: object) -> str:
     return "nothing" if value is None else f"`{value}`"
 
 
+_BILLIONS = re.compile(r"[\d._]+ *B")
+
+
 def is_null(value: object) -> bool:
     """Whether nothing was written."""
     return value is None or (isinstance(value, str) and getattr(value, "plain", False) and value in _NULLS)
@@ -91,6 +94,8 @@ def _read_quantity(value: object, what: str, dimension: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     text = _plain(value, what)
+    if dimension == "count" and _BILLIONS.fullmatch(text):
+        text = f"{text[:-1]}G"  # as plans and model cards write it
     found = quantity.read(text)
     if found is None or found.dimension not in (dimension, "number") or abs(found.value) > 1e300:
         wrong(what, value, quantity.mend(text, dimension))
@@ -246,7 +251,7 @@ Flag = Annotated[bool, BeforeValidator(read_flag), _schema("boolean")]
 Share = Annotated[float, BeforeValidator(read_share), _schema("", r"^[-+0-9._eE]+\s*%?$", "10%")]
 Bytes = Annotated[int, BeforeValidator(read_bytes), _schema("", r"^[0-9._]+\s*[kKMGT]?i?B?$", "4 GB")]
 Seconds = Annotated[float, BeforeValidator(read_seconds), _schema("", r"^[0-9._]+\s*(ms|s|min|h|d)?$", "15 s")]
-Amount = Annotated[int, BeforeValidator(read_amount), _schema("", r"^[0-9._]+\s*[kKMGT]?$", "300M")]
+Amount = Annotated[int, BeforeValidator(read_amount), _schema("", r"^[0-9._]+\s*[kKMGBT]?$", "300M")]
 Device = Annotated[str, BeforeValidator(read_device), WithJsonSchema({"type": "string", "examples": ["a100-40"]})]
 Gate = Annotated[gates.Gate, BeforeValidator(read_gate), WithJsonSchema({"type": "string", "examples": ["test.loss < 0.6"]})]
 Gates = Annotated[tuple[Gate, ...], BeforeValidator(read_list)]

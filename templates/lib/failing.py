@@ -69,7 +69,7 @@ def is_memory(error):
 
 
 def watched(kept=lambda: None):
-    """From now on memory that is not enough is told with its next step wherever it ends the script: loading, preparing, saving."""
+    """From now on memory that is not enough is told with its next step wherever it ends the script: loading, saving."""
     usual = sys.excepthook
 
     def hook(kind, error, trace):

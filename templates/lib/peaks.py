@@ -38,7 +38,7 @@ def peak(device, dtype):
 
 
 def operations(model, context):
-    """Operations that one token costs in training: all weights forward and backward, the learned ones once more, and attention."""
+    """Operations of one token in training: all weights forward and backward, the learned ones once more, and attention."""
     config = model.config
     looked_up = () if config.tie_word_embeddings else (id(model.get_input_embeddings().weight),)
     counted = learned = 0

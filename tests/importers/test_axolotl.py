@@ -37,6 +37,14 @@ def axolotl(more="", *, without=(), **asked):
     return told("\n".join(kept) + "\n" + more, "axolotl", **asked)
 
 
+def test_tf32_is_what_the_engine_does():
+    """A setting of the engine where it is on; else the file asks for nothing."""
+    assert axolotl("tf32: true")["finetunes.run"]["engine"] == {"tf32": "true"}
+    seen = axolotl("tf32: false")
+    assert "engine" not in seen["finetunes.run"]
+    assert seen.refused == {}
+
+
 def test_a_usual_file_becomes_a_model_a_dataset_and_a_finetune():
     """Base, data, adapter, length, batch, pace and place are where a spec has them."""
     seen = axolotl()

@@ -121,6 +121,12 @@ def test_without_its_list_a_name_of_a_dataset_says_nothing():
     assert seen.made.text == ""
 
 
+def test_what_is_about_a_refused_dataset_says_so():
+    """`max_samples` has a use, once its dataset is there."""
+    seen = told(LORA + "max_samples: 1000\n", "llamafactory")
+    assert "it is about a dataset that is refused" in seen.without_effect["max_samples"]
+
+
 def test_several_datasets_become_one_with_a_part_of_each():
     """Names with commas are joined; `max_samples` and `val_size` are of each."""
     seen = factory("dataset: identity, chats\nmax_samples: 1000\nval_size: 0.1", without=["dataset"])

@@ -191,6 +191,19 @@ def test_facts():
     assert isinstance(facts(method="reward"), Scorer)
 
 
+def test_longer_answers_of_its_own_take_longer():
+    """They are written, and then learned from."""
+    kind = kinds.load("alignment")
+
+    def flops(most):
+        told = spec("grpo", context="2048", rollout={"max_tokens": most})
+        made = kind.Spec.model_validate(trainee.plain(told))
+        inputs = {"base": LARGE, "data": Dataset(format="questions", rows=100, tokens=2000), "rewards.0.node": Scorer()}
+        return kind.estimate(Case(made, inputs)).work.flops
+
+    assert flops("1024") > 3 * flops("128")
+
+
 def test_a_plan_shows_the_code_that_it_runs():
     """A function of the user's is named beside what comes out."""
     kind = kinds.load("alignment")

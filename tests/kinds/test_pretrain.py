@@ -71,6 +71,31 @@ def test_what_cannot_be_is_told_by_its_field(field, told, data, words):
     assert words in found[field]
 
 
+@pytest.mark.parametrize(
+    ("shares", "says"),
+    [
+        ({"d": "60%", "e": "60%"}, ["the shares make 1.2"]),
+        ({"d": "60%", "e": "40%"}, []),
+        ({"d": "3", "e": "1"}, []),
+        (["d", "e"], []),
+    ],
+)
+def test_shares_make_a_whole(shares, says):
+    """What is more or less than all of it is a slip; parts are taken of their sum."""
+    kind = kinds.load("pretrain")
+    spec = kind.Spec.model_validate(trainee.plain({**SMALL, "data": shares}))
+    found = kind.check(Case(spec, {"model": MODEL, "data.0.node": TEXT, "data.1.node": TEXT}))
+    assert [each.says for each in found] == says
+
+
+def test_tokens_in_billions_are_what_plans_print():
+    """`140B`, as model cards have it, and `140G` are one number."""
+    read = [
+        kinds.load("pretrain").Spec.model_validate(trainee.plain({**SMALL, "tokens": each})).tokens for each in ("140B", "140G")
+    ]
+    assert read == [140_000_000_000] * 2
+
+
 # --- which rows a step reads ---
 
 

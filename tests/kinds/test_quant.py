@@ -124,7 +124,7 @@ def test_a_width_that_is_no_multiple_of_256_is_warned_of_with_the_nearest():
     odd = replace(MISTRAL, mlp=1365)
     (told,) = kinds.load("quant").notes(case(odd))
     assert "1,365" in told.says
-    assert "1,280" in told.help
+    assert "1,536" in told.help
     assert list(kinds.load("quant").notes(case())) == []
 
 

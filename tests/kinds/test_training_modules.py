@@ -230,7 +230,8 @@ def test_memory_is_told_wherever_a_script_ends_for_it(tmp_path, raised, told):
     """While weights load, a trainer is built or a result is saved: no traceback, but what helps there; other errors stay bugs."""
     (tmp_path / "placement").mkdir()
     (tmp_path / "placement/settings.json").write_text("{}")
-    code = f"import sys; sys.path.insert(0, {str(HARNESS)!r}); import failing; failing.watched(lambda: 'state/checkpoint-4'); raise {raised}"
+    begin = f"import sys; sys.path.insert(0, {str(HARNESS)!r}); import failing"
+    code = f"{begin}; failing.watched(lambda: 'state/checkpoint-4'); raise {raised}"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert ("Traceback" in done.stderr) is not told

@@ -17,9 +17,10 @@ THINGS = ["door", "house", "river", "cloud", "table", "bird", "stone", "leaf", "
 SPEC = """\
 tokenizers:
   words: {corpus: chats, vocab: 512, chat_template: chatml, algorithm: byte-bpe}
+  pieces: {corpus: chats, vocab: 320, chat_template: chatml}
 models:
   new: {scratch: &small {family: llama, layers: 2, heads: 4, kv_heads: 2, width: 256, mlp: 256, context: 256}, tokenizer: words}
-  other: {scratch: *small, tokenizer: words, seed: 2}
+  other: {scratch: *small, tokenizer: pieces, seed: 2}
 datasets:
   chats: {from: specs/data/chats.jsonl, format: messages, clean: [unicode: nfc, drop: duplicates], split: {test: 10%, seed: 1}}
   pairs: {from: specs/data/pairs.jsonl, format: preference}
@@ -39,7 +40,7 @@ finetunes:
   in-full: {base: base, data: chats, method: full, packing: true, context: 96, train: *few}
 alignments:
   by-dpo: {base: by-lora, data: pairs, method: dpo, context: 96, train: *few}
-  by-kto: {base: base, data: pairs, method: kto, context: 96, train: *few}
+  by-kto: {base: base, data: pairs, method: kto, adapter: none, context: 96, train: {steps: 2, batch: 4, optimizer: adamw-8bit}}
   by-orpo: {base: base, data: pairs, method: orpo, context: 96, train: *few}
   judge: {base: base, data: pairs, method: reward, context: 96, train: *few}
   by-grpo:
@@ -60,7 +61,7 @@ alignments:
     train: *few
 distillations:
   by-answers: {student: other, teachers: base, prompts: asked, context: 96, answers: {max_tokens: 8}, train: *few}
-  by-logits: {student: other, teachers: base, prompts: asked, mode: logits, context: 96, answers: {max_tokens: 8}, train: *few}
+  by-logits: {student: new, teachers: base, prompts: asked, mode: logits, context: 96, answers: {max_tokens: 8}, train: *few}
 merges:
   mixed: {method: ties, models: {in-full: {weight: 60%, density: 0.5}, more-steps: {weight: 40%, density: 0.5}}, base: base}
 quants:
@@ -100,10 +101,11 @@ metric_list:
   - {metric: acc}
 """
 MADE = {  # of each node, a file that it leaves
-    "words": "tokenizer.json", "new": "model.safetensors", "chats": "card.json", "base": "model.safetensors",
+    "words": "tokenizer.json", "pieces": "tokenizer.model", "new": "model.safetensors",
+    "chats": "card.json", "base": "model.safetensors",
     "more": "card.json", "by-lora": "adapter_model.safetensors", "by-qlora": "adapter_model.safetensors",
     "by-dora": "adapter_model.safetensors", "in-full": "model.safetensors", "by-lora.fused": "model.safetensors",
-    "by-lora.fused.gguf": "model.gguf", "by-dpo": "adapter_model.safetensors", "by-kto": "adapter_model.safetensors",
+    "by-lora.fused.gguf": "model.gguf", "by-dpo": "adapter_model.safetensors", "by-kto": "model.safetensors",
     "by-orpo": "adapter_model.safetensors", "judge": "model.safetensors", "by-grpo": "adapter_model.safetensors",
     "by-rloo": "adapter_model.safetensors", "by-answers": "model.safetensors", "by-logits": "model.safetensors",
     "short": "prompt.json", "mixed": "model.safetensors",

@@ -102,7 +102,7 @@ def adapter_objections(base: Model, lora: Lora, method: str, field: str = "metho
     least = min((min(each.into, each.out) for each in arch.targeted(base, _meant(lora.targets))), default=lora.rank)
     if lora.rank > least:
         says = f"a rank of {lora.rank} is more than the smallest layer has ({least})"
-        yield Objection("lora.rank", says, f"`rank: {max(1, least // 4)}` is plenty")
+        yield Objection("lora.rank", says, f"`rank: {least}` is the most; `{max(1, least // 4)}` is plenty")
     if method == "qlora" and lora.init in ("pissa", "olora"):
         says = f"`{lora.init}` takes a part of each layer away, which four bits cannot give"
         yield Objection("lora.init", says, f"leave `init` out, or use `{field}: lora`")

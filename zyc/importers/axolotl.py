@@ -180,6 +180,8 @@ def _pace(work: Work, node: Node) -> None:
     training.optimizer(work, node, "optimizer", "adamw_torch_fused")
     training.decay(work, node, "weight_decay", "0.0")
     training.betas(work, node, "adam_beta1", "adam_beta2")
+    if given.on("tf32") and given.text("tf32") != "auto" and node.section != "pretrains":
+        work.put(node, "engine.tf32", ON, "tf32")
     work.move(node, "engine.optim_args", "optim_args", _as_arguments)
     work.move(node, "engine.optim_target_modules", "optim_target_modules")
     training.schedule(work, node, "lr_scheduler", "cosine")

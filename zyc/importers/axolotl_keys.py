@@ -231,7 +231,8 @@ _TRAINING = (
         """,
     ),
     refused("the first and last layers of a context extension", "remove it", "context_extension"),
-    nothing("a GPU's faster multiplication: the scripts allow it where a GPU has it", "tf32 fp8_kernel"),
+    nothing("a GPU's faster multiplication in eight bits: the engine has none", "fp8_kernel"),
+    nothing("single precision is multiplied as torch does it by itself", "tf32"),
     nothing(
         _KERNELS,
         """

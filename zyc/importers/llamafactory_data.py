@@ -52,6 +52,7 @@ def datasets(work: Work, node: Node) -> None:
         return
     made = _new_form(work, key, names[0]) if key == "train_dataset" else _old_form(work, node, names)
     if not made:
+        _without(work)
         return
     size = given.amount("val_size", 0.0)
     if size >= 1:
@@ -78,6 +79,13 @@ def datasets(work: Work, node: Node) -> None:
     everything = given.flag("train_on_prompt")
     if node.section == "finetunes":
         work.put(node, "loss_on", "all" if everything else "assistant", "train_on_prompt")
+
+
+def _without(work: Work) -> None:
+    """What is said of datasets that are refused."""
+    for each in ("max_samples", "val_size", "mix_strategy"):
+        if work.given.on(each):
+            work.given.drop(each, "it is about a dataset that is refused: write it once the dataset is there")
 
 
 def _old_form(work: Work, main: Node, names: list[str]) -> list[Node]:

@@ -208,7 +208,9 @@ class Alignment(Kind[AlignmentSpec]):
         if WAYS[case.spec.method].drawn and told.work is not None and size is not None and training.steps is not None:
             rollout = case.spec.rollout or Rollout()
             drawings = training.steps / (rollout.steps * rollout.iterations)  # each token of one reads all weights once
-            told = told._replace(work=told.work._replace(moved=drawings * rollout.max_tokens * size))
+            drawn = training.steps * training.batch * rollout.max_tokens / rollout.iterations
+            flops = told.work.flops + 2 * (arch.parameters(training.model) or 0) * drawn
+            told = told._replace(work=told.work._replace(flops=flops, moved=drawings * rollout.max_tokens * size))
         runs = [f"`{each.function}` of {each.file.path}" for each in case.spec.rewards if each.file is not None]
         return told._replace(result="; ".join([*([told.result] if told.result else []), *(f"runs {each}" for each in runs)]))
 
@@ -294,6 +296,8 @@ def _training(case: Case[AlignmentSpec]) -> Training:
     spec, base, data, way = case.spec, _base(case), case.inputs["data"], WAYS[case.spec.method]
     assert isinstance(data, Dataset)
     rows, row = estimates.rows_of(data, spec.context, packing=False)
+    if way.drawn:  # what it answers stands behind what it is asked
+        row = min(float(spec.context), row + (spec.rollout or Rollout()).max_tokens)
     times = 1 if way.drawn or spec.method == "kto" else 2
     steps = spec.train.steps
     if steps is None and rows is not None:

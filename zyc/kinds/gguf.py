@@ -95,7 +95,9 @@ def _model(case: Case[GgufSpec]) -> Model:
 def _about_the_tokenizer(model: Model) -> Iterable[Objection]:
     if model.form == "sentencepiece-unigram":
         says = "llama.cpp takes a unigram tokenizer for one that merges by score, and cuts texts differently"
-        yield Objection("source", says, "`algorithm: bpe`, or `byte-bpe`, in its tokenizer")
+        yield Objection(
+            "source", says, "write `algorithm: bpe`, or `byte-bpe`, where the tokenizer of this model stands in `tokenizers`"
+        )
     if model.form == "union":
         says = "the tokenizer is a union of several, and llama.cpp would cut texts differently without their tokenizer.model"
         yield Objection("source", says, "`tokenizer: base`, or the name of a model, in its merge")

@@ -49,7 +49,7 @@ class Source(Fields):
     node: fields.Ref[Dataset]
     """The dataset."""
     weight: fields.Share = Field(1.0, gt=0)
-    """Its share of the tokens; shares are taken of their sum."""
+    """Its share of the tokens: all make 100%, or are parts such as 3 and 1."""
 
 
 class PretrainSpec(Spec):
@@ -159,6 +159,9 @@ class Pretrain(Kind[PretrainSpec]):
             if data.format == "messages" and model.template == "":
                 says = "the model has no chat template, and the dataset holds chats"
                 yield Objection("model", says, SPEAKS)
+        total = sum(each.weight for each in spec.data)
+        if any(each.weight < 1 for each in spec.data) and abs(total - 1) > 0.005:
+            yield Objection("data", f"the shares make {total:.4g}", "let them make 100%, or write parts such as `{a: 3, b: 1}`")
         yield from context_objections(model, spec.context, *(() if spec.packing else _data(case)))
         if (spec.tokens is None) == (spec.steps is None):
             both = spec.tokens is not None

@@ -112,10 +112,9 @@ class GgufFormat(Format):
         model, wide = _model(case), BLOCKS[USUAL[kind]][1]
         odd = {each.into for each in arch.linears(model) if each.into % wide} if kind not in PLAIN else set()
         for width in sorted(odd):
-            down, up = width - width % wide, width + -width % wide
-            near = up if up - width <= width - down or not down else down
+            near = width + -width % wide
             says = f"rows of {width:,} are no multiple of {wide}: {_fallen(kind, model)} of the layers take a larger type"
-            yield Objection("type", says, f"the nearest width is {near:,}; `Q8_0` has blocks of 32")
+            yield Objection("type", says, f"{near:,} is the next one that is; `Q8_0` has blocks of 32")
         if kind in TERNARY:
             yield Objection("type", f"`{kind}` is for models that were trained for it: others lose what they know", "`Q2_K`")
         if kind == "MXFP4_MOE":

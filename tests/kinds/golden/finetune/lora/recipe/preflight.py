@@ -137,20 +137,20 @@ def flaws(seen, encoder):
     if not sum(seen.trained.values()):
         yield (
             "0 % of the tokens would be trained: the base's chat template (training_template.jinja) marks nothing as the "
-            "assistant's, or the context is too short for any answer; see `context` and the tokenizer's `chat_template`"
+            "assistant's, or the context is too short for any answer\n  see `context` and the tokenizer's `chat_template`"
         )
     if seen.endless:
         yield (
             f"{seen.endless} of {seen.turns} answers would be trained without their end of turn `{encoder.end_of_turn}`, so the "
-            "model would never learn to stop: the base's chat template leaves it outside its marks, or does not write it; "
-            "see `end_of_turn` in zyc.json and the tokenizer's `chat_template`"
+            "model would never learn to stop: the base's chat template leaves it outside its marks, or does not write it\n"
+            "  see `end_of_turn` in zyc.json and the tokenizer's `chat_template`"
         )
     wrong = {count: many for count, many in seen.begins.items() if count != encoder.begins}
     if wrong:
         count, many = max(wrong.items(), key=lambda each: each[1])
         yield (
-            f"{many} of {seen.sequences} sequences begin with {count} BOS where {encoder.begins} belong: the chat template and "
-            "`begins` of the base's zyc.json say different things"
+            f"{many} of {seen.sequences} sequences begin with {count} BOS where {encoder.begins} belong\n"
+            "  the chat template and `begins` of the base's zyc.json say different things: make them agree"
         )
 
 
