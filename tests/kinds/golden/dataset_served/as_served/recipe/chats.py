@@ -93,7 +93,9 @@ class Encoder:
 
     def _apply(self, messages, tools, **more):
         if not self.template:
-            raise SystemExit("the base has no chat template, and the dataset holds chats: give its tokenizer a `chat_template`")
+            raise SystemExit(
+                "error: the base has no chat template, and the dataset holds chats\n  give its tokenizer a `chat_template`"
+            )
         return self.tokenizer.apply_chat_template(
             messages, tools=tools, chat_template=self.template, tokenize=False, **more, **self.arguments
         )
@@ -109,8 +111,9 @@ class Encoder:
             text, said = self._apply(messages, tools), []
         else:
             raise SystemExit(
-                "the base's chat template does not say what the assistant says, so chats of several turns cannot be trained "
-                "on their answers: give the tokenizer a `chat_template` that zyc knows, or write `loss_on: all`"
+                "error: the base's chat template does not say what the assistant says, so chats of several turns cannot be "
+                "trained on their answers\n  give the tokenizer a `chat_template` that zyc knows or that has marks, or write "
+                "`loss_on: all`"
             )
         said = said[-sum(message["role"] == "assistant" for message in messages[asked:]) :] if asked else said
         spans = speakers(text, messages, said)
@@ -131,7 +134,10 @@ class Encoder:
     def _last(self, text, prompt):
         """The last answer: what follows the prompt, up to the end of its turn."""
         if not text.startswith(prompt):
-            raise SystemExit("the base's chat template renders a prompt otherwise once it is answered: it needs a training form")
+            raise SystemExit(
+                "error: the base's chat template renders a prompt otherwise once it is answered\n  it needs marks round what an "
+                "assistant says, or a `chat_template` that zyc knows"
+            )
         end = text.find(self.end_of_turn, len(prompt)) if self.end_of_turn else -1
         return len(prompt), len(text) if end < 0 else end + len(self.end_of_turn)
 
@@ -256,8 +262,8 @@ def encoded(rows, encoder):
     if not len(kept):
         raise SystemExit(
             f"error: 0 % of the tokens would be trained: of {len(rows):,} rows none has anything to learn. The base's chat "
-            "template (training_template.jinja) marks nothing as the assistant's, or the context is too short for an answer; see "
-            "`context` and the tokenizer's `chat_template`"
+            "template (training_template.jinja) marks nothing as the assistant's, or the context is too short for an answer\n"
+            "  see `context` and the tokenizer's `chat_template`"
         )
     longest = max(map(len, kept.with_format("numpy")["input_ids"]), default=0)
     told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept), "longest": longest}

@@ -7,6 +7,8 @@ import forms
 import numpy as np
 from cleaning import words_of
 
+KEY = [("high", "<u8"), ("low", "<u8")]
+BUCKET = 500_000  # digests that are looked at together
 SHINGLE = 3  # words
 PERMUTATIONS = 128
 
@@ -14,18 +16,25 @@ PERMUTATIONS = 128
 def repeated(path, rows):
     """Which rows have a digest that an earlier row has; a bucket of digests at a time."""
     drop = np.zeros(rows, dtype=bool)
-    if rows == 0:
-        return drop
-    keys = np.memmap(path, dtype=[("high", "<u8"), ("low", "<u8")], mode="r")
-    buckets = max(1, rows // 2_000_000)
-    for bucket in range(buckets):
-        mine = np.flatnonzero(keys["high"] % np.uint64(buckets) == bucket)
-        here = keys[mine]
+    buckets = max(1, rows // BUCKET)
+    for bucket in range(buckets if rows else 0):
+        mine, here = _bucket(path, bucket, buckets)
         order = np.lexsort((mine, here["low"], here["high"]))
-        ordered = here[order]
-        same = (ordered["high"][1:] == ordered["high"][:-1]) & (ordered["low"][1:] == ordered["low"][:-1])
+        same = here[order[1:]] == here[order[:-1]]
         drop[mine[order[1:][same]]] = True
     return drop
+
+
+def _bucket(path, bucket, buckets):
+    """The rows of a bucket and their digests, read a piece at a time: pages of a mapped file would count as memory."""
+    rows, found, at = [], [], 0
+    with path.open("rb") as file:
+        while len(piece := np.fromfile(file, dtype=KEY, count=BUCKET)):
+            mine = np.flatnonzero(piece["high"] % np.uint64(buckets) == bucket)
+            rows.append(mine + at)
+            found.append(piece[mine])
+            at += len(piece)
+    return np.concatenate(rows), np.concatenate(found)
 
 
 # --- MinHash ---

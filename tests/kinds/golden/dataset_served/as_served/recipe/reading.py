@@ -6,6 +6,7 @@ import html.parser
 import io
 import json
 import re
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,9 +72,13 @@ def _counted(path, name, kind, per):
     if path.stat().st_size == 0:
         raise Unusable(name, "the file is empty", "write rows into it, or take it out of `from`")
     count = 0
-    for record in READERS[kind](path, name, per if kind != "tsv" else "\t"):
-        count += 1
-        yield record
+    try:
+        for record in READERS[kind](path, name, per if kind != "tsv" else "\t"):
+            count += 1
+            yield record
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        says = f"what is packed in it cannot be read: {error}" + (f" (behind {count:,} rows)" if count else "")
+        raise Unusable(name, says, "`gzip -t` tests it: fetch it or pack it again, or give it the ending of what it is") from None
     if count == 0:
         raise Unusable(name, "there are no rows in it", "write rows into it, or take it out of `from`")
 

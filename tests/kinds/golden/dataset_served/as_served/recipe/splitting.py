@@ -16,26 +16,29 @@ def chosen(groups, strata, targets, seed):
     Groups come in an order that only the seed decides; one is taken when that brings the strata nearer to their targets, or
     leaves them as near and brings the sum nearer.
     """
-    names, members = np.unique(groups, return_inverse=True)
+    # the rows of each group side by side
+    rows = np.argsort(groups, kind="stable")
+    ordered = groups[rows]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])) if len(rows) else [True])
+    names = ordered[starts[:-1]]
+    del ordered
     mixed = (names ^ np.uint64(number("order", seed))) * np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(29)
     order = np.argsort(mixed * np.uint64(0xBF58476D1CE4E5B9), kind="stable")
-    # the rows of each group side by side
-    rows = np.argsort(members, kind="stable")
-    starts = np.searchsorted(members[rows], np.arange(len(names) + 1))
     left = np.array(targets, dtype=np.int64)
-    taken = np.zeros(len(names), dtype=bool)
+    taken = np.zeros(len(rows), dtype=bool)
     for group in order:
         if not (left > 0).any():
             break
-        inside = strata[rows[starts[group] : starts[group + 1]]]
+        members = rows[starts[group] : starts[group + 1]]
+        inside = strata[members]
         kinds, counts = np.unique(inside, return_counts=True)
         nearer = np.abs(left[kinds]).sum() - np.abs(left[kinds] - counts).sum()
         short = left.sum()
         if nearer > 0 or (nearer == 0 and abs(short - len(inside)) < abs(short)):
             left[kinds] -= counts
-            taken[group] = True
-    return taken[members]
+            taken[members] = True
+    return taken
 
 
 def shares(counts, share):

@@ -75,15 +75,17 @@ def _opened(source, given, per, changes):
 
 
 def _form_of_first(files, per, changes):
-    """The form of the first row that can be read."""
+    """The form of the first row that can be read; where none can, what is wrong with the first of all."""
+    first = None
     for path, kind in files:
         for record in reading.read(path, kind, per=per):
             try:
                 row = reading.value_of(record)
-            except Bad:
+            except Bad as flaw:
+                first = first or f"{record.place}: {flaw.says}\n  {flaw.step}"
                 continue
             return _form(row, record.place, changes)
-    return stop("no row can be read, see `max_bad`")
+    return stop(f"no row can be read; the first one is\n{first}")
 
 
 def _form(row, place, changes):
