@@ -36,6 +36,7 @@ def model(repository: str) -> Model | None:
     shape, tokenizer = row(told, "shapes", facts.pop("shape")), row(told, "tokenizers", facts.pop("tokenizer"))
     del shape["parameters"]
     facts["window"] = facts["window"] or None
+    facts["marked"] = tokenizer["template"] not in ("", "own")  # a template of ours, which has the form with marks
     return Model(name=name, tokenizer=tokenizer.pop("identity"), quantized="", code=False, **facts, **shape, **tokenizer)
 
 

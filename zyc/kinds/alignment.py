@@ -413,9 +413,8 @@ def _group_objections(spec: AlignmentSpec) -> Iterable[Objection]:
         yield Objection("train.batch", says, "at least 2 rows in each process")
     elif share % _group(spec):
         near = max(each for each in range(1, min(_group(spec), share) + 1) if share % each == 0)
-        yield Objection(
-            "group", f"{share} rows in each process are no multiple of {_group(spec)}", f"`group: {near}` divides them"
-        )
+        says = f"{share} rows in each process are no multiple of {_group(spec)}"
+        yield Objection("group", says, f"`group: {near}` divides them")
     if spec.placement.micro_batch not in (None, _group(spec)):
         says = "rows that go through at once decide the result of `kto`, so that they are no matter of placement"
         yield Objection("placement.micro_batch", says, f"`group: {spec.placement.micro_batch}`, which is part of the key")
