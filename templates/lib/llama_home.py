@@ -37,16 +37,19 @@ OPTIONS = (
     "-DLLAMA_BUILD_TESTS=OFF",
     "-DLLAMA_BUILD_EXAMPLES=OFF",
 )
-# Arguments, requests and pictures are optimized little and share their headers: the build takes two thirds of the time, and a
-# token none longer. Tensors and models are compiled as llama.cpp says.
+# Arguments, requests and pictures are optimized little: the build takes some two thirds of the time, and a token none longer.
+# Tensors, models and sampling are compiled as llama.cpp says.
 SWIFT = """\
 function(zyc_swift)
   foreach(target cpp-httplib llama-common mtmd server-context llama-server-impl llama-bench-impl llama-imatrix-impl)
     if(TARGET ${target})
       target_compile_options(${target} PRIVATE -O1)
-      target_precompile_headers(${target} PRIVATE <algorithm> <functional> <map> <memory> <regex> <sstream> <string> <vector>)
     endif()
   endforeach()
+  if(TARGET llama-common)  # but for what walks through the whole vocabulary for each token
+    set(file ${CMAKE_SOURCE_DIR}/common/sampling.cpp)
+    set_source_files_properties(${file} TARGET_DIRECTORY llama-common PROPERTIES COMPILE_OPTIONS -O3)
+  endif()
 endfunction()
 if(CMAKE_CURRENT_SOURCE_DIR STREQUAL CMAKE_SOURCE_DIR AND CMAKE_VERSION VERSION_GREATER_EQUAL 3.19)
   cmake_language(DEFER CALL zyc_swift)
