@@ -9,7 +9,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The bindings of llama.cpp are installed without a build of their own: the toolchain brings the libraries, and the tools.
 export CMAKE_ARGS := -DLLAMA_BUILD=OFF -DLLAVA_BUILD=OFF
 bin     := .venv/bin
-install := $(bin)/pip install --quiet --constraint constraints.txt
+# What is imported is compiled then: compiling all that the engines bring takes a minute.
+install := $(bin)/pip install --quiet --no-compile --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # one pip at a time
@@ -34,7 +35,7 @@ demo-plan: .venv/core
 
 # llama.cpp is compiled beside all that, and behind it; a step that needs it waits for it.
 demo-tools: .venv/core
-	@nice $(bin)/python templates/lib/llama_home.py build >.venv/toolchain.log 2>&1 &
+	@$(bin)/python templates/lib/llama_home.py build --behind >.venv/toolchain.log 2>&1 &
 
 test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
 	$(bin)/pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder

@@ -24,6 +24,7 @@ FORMS: Mapping[type[Artifact], str] = {
     Mlc: "mlc",
 }
 _CARRIERS = ("source", "model", "subject", "base", "student")  # fields that say what a node is made of, the surest first
+_STARTS = ("model", "pretrain")  # what was not made of another form of the same model: no hop
 _TOKENS = ("tokenizer.json", "tokenizer.model")
 _TEMPLATE = ("chat_template.jinja",)
 SERVED = "served"
@@ -190,7 +191,7 @@ class Reading:
         decision = self.plan.decisions.get(name)
         vertex = self.graph.vertices.get(name)
         mine = self.graph.vertices[hop.node]
-        if decision is None or not isinstance(vertex, Node) or (isinstance(mine, Node) and mine.kind == "model"):
+        if decision is None or not isinstance(vertex, Node) or (isinstance(mine, Node) and mine.kind in _STARTS):
             return hop  # a base was not made of another model: it is no hop
         hop = replace(hop, proof=name, gates=decision.gates)
         trace = self.trace(decision)

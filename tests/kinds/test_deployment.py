@@ -446,11 +446,11 @@ def test_the_options_of_vllm_are_those_of_the_pinned_one():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("ZYC_VLLM" not in os.environ, reason="no vLLM: `.ci/vllm.py fetch FOLDER`, and ZYC_VLLM is FOLDER")
+@pytest.mark.skipif("ZYC_VLLM" not in os.environ, reason="no vLLM: `.ci/vllm_table.py fetch FOLDER`, and ZYC_VLLM is FOLDER")
 def test_vllm_reads_what_it_is_told(workshop, tmp_path):
     """Its own parser, on the machine's processor: every argument arrives, and the model is that of the bundle."""
     out = vllm_bundle(workshop, tmp_path)
-    read = [sys.executable, TEMPLATES.parent / ".ci/vllm.py", "read", os.environ["ZYC_VLLM"]]
+    read = [sys.executable, TEMPLATES.parent / ".ci/vllm_table.py", "read", os.environ["ZYC_VLLM"]]
     given = ["--config", out / "vllm.yml", "--host", "::1"]
     done = subprocess.run([*read, *given], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

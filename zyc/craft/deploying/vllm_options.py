@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# --- written by .ci/vllm.py ---
+# --- written by .ci/vllm_table.py ---
 FROM = "0.33.0"
 OPTIONS: Mapping[str, str] = {
     "additional-config": "text", "aggregate-engine-logging": "flag", "all2all-backend": "text", "allow-credentials": "switch",

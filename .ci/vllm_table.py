@@ -1,8 +1,8 @@
 """What the pinned vLLM takes, asked of its own parser: no accelerator, and none of the libraries that it computes with.
 
-python .ci/vllm.py fetch FOLDER           its package, about 340 MB, and the few others that its parser cannot do without
-python .ci/vllm.py write FOLDER           the table in zyc/craft/deploying/vllm_options.py
-python .ci/vllm.py read FOLDER ARGUMENT…  what `vllm serve ARGUMENT…` understands, as JSON
+python .ci/vllm_table.py fetch FOLDER           its package, about 340 MB, and the few others that its parser cannot do without
+python .ci/vllm_table.py write FOLDER           the table in zyc/craft/deploying/vllm_options.py
+python .ci/vllm_table.py read FOLDER ARGUMENT…  what `vllm serve ARGUMENT…` understands, as JSON
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 NEEDED = ("msgspec", "cachetools", "pyzmq", "openai_harmony", "uvloop", "cbor2", "pybase64", "partial-json-parser", "blake3")
 LEFT_OUT = ("help", "config", "model")  # said by hand, or by the bundle
 ROOT = Path(__file__).parent.parent
-START, END = "# --- written by .ci/vllm.py ---\n", "\n# --- end ---\n"
+START, END = "# --- written by .ci/vllm_table.py ---\n", "\n# --- end ---\n"
 
 
 def version() -> str:
