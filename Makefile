@@ -33,9 +33,9 @@ demo: demo-plan demo-tools .venv/engines ## rehearse a whole graph from nothing:
 demo-plan: .venv/core
 	$(bin)/zyc plan $(DEMO)
 
-# llama.cpp is compiled beside all that, and behind it; a step that needs it waits for it.
+# llama.cpp is compiled beside all that; a step that needs it waits for it.
 demo-tools: .venv/core
-	@$(bin)/python templates/lib/llama_home.py build --behind >.venv/toolchain.log 2>&1 &
+	@$(bin)/python templates/lib/llama_home.py build >.venv/toolchain.log 2>&1 &
 
 test: .venv/test toolchain ## all tests but the heavy ones: what CI runs
 	$(bin)/pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder

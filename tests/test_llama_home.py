@@ -225,11 +225,3 @@ def test_the_version_is_the_one_that_is_tested():
     told = json.loads(subprocess.run([sys.executable, MODULE, "look"], capture_output=True, check=True).stdout)
     assert f"llama-cpp-python=={told['version']}\n" in pins
     assert f'DIGESTS = {{"{told["version"]}"' in MODULE.read_text()
-
-
-def test_a_build_behind_lets_everything_else_go_first(home):
-    """It is nice, in a session of its own."""
-    say = "import os; print(os.nice(0), os.getsid(0) == os.getpid())"
-    code = f"import sys; sys.path.insert(0, {str(MODULE.parent)!r}); import llama_home; llama_home._behind(); {say}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["19", "True"]

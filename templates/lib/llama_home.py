@@ -340,23 +340,12 @@ def _install(missing: list[str]) -> str:
     return f"apt install {' '.join({'c++': 'g++'}.get(each, each) for each in missing)}"
 
 
-def _behind() -> None:
-    """Everything else on this machine goes first: whoever waits does not wait for this."""
-    os.nice(19)
-    with contextlib.suppress(OSError):  # Linux may share a core between sessions, whatever is nice within one
-        os.setsid()
-        Path("/proc/self/autogroup").write_text("19")
-
-
 def main() -> None:
     """`look` tells what is here as JSON, `source` and `build` make it be here and print where."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stage", choices=("look", "source", "build"))
     parser.add_argument("--version", default=VERSION)
-    parser.add_argument("--behind", action="store_true", help="let everything else on this machine go first")
     told = parser.parse_args()
-    if told.behind:
-        _behind()
     try:
         if told.stage == "look":
             print(json.dumps(look(told.version)))
