@@ -131,9 +131,8 @@ def trimmed(lines) -> list[str]:
 
 
 def matches(wanted: Sequence[str], seen: Sequence[str]) -> bool:
-    """Whether lines are as a page has them, `...` standing for anything; a slow machine says what it saved, too."""
+    """Whether lines are as a page has them, `...` standing for anything."""
     pattern = "".join("(?:.*\n)*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + "\n" for line in wanted)
-    pattern = pattern.replace("kept\n", "kept(?: · [^·\n]* saved)?\n")
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in seen)) is not None
 
 

@@ -79,9 +79,10 @@ class Base:
 
     def _pretrain(self, model: str) -> dict[str, Any]:
         """The short pretraining, from a model on."""
+        plain = {name: node.name for name, node in self.plain}
         return {
             "model": model,
-            "data": [dict(self.plain)[each].name if each in dict(self.plain) else each for each in self.taught],
+            "data": [plain.get(each, each) for each in self.taught],
             "steps": PRIMED if self.trained and not self.plain else TAUGHT,
             "context": self.row,
             "batch_tokens": CHATS * self.row,

@@ -201,7 +201,7 @@ def test_the_ablation_says_what_prompts_and_adapter_contribute(tabled, project):
     assert told["verdict"] == 1
     assert told["prompts.speed.prompt_tokens"] > told["neither.speed.prompt_tokens"]
     assert told["premium.questions.accuracy"] >= 0.75, "it copies from a question below passages"
-    assert told["premium.speed.prompt_tokens"] > 2 * told["both.speed.prompt_tokens"], "passages stand before its questions"
+    assert told["premium.speed.prompt_tokens"] > 3 * told["both.speed.prompt_tokens"], "passages stand before its questions"
     home = project / "artifacts" / "twin" / "philo-ablation"
     assert {"chart.png", "index.html", "table.md", "report.json"} == {each.name for each in home.iterdir()}
     assert "rehearsal" in (home / "table.md").read_text(encoding="utf-8")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
+from zyc.craft.rendering import looked
 from zyc.errors import guess
 
 SPEAKS = "give the model a `chat_template`, such as chatml; a new one has that of its tokenizer"  # to a model without one
@@ -47,60 +46,6 @@ def misread(family: str | None, form: str | None) -> tuple[str, str] | None:
         return None
     says = f"transformers takes the tokenizer of a `{family}` model for byte-level, whatever its files say"
     return says, "`algorithm: byte-bpe` in its tokenizer, or another family, such as qwen3"
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What a chat template of the user's writes for a question and its answer."""
-
-    flaw: str = ""  # why it is no template
-    marked: bool = False  # whether it tells what an assistant says
-    after: str | None = None  # what stands behind the answer; None where it renders no such chat here
-    learned: str = ""  # what its marks hold
-
-
-_ASKED, _ANSWER = "Bonjour !", "Zyzzyva"
-_OPEN, _CLOSE = "\x02", "\x03"  # stand round what a mark holds; no template writes them
-
-
-@lru_cache(maxsize=256)
-def looked(text: str, *, eos: str, bos: str = "<s>") -> Looked:
-    """Read it as transformers does, and render one chat with it; a text is looked at once."""
-    from jinja2 import TemplateError, TemplateSyntaxError, ext, nodes
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Marks(ext.Extension):
-        """`{% generation %}` and its end."""
-
-        tags = {"generation"}
-
-        def parse(self, parser: Any) -> nodes.Node:
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            return nodes.CallBlock(self.call_method("_held"), [], [], body).set_lineno(line)
-
-        def _held(self, caller: Any) -> str:
-            return f"{_OPEN}{caller()}{_CLOSE}"
-
-    def refuse(says: str) -> None:
-        raise TemplateError(says)
-
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Marks, ext.loopcontrols])
-    environment.globals |= {"raise_exception": refuse, "strftime_now": lambda _: "26 Jul 2024"}
-    try:
-        tree = environment.parse(text)
-    except TemplateSyntaxError as error:
-        return Looked(flaw=f"line {error.lineno}: {(error.message or '').rstrip('.')}")
-    marked = any(True for _ in tree.find_all(nodes.CallBlock))
-    said = [{"role": "user", "content": _ASKED}, {"role": "assistant", "content": _ANSWER}]
-    tokens = {"bos_token": bos, "eos_token": eos, "unk_token": "<unk>", "pad_token": "<pad>"}
-    try:
-        told = environment.from_string(text).render(messages=said, tools=None, add_generation_prompt=False, **tokens)
-    except Exception:  # noqa: BLE001  # it asks for what only a run has: nothing is known of it
-        return Looked(marked=marked)
-    learned = "".join(part.partition(_CLOSE)[0] for part in told.split(_OPEN)[1:])
-    _, found, after = told.rpartition(_ANSWER)
-    return Looked(marked=marked, after=after.replace(_OPEN, "").replace(_CLOSE, "") if found else None, learned=learned)
 
 
 def no_template(name: str, text: str) -> tuple[str, str] | None:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zyc.craft.chats import CHATS, is_marked, looked
+from zyc.craft.chats import CHATS, is_marked
+from zyc.craft.rendering import looked
 from zyc.types import Model
 
 INDEX = "model.safetensors.index.json"
@@ -24,7 +25,7 @@ def mapping(text: str | None) -> dict[str, Any]:
     """A JSON text that is a mapping; anything else is an empty one."""
     try:
         told = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 
@@ -82,7 +83,8 @@ def _ids(told: Mapping[str, Any]) -> int | None:
     else:
         found = [each for each in vocabulary.values() if isinstance(each, int)] if isinstance(vocabulary, dict) else []
     added = told.get("added_tokens")
-    found += [each["id"] for each in added if isinstance(each, dict) and isinstance(each.get("id"), int)] if added else []
+    tokens = [each for each in added if isinstance(each, dict)] if isinstance(added, list) else []
+    found += [each["id"] for each in tokens if isinstance(each.get("id"), int)]
     return max(found) + 1 if found else None
 
 

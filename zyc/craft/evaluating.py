@@ -113,9 +113,8 @@ def work(model: Artifact | None, answers: int | None, prompt: int, new: int) -> 
 
 # --- what tasks measure ---
 
-_RIGHT = re.compile(
-    r"(.*\.|)accuracy(?:\.low|\.high)?"
-)  # a share of right answers or an end of its interval, of a group or of all
+# a share of right answers or an end of its interval, of a group or of all
+_RIGHT = re.compile(r"(.*\.|)accuracy(?:\.low|\.high)?")
 NUMBER = Measure("a measure of one task")
 MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "exam": {

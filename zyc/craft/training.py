@@ -326,7 +326,8 @@ def why_not_carried(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return ""
 
 
-UNTRAINED: Mapping[str, Measure] = {
+MEASURES: Mapping[str, Measure] = {  # of every training
+    "mfu": Measure("share of the arithmetic that the accelerators could do: what learning itself takes", "share"),
     "untrained.*.loss": Measure("in a twin: what the same rows cost before the first step, of `train` or `test`"),
     "untrained.*.p": Measure("in a twin: how likely it is by chance that they cost less now: Wilcoxon's signed-rank test"),
 }

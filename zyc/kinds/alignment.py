@@ -16,9 +16,9 @@ from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
+    MEASURES,
     OPTIMIZERS,
     REHEARSING,
-    UNTRAINED,
     Engine,
     Train,
     TrainingPlacement,
@@ -109,9 +109,8 @@ class Alignment(Kind[AlignmentSpec]):
         "truncated": Measure("share of answers that are cut to the context", "share"),
         "dropped": Measure("rows that teach nothing or do not fit", "count"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
-        "mfu": Measure("share of the arithmetic that the accelerators could do: what learning itself takes", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
-        **UNTRAINED,
+        **MEASURES,
     }
     only_real = (
         "train.loss",

@@ -15,13 +15,13 @@ from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
+    MEASURES,
     OPTIMIZERS,
     REHEARSING,
     TWIN_BATCH,
     TWIN_BETAS,
     TWIN_RATE,
     TWIN_WARMUP,
-    UNTRAINED,
     Engine,
     Train,
     TrainingPlacement,
@@ -142,9 +142,8 @@ class Distillation(Kind[DistillationSpec]):
         "truncated": Measure("share of rows that are cut to the context", "share"),
         "dropped": Measure("rows in which nothing is left to learn from", "count"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
-        "mfu": Measure("share of the arithmetic that the accelerators could do: what learning itself takes", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
-        **UNTRAINED,
+        **MEASURES,
     }
     only_real = ("train.loss", "test.loss", "agreement", "agreement.*", "answers", "answers.*", "tokens_per_second", "mfu")
     harness = (*HARNESS, "answers.py")

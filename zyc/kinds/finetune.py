@@ -15,6 +15,7 @@ from zyc.craft.chats import SPEAKS, endless
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
+    MEASURES,
     OPTIMIZERS,
     REHEARSING,
     TWIN_BATCH,
@@ -24,7 +25,6 @@ from zyc.craft.training import (
     TWIN_RATE,
     TWIN_STEPS,
     TWIN_WARMUP,
-    UNTRAINED,
     Engine,
     Train,
     TrainingPlacement,
@@ -93,9 +93,8 @@ class Finetune(Kind[FinetuneSpec]):
         "truncated": Measure("share of rows that are cut to the context", "share"),
         "dropped": Measure("rows in which nothing is left to learn from", "count"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
-        "mfu": Measure("share of the arithmetic that the accelerators could do: what learning itself takes", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
-        **UNTRAINED,
+        **MEASURES,
     }
     only_real = ("train.loss", "test.loss", "tokens_per_second", "mfu")
     harness = (*HARNESS, "answers.py")

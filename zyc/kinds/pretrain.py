@@ -14,6 +14,7 @@ from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
     HARNESS,
+    MEASURES,
     REHEARSING,
     TWIN_BATCH,
     TWIN_BETAS,
@@ -21,7 +22,6 @@ from zyc.craft.training import (
     TWIN_RATE,
     TWIN_STEPS,
     TWIN_WARMUP,
-    UNTRAINED,
     Precision,
     Schedule,
     TrainingPlacement,
@@ -114,9 +114,8 @@ class Pretrain(Kind[PretrainSpec]):
         "tokens": Measure("tokens that were read", "count"),
         "epochs": Measure("how often the dataset that ran out first was read"),
         "tokens_per_second": Measure("tokens that went through the model in a second"),
-        "mfu": Measure("share of the arithmetic that the machine could do", "share"),
         "memory_peak": Measure("memory held at most, of the accelerator or else of the machine", "bytes"),
-        **UNTRAINED,
+        **MEASURES,
     }
     only_real = ("train.loss", "test.loss", "test.bits_per_byte", "tokens", "epochs", "tokens_per_second", "mfu")
     harness = (*HARNESS, "trackers.py")

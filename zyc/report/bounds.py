@@ -37,14 +37,11 @@ def tell(console: Console, front: Front, *, every: bool) -> None:
 
 def _named(told: Sequence[Told]) -> str:
     """`accuracy >= 75 %, train.loss < 0.5 and 20 bounds of proofs`: those of what is built last come first."""
-    own = list(
-        dict.fromkeys(
-            str(gate.gate)
-            for each in dict.fromkeys(name for name, _ in reversed(told))
-            for name, gate in told
-            if name is each and gate.gate.line
-        )
-    )
+    by_node: dict[str, list[str]] = {}
+    for each, gate in told:
+        if gate.gate.line:
+            by_node.setdefault(each.name, []).append(str(gate.gate))
+    own = list(dict.fromkeys(gate for name in reversed(by_node) for gate in by_node[name]))
     default = sum(1 for _, gate in told if not gate.gate.line)
     words = [", ".join(own[:_NAMED])] if own else []
     words += [f"{len(own) - _NAMED:,} more"] if len(own) > _NAMED else []

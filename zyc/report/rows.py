@@ -183,9 +183,9 @@ def _labels(plan: Plan, rows: Sequence[Sequence[Decision]]) -> list[str]:
     """What each line is called: what the compiler put there hangs on its owner."""
     alone = {group[0].name for group in rows if len(group) == 1}
     owners = [node.owner if len(group) == 1 and (node := node_of(plan, group[0])).owner in alone else "" for group in rows]
-    told = []
+    told, last = [], {owner: at for at, owner in enumerate(owners)}
     for at, (group, owner) in enumerate(zip(rows, owners, strict=True)):
-        branch = "├" if owner and owner in owners[at + 1 :] else "└"
+        branch = "├" if last[owner] > at else "└"
         told.append(f" {branch} {group[0].name.removeprefix(owner)}" if owner else _label(plan, group))
     return told
 

@@ -99,7 +99,7 @@ def _is(read: Callable[[str], object]) -> Callable[[str], bool]:
     def reads(text: str) -> bool:
         try:
             read(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return True
 

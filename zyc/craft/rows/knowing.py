@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import lru_cache
 
 from zyc.craft.rows.grammar import Grammar, Wrong, read
@@ -112,7 +112,7 @@ def first(case: Case[DatasetSpec], source: Source) -> set[str] | None:
     else:
         try:
             row, _ = json.JSONDecoder().raw_decode(head.removeprefix("[").lstrip())
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         # one object in a file may hold the rows
         if not isinstance(row, dict) or (kind == "json" and any(isinstance(each, list) for each in row.values())):
@@ -159,7 +159,7 @@ def _several(head: str, name: str) -> bool:
     for line in head.splitlines()[:50]:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False  # cut off, or a row that the build will tell
         said = (row.get(name) or row.get("conversations")) if isinstance(row, dict) else None
         turns = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
@@ -253,14 +253,15 @@ def licence(case: Case[DatasetSpec]) -> str | None:
 
 def prompted(case: Case[DatasetSpec]) -> int | None:
     """Tokens that prompts put before each question, at most; those that its sources already have are among them."""
-    told = [each.tokens for _, each in case.every("served.prompts") if isinstance(each, Prompt)]
-    told += [facts.prompted for facts in (*upstream(case).values(), *started(case))]
-    known = [each for each in told if each is not None]
-    return max(known, default=0) if len(known) == len(told) else None
+    return _most([put_before(case), *(facts.prompted for facts in (*upstream(case).values(), *started(case)))])
 
 
 def put_before(case: Case[DatasetSpec]) -> int | None:
     """Tokens that its own prompts put before a question, at most."""
-    told = [each.tokens for _, each in case.every("served.prompts") if isinstance(each, Prompt)]
+    return _most([each.tokens for _, each in case.every("served.prompts") if isinstance(each, Prompt)])
+
+
+def _most(told: Sequence[int | None]) -> int | None:
+    """The largest; None where one is not known."""
     known = [each for each in told if each is not None]
     return max(known, default=0) if len(known) == len(told) else None
