@@ -134,6 +134,23 @@ def test_a_model_that_drifted_too_far_gets_more_bits(philo, monkeypatch):
     assert [each["set"] for each in told["changes"]] == [[f"philo-q4.type={each}"] for each in ("Q5_K_S", "Q5_K_M", "Q6_K")]
 
 
+def test_answers_that_are_too_bad_get_more_bits_and_larger_models(philo, monkeypatch):
+    """When an exam was failed, nothing that is smaller is told, no other machine and no shorter answer."""
+    gate = parse("questions.accuracy >= 0.75")
+
+    def gates(plan, names):
+        facts, base = plan.settlement.nodes["philo-q4"].facts, plan.settlement.nodes["mistral-7b"].facts
+        kept = facts.type == "Q4_K_M" and base.name == "mistralai/Mistral-7B-Instruct-v0.3"
+        return ((names[0], GateOutlook(gate, Verdict.FAILS if kept else Outlook.RUNNING)),)
+
+    monkeypatch.setattr(fitting, "gates_of", gates)
+    data = philo("5 GB", EXAM).zyc("fit", "philo-exam", "--json").data
+    now, told = data["now"], data["changes"]
+    assert {each["set"][0].partition("=")[0] for each in told} == {"philo-q4.type", "mistral-7b.hub"}
+    assert [each["set"][0] for each in told[:3]] == [f"philo-q4.type={each}" for each in ("Q5_K_S", "Q5_K_M", "Q6_K")]
+    assert all(each["bytes"] > now["bytes"] for each in told)
+
+
 def test_the_divergence_is_that_of_its_own_hops(philo):
     """What another node of the plan may drift is not told of this one."""
     other = "  coarse: {model: philo-lora, type: Q2_K}\n"

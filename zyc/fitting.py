@@ -17,7 +17,7 @@ from zyc.front import Front
 from zyc.gates import Interval, Outlook, Verdict
 from zyc.graph import Node
 from zyc.kind import Change
-from zyc.measures import drifts
+from zyc.measures import takes
 from zyc.plan import Decision, GateOutlook, Plan
 from zyc.types import Artifact, Gguf, model_of
 
@@ -139,7 +139,7 @@ def _fields(front: Front, names: Sequence[str]) -> Mapping[str, list[str]]:
             continue  # it is not written as such
         case = plan.settlement.case(node)
         kind = kinds.load(node.kind)
-        plain = node.name in names and not all(map(drifts, missed))  # no machine and no shorter answer brings bits back
+        plain = node.name in names and any(map(takes, missed))  # no machine and no shorter answer makes it better
         for change in (*kind.changes(case, missed), *(_of_fields(case.spec) if plain else ())):
             if node.family and _is_told_apart(front, node, change.field):
                 continue  # its matrix says which member has which value

@@ -18,6 +18,18 @@ def known(name: str, patterns: Iterable[str]) -> bool:
     return any(matches(name, pattern) for pattern in patterns)
 
 
+_TAKES = {
+    "bytes", "memory_peak", "parameters", "first_token", "answer_p50", "answer_p95",
+    "tokens_per_second", "prompt_per_second", "prompt_tokens",
+}  # fmt: skip
+_DRIFTS = {"kl", "kl_max", "top1", "first_difference"}
+
+
+def takes(name: str) -> bool:
+    """Whether a measure says what a model takes from whoever runs it: something smaller mends it, and nothing larger does."""
+    return name.rpartition(".")[2] in _TAKES
+
+
 def drifts(name: str) -> bool:
-    """Whether a measure says how far a model is from what it was made of: more bits mend it, and nothing smaller does."""
-    return name.partition(".")[0] in ("kl", "kl_max", "top1", "first_difference")
+    """Whether a measure says how far a model is from what it was made of: more bits mend it, and no other model does."""
+    return name.partition(".")[0] in _DRIFTS

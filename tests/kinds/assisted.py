@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 MODULES = (
-    "confined", "console", "deciding", "desk", "doing", "engine", "fitting", "loop", "memory", "running", "safe", "toolbox",
-    "values", "voice", "words", "__main__",
+    "confined", "console", "deciding", "desk", "doing", "engine", "fitting", "loop", "memory", "reasons", "running", "safe",
+    "toolbox", "values", "voice", "words", "__main__",
 )  # fmt: skip
 AT = dt.datetime(2026, 11, 27, 9, 30, tzinfo=dt.UTC)  # a Friday
 TOOLS = {

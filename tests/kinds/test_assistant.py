@@ -1,13 +1,16 @@
 """The part `assistant` of a bundle: what it understands, what its tools do, what fits into its context, what a person sees."""
 
+import ast
 import json
 import os
 import sys
 import time
 
 import pytest
-from assisted import AT, TOOLS, Scene, package
+from assisted import AT, TEMPLATES, TOOLS, Scene, package
 from golden import Rendering
+
+PARTS = TEMPLATES / "deployment/parts/assistant"
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +250,7 @@ def test_an_application_is_opened_and_closed(scene):
     here.ask("Ferme.")
     assert started.poll() is not None
     here.model.answers = ['<CALL:open_app name="calc">', "ok"]
-    assert "none of lecteur" in here.ask("Ouvre.").notices[0]
+    assert "aucune de ces valeurs : lecteur" in here.ask("Ouvre.").notices[0]
 
 
 # --- programs of the user ---
@@ -383,6 +386,47 @@ def test_a_conversation_reads_well(scene, modules, snapshot):
         "Supprime vraiment a.txt.", "delete_file", "Formate le disque.", "Affiche quelque chose.", "/rien", "/oublie", "/fin",
     )  # fmt: skip
     assert told == snapshot(extension_class=Rendering, name="console.txt")
+
+
+def said_in(source):
+    """The sentences that a module gives as a reason, with `{}` for each part that is filled in."""
+    named = {"Wrong", "_Wrong", "Outside", "Failed", "_refused", "Broken", "Outcome"}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in named:
+            yield from map(as_sentence, node.args)
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "why":
+            yield as_sentence(node.value)
+        elif isinstance(node, ast.FunctionDef) and node.name == "_unended":
+            yield from (as_sentence(each.value) for each in ast.walk(node) if isinstance(each, ast.Return))
+
+
+def as_sentence(value):
+    """A text of several words; of one with parts that are filled in, `{}` for each."""
+    if isinstance(value, ast.JoinedStr):
+        text = "".join(each.value if isinstance(each, ast.Constant) else "{}" for each in value.values)
+    else:
+        text = value.value if isinstance(value, ast.Constant) else ""
+    return text if isinstance(text, str) and " " in text else ""
+
+
+def test_every_reason_is_there_in_french(modules):
+    """What a module says of a call that it refuses, or that failed, has a line in the table; the table has no other."""
+    homes = [PARTS / f"{name}.py" for name in ("confined", "deciding", "doing", "running", "values")]
+    found = {text for home in (*homes, TEMPLATES / "shared/calling.py") for text in said_in(home.read_text(encoding="utf-8"))}
+    found -= {"", "{}: {}", "{} s"}  # what an operating system says of a program, in its own language; a time
+    assert found == {*modules.reasons.FRENCH}
+    for text in found:
+        assert modules.reasons.told(text.replace("{}", "x"), "fr") != text.replace("{}", "x"), text
+        assert modules.reasons.told(text, "en") == text
+
+
+def test_a_refusal_is_told_in_the_language_of_the_console_and_logged_in_ours(scene):
+    """The person and the model read French; the log, and whoever reads the program, have one sentence for it."""
+    one = scene('<CALL:timer minutes="bientôt">', "Rien à faire.")
+    assert one.ask().notices == ["[refusé] timer : `minutes` : ce n'est pas un nombre entier"]
+    assert one.events("refused")[0]["why"] == "`minutes`: it is no whole number"
+    other = scene(f'<CALL:note text="{"a" * 2001}">', "Rien à faire.")
+    assert other.ask().notices == ["[refusé] note : `text` : 2\u202f001 caractères, et 2\u202f000 au plus sont permis"]
 
 
 def test_the_log_is_only_added_to(scene):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ from zyc.craft import arch, configs, shapes
 from zyc.craft.chats import CHATS, is_file, is_marked, misread, no_template, unended, unknown
 from zyc.gates import Interval
 from zyc.kind import Case, Change, Estimate, FileNeed, Hub, HubNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
-from zyc.measures import drifts
+from zyc.measures import drifts, takes
 from zyc.types import Model, Tokenizer, facts_of, model_of
 
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma"}
@@ -65,6 +66,15 @@ class ModelSpec(Spec):
 
 def smaller(repository: str) -> tuple[str, ...]:
     """The listed models with fewer parameters that are trained alike (to chat, or not), kin first, the largest first."""
+    return _others(repository, most=0.9)
+
+
+def larger(repository: str) -> tuple[str, ...]:
+    """The listed models with more parameters that are trained alike, kin first, the smallest first."""
+    return _others(repository, least=1.1)
+
+
+def _others(repository: str, *, least: float = 0, most: float = math.inf) -> tuple[str, ...]:
     size, mine = catalogue.published(repository), catalogue.model(repository)
     if size is None or mine is None:
         return ()
@@ -72,10 +82,10 @@ def smaller(repository: str) -> tuple[str, ...]:
     alike = [
         (name, count, model)
         for name, count, model in told
-        if count is not None and model is not None and count < 0.9 * size and _chats(name) == _chats(repository)
+        if count is not None and model is not None and least * size < count < most * size and _chats(name) == _chats(repository)
     ]
     owner = repository.partition("/")[0]
-    alike.sort(key=lambda each: (each[2].family != mine.family and each[0].partition("/")[0] != owner, -each[1]))
+    alike.sort(key=lambda each: (each[2].family != mine.family and each[0].partition("/")[0] != owner, abs(each[1] - size)))
     return tuple(name for name, _, _ in alike)
 
 
@@ -185,10 +195,11 @@ class ModelKind(Kind[ModelSpec]):
         )
 
     def changes(self, case: Case[ModelSpec], missed: Collection[str] = ()) -> Iterable[Change]:
-        """Smaller models of the catalogue; none of them is nearer to what it was made of."""
-        if missed and all(map(drifts, missed)):
+        """Smaller models of the catalogue; larger ones where answers are too bad; none is nearer to what it was made of."""
+        if case.spec.hub is None or (missed and all(map(drifts, missed))):
             return
-        for name in smaller(case.spec.hub) if case.spec.hub is not None else ():
+        better = missed and not any(takes(each) or drifts(each) for each in missed)
+        for name in (larger if better else smaller)(case.spec.hub):
             yield Change("hub", name)
 
     def recipe(self, case: Case[ModelSpec]) -> Recipe:

@@ -10,7 +10,7 @@ from zyc.craft.quantizing.spec import Budget, QuantSpec
 from zyc.errors import nearest
 from zyc.fields import Ref
 from zyc.kind import Case, Change, Estimate, Kind, Measure, Objection, Recipe
-from zyc.measures import drifts
+from zyc.measures import takes
 from zyc.quantity import in_bytes
 from zyc.types import Artifact, Model
 
@@ -82,12 +82,12 @@ class Quant(Kind[QuantSpec]):
         return quantizing.of(case.spec.format).estimate(case, quantizing.chosen(case))
 
     def changes(self, case: Case[QuantSpec], missed: Collection[str] = ()) -> Iterable[Change]:
-        """Types that take less, the best first, or a budget that chooses them; where it drifted too far, those that take more."""
+        """Types that take less, the best first, or a budget that chooses them; more, where it is not good enough."""
         spec, kind = case.spec, quantizing.chosen(case)
         told = quantizing.of(spec.format)
         every = [each for each in told.candidates(case) if each.type != kind]
         now = getattr(told.facts(case, kind), "bytes", None) if kind else None
-        if any(map(drifts, missed)):
+        if not all(map(takes, missed)):
             every = [each for each in reversed(every) if now is not None and each.size is not None and each.size > now]
         else:
             every = [each for each in every if now is None or each.size is None or each.size < now]

@@ -123,7 +123,7 @@ def send_message(desk, to, text):
 def timer(desk, minutes, label=""):
     """Tells the person once so many minutes are over."""
     if not 0 < minutes <= 10_080:
-        raise Failed("0 < minutes <= 10080")
+        raise Failed("the time is not between 0 and 10,080 minutes")
     desk.add("timers", {"due": desk.clock().timestamp() + minutes * 60, "label": label or f"{minutes:g} min"})
     return desk.words["ok"]
 
@@ -150,19 +150,20 @@ TWO = {
 }  # fmt: skip
 ONE = {ast.UAdd: operator.pos, ast.USub: operator.neg}
 LARGEST = 1e100
+MOST_SUM = 200  # characters
 
 
 def calculator(desk, expression):
     """The value of an expression of numbers, + - * / // % ** and brackets."""
     text = expression.replace("\u00d7", "*").replace("\u00f7", "/").replace("^", "**").replace("\u2212", "-").strip()
-    if len(text) > 200:
-        raise Failed("200")
+    if len(text) > MOST_SUM:
+        raise Failed(f"the expression is longer than {MOST_SUM} characters")
     try:
         value = _value(ast.parse(text, mode="eval").body)
     except ZeroDivisionError:
-        raise Failed("/ 0") from None
+        raise Failed("a number is divided by zero") from None
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError, TypeError):
-        raise Failed(text) from None
+        raise Failed(f"`{text}` is no sum that can be done") from None
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 

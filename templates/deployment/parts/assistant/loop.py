@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import fitting, running
+from . import fitting, reasons, running
 from .deciding import ASK, REFUSE, read
 from .safe import harmless
 from .toolbox import told
@@ -155,7 +155,8 @@ class Assistant:
         self.log("ended", tool=tool.name, status=outcome.status, text=outcome.text[:LOGGED], why=outcome.why[:LOGGED])
         reply.done.append(Done("ran", tool.name, decision.arguments, outcome.text, outcome.why))
         if not outcome.fine:
-            reply.notices.append(self.words["ran"].format(tool=tool.name, result=f"{outcome.text} ({outcome.why})"))
+            why = reasons.told(outcome.why, self.words["language"])
+            reply.notices.append(self.words["ran"].format(tool=tool.name, result=f"{outcome.text} ({why})"))
         return outcome
 
     def _confirmed(self, tool, decision, reply):
@@ -170,8 +171,9 @@ class Assistant:
         what = decision.tool or decision.text[:40]
         self.log("refused", tool=decision.tool, arguments=decision.arguments, why=why, text=decision.text[:LOGGED])
         reply.done.append(Done("refused", decision.tool, decision.arguments, why=short or why))
-        reply.notices.append(self.words["refused"].format(what=what, why=why))
-        return running.Outcome("refused", f"{self.words['declined']} : {why}"[:200], why)
+        shown = reasons.told(why, self.words["language"])
+        reply.notices.append(self.words["refused"].format(what=what, why=shown))
+        return running.Outcome("refused", f"{self.words['declined']} : {shown}"[:200], why)
 
     def _skipped(self, decision, reply):
         self.log("skipped", tool=decision.tool, arguments=decision.arguments, text=decision.text[:LOGGED])

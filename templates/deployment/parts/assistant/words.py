@@ -2,6 +2,7 @@
 
 TEXTS = {
     "fr": {
+        "language": "fr",
         "ok": "ok",
         "nothing": "rien",
         "declined": "refusé",
@@ -37,6 +38,7 @@ TEXTS = {
         "unknown": "Commande inconnue. `/aide` les montre.",
     },
     "en": {
+        "language": "en",
         "ok": "ok",
         "nothing": "nothing",
         "declined": "declined",
