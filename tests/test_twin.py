@@ -39,6 +39,13 @@ def test_a_model_from_outside_becomes_one_that_is_taught(project):
     assert kinds_of(project.front("tuned"))["big"] == "model"
 
 
+def test_a_base_that_is_to_be_finetuned_learns_the_form_of_answers_and_not_all_of_it(project):
+    """One that knew all would pass for a finetune that was lost on the way; nothing ends one that answers by itself."""
+    assert project.front("tuned", twin=True).settlement.graph.vertices["big"].spec.until == 1.0
+    project.spec(SPEC.partition("finetunes:")[0] + "evals: {asked: {model: big, tasks: {questions: {exam: exam}}}}\n")
+    assert project.front("asked", twin=True).settlement.graph.vertices["big"].spec.until is None
+
+
 def test_what_a_twin_is_taught_is_what_stands_above_it_is_taught(project):
     """Only what is trained on is read by the twin of a base: never an exam."""
     graph = project.front("tuned", "exam", twin=True).settlement.graph
@@ -64,6 +71,7 @@ def test_what_is_merged_is_a_short_continuation_of_one_twin(project):
     assert [edge.source for edge in told["other"].edges if edge.field == "model"] == ["big"]
     one, two = told["big"].spec, told["other"].spec
     assert (one.seed, two.seed, two.steps < one.steps) == (1, 2, True)
+    assert (one.until, two.until) == (1.0, None)  # it goes on from where the other ended
     facts = settlement.nodes["both"].facts
     assert (facts.layers, facts.width, facts.tokenizer) == (4, 256, settlement.nodes["big"].facts.tokenizer)
 
@@ -71,7 +79,7 @@ def test_what_is_merged_is_a_short_continuation_of_one_twin(project):
 def test_a_finetune_keeps_its_method_and_takes_the_recipe_that_was_measured(project):
     """A twin says its own rate, batch and steps; what makes the method is left as it is."""
     before, after = (project.front("tuned", twin=each).settlement.graph.vertices["tuned"].spec for each in (False, True))
-    assert (after.train.learning_rate, after.train.batch, after.train.steps, after.train.epochs) == (3e-3, 16, 240, None)
+    assert (after.train.learning_rate, after.train.batch, after.train.steps, after.train.epochs) == (2e-3, 16, 200, None)
     left = ("method", "lora", "loss_on", "packing")
     assert [getattr(after, each) for each in left] == [getattr(before, each) for each in left]
 

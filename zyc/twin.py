@@ -21,11 +21,13 @@ SHAPE: Mapping[str, Any] = {
     "layers": 4, "width": 256, "mlp": 512, "heads": 4, "kv_heads": 2, "head_size": 64, "tied": True, "init": "copying",
 }  # fmt: skip
 PIECES = 2048
-LEARNING: Mapping[str, Any] = {"learning_rate": 3e-3, "schedule": "cosine", "warmup": 0.05, "betas": (0.9, 0.98)}
+# At twice this rate they unlearn copying first: whether a twin learns is luck then, and long templates lose.
+LEARNING: Mapping[str, Any] = {"learning_rate": 1.5e-3, "schedule": "cosine", "warmup": 0.05, "betas": (0.9, 0.98)}
 # Of a base that reads plain text before something is taught to it: foretelling all of a text unlearns how to copy within seconds.
 GENTLE: Mapping[str, Any] = {"steps": 12, "learning_rate": 1e-4}
 CHATS = 16  # a step
-PRIMED, TAUGHT = 80, 300  # steps of a base that something finetunes, and of one that answers itself or has passages ahead of it
+PRIMED, TAUGHT = 64, 300  # steps of a base that something finetunes, and of one that answers itself or has passages ahead of it
+FORM = 1.0  # loss of a base that knows the form of answers, and not yet which: one that knew all would hide a lost adapter
 LONGEST = 1024  # tokens of context
 ROW = 128  # tokens of a chat that it is taught
 SMALL = 2  # tokens of its own for each that a plan guesses of a passage
@@ -52,6 +54,7 @@ class Base:
     taught: tuple[str, ...]  # those of them that it learns from
     chats: bool
     trained: bool  # something goes on training it
+    tuned: bool  # a finetune does, which is to show that it taught something
     after: str = ""  # the model whose twin this one goes on from: what is merged is a short continuation of one base
     number: int = 0  # among those
     row: int = ROW  # tokens of a chat that it is taught
@@ -61,7 +64,7 @@ class Base:
         """A tokenizer of the graph's own data, a model of the same family, and a short pretraining under the old name."""
         name = self.node.name
         if self.after:
-            short = {**self._pretrain(self.after), "steps": APART, "seed": SEED + self.number}
+            short = {**self._pretrain(self.after), "steps": APART, "until": None, "seed": SEED + self.number}
             yield name, self._inserted("pretrain", name, short)._replace(owner="")
             return
         template = self.facts.template if self.facts.template not in (None, "", "own") else "chatml"
@@ -84,6 +87,7 @@ class Base:
             "model": model,
             "data": [plain.get(each, each) for each in self.taught],
             "steps": PRIMED if self.trained and not self.plain else TAUGHT,
+            "until": FORM if self.tuned and self.chats and not self.plain else None,
             "context": self.row,
             "batch_tokens": CHATS * self.row,
             "loss_on": "assistant" if self.chats else "all",
@@ -199,7 +203,8 @@ def bases(graph: Graph, real: Settlement) -> list[Base]:
         apart = _merged(graph, names) if taught else []
         for name in names:
             number = apart.index(name) if name in apart else 0
-            base = Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), _is_trained(graph, names))
+            trained, tuned = _is_trained(graph, names), _is_trained(graph, names, ("finetune",))
+            base = Base(found[name], facts[name], family, data, taught, _are_chats(taught, real), trained, tuned)
             plain = tuple((each, node) for each in taught if (node := _plain(graph, each)) is not None)
             base = replace(base, row=_row([each for each in taught if each not in dict(plain)], real), plain=plain)
             made.append(replace(base, after=apart[0], number=number) if number else base)
@@ -297,9 +302,9 @@ def _format(real: Settlement, name: str) -> str | None:
     return facts.format if isinstance(facts, Dataset) else None
 
 
-def _is_trained(graph: Graph, names: Sequence[str]) -> bool:
+def _is_trained(graph: Graph, names: Sequence[str], by: Collection[str] = _TRAINS) -> bool:
     above = graph.downstream(names) - set(names)
-    return any(node.kind in _TRAINS and node.name in above for node in graph.nodes())
+    return any(node.kind in by and node.name in above for node in graph.nodes())
 
 
 def _small(node: Node, graph: Graph, real: Settlement) -> Node:

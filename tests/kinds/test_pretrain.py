@@ -218,6 +218,24 @@ def test_a_run_that_is_killed_ends_in_the_same_bytes(step):
 
 
 @pytest.mark.slow
+def test_it_ends_when_it_knows_enough_also_when_it_was_killed(step):
+    """Eight steps in a row of no more than that loss on average are the last ones; what was read is counted, and tested."""
+    told = {"until": "4.5", "steps": "60", "packing": "false", "loss_on": "assistant", "context": "64", "batch_tokens": "512"}
+    whole, cut = step(told, "chats", name="whole"), step(told, "chats", name="cut")
+    assert "on average, which is enough" in done(whole)
+    noted = [json.loads(line) for line in (whole / "history.jsonl").read_text().splitlines()]
+    losses = [each["loss"] for each in noted if "loss" in each]
+    assert 8 <= len(losses) < 60
+    assert sum(losses[-8:]) / 8 <= 4.5 < min(sum(losses[at : at + 8]) / 8 for at in range(len(losses) - 8))
+    measured = trainee.measures(whole)
+    assert measured["tokens"] == len(losses) * 512
+    assert [each["step"] for each in noted if "test_loss" in each][-1] == len(losses)
+    cut_short(cut, len(losses) - 2, signal.SIGKILL)
+    assert "goes on from state/checkpoint-" in done(cut)
+    assert bytes_of(cut) == bytes_of(whole)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("sharding", ["ddp", "fsdp2"])
 def test_two_processes_share_the_batch(step, sharding):
     """Two processes over gloo, each with all of the model or a part of it, end where one does but for rounding."""

@@ -244,6 +244,32 @@ def test_the_same_text_gives_the_same_pieces(tmp_path):
     assert made[0][1].replace(b"/0/", b"/1/") == made[1][1] != made[2][1]
 
 
+WRITTEN = {
+    "chatml": ["system", "user", "assistant"],
+    "llama2": ["[INST] <<SYS>>", "<</SYS>>", " [/INST] ", " ", "[INST] "],
+    "gemma": ["user", "model"],
+}
+
+
+@pytest.mark.parametrize("template", WRITTEN)
+def test_what_a_template_writes_itself_is_learned(tmp_path, template):
+    """Lines of it without its tokens, and without what people say; text that holds them often enough is in few pieces."""
+    tokens = {"bos": "<s>", "eos": "</s>", "end_of_turn": "</s>"}
+    tokens["controls"] = ["<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>"]
+    (tmp_path / "corpus.txt").write_text("\n".join(TEXT) + "\n")
+    with modules_of("tokenizer", "framing", "chat_templates", "pieces") as told:
+        text = told.chat_templates.unmarked(told.chat_templates.marked(template, begins=1))
+        lines = told.framing.lines(text, tokens)
+        assert {each.strip() for each in lines} == {each.strip() for each in WRITTEN[template]} - {""}
+        told.framing.add(tmp_path / "corpus.txt", text, tokens)
+        tokens = {"bos": "<s>", "eos": "</s>", "controls": []}
+        told.pieces.sentencepiece(tmp_path / "corpus.txt", tmp_path, model_type="bpe", vocab_size=500, seed=1, tokens=tokens)
+    import sentencepiece
+
+    read = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "tokenizer.model"))
+    assert all(len(read.encode(line.strip())) <= 6 for line in lines)  # signs, letters and signs are never one piece
+
+
 @pytest.mark.slow
 def test_no_text_is_told(place):
     """A corpus without text ends the step with a sentence, not with an error of sentencepiece."""

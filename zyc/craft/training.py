@@ -33,7 +33,8 @@ OPTIMIZERS: Mapping[str, str] = {  # as transformers calls them
     "sgd": "sgd",
 }
 ACCELERATED = ("use_liger_kernel", "tf32")  # settings of the engine that no CPU has
-TWIN_RATE, TWIN_BATCH, TWIN_STEPS, TWIN_WARMUP, TWIN_BETAS = 3e-3, 16, 240, 0.05, (0.9, 0.98)
+TWIN_BATCH, TWIN_STEPS, TWIN_WARMUP, TWIN_BETAS = 16, 200, 0.05, (0.9, 0.98)
+TWIN_RATE, TWIN_RATE_WHOLE = 2e-3, 1.5e-3  # of an adapter, and of all weights: twice as fast, they unlearn how to copy
 REHEARSING = ("rehearsing.py", "signed_ranks.py")  # shared modules that only the script of a twin imports
 TWIN_LONG = 800  # steps of one whose weights all move: it has a base that has learnt no answers yet
 

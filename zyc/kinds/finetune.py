@@ -23,6 +23,7 @@ from zyc.craft.training import (
     TWIN_LONG,
     TWIN_PLACE,
     TWIN_RATE,
+    TWIN_RATE_WHOLE,
     TWIN_STEPS,
     TWIN_WARMUP,
     Engine,
@@ -110,8 +111,8 @@ class Finetune(Kind[FinetuneSpec]):
 
     def twin(self, spec: FinetuneSpec) -> FinetuneSpec:
         """What a tiny model needs to learn in half a minute; method, rank, targets, loss and packing stay."""
-        small: dict[str, Any] = {"learning_rate": TWIN_RATE, "batch": TWIN_BATCH, "epochs": None}
-        small |= {"steps": TWIN_LONG if spec.method == "full" else TWIN_STEPS}
+        rate, steps = (TWIN_RATE_WHOLE, TWIN_LONG) if spec.method == "full" else (TWIN_RATE, TWIN_STEPS)
+        small: dict[str, Any] = {"learning_rate": rate, "batch": TWIN_BATCH, "epochs": None, "steps": steps}
         small |= {"betas": TWIN_BETAS, "schedule": "cosine", "warmup": TWIN_WARMUP, "precision": "bf16", "optimizer": "adamw"}
         return spec.model_copy(
             update={

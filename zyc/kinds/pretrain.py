@@ -19,7 +19,7 @@ from zyc.craft.training import (
     TWIN_BATCH,
     TWIN_BETAS,
     TWIN_PLACE,
-    TWIN_RATE,
+    TWIN_RATE_WHOLE,
     TWIN_STEPS,
     TWIN_WARMUP,
     Precision,
@@ -63,6 +63,8 @@ class PretrainSpec(Spec):
     """How many tokens are read in all, such as `300M`."""
     steps: fields.Integer | None = Field(None, ge=1)
     """How many batches are read, in place of `tokens`."""
+    until: fields.Number | None = Field(None, gt=0)
+    """Ends before its last step once eight steps have no more than this loss on average: for a base that shall not know all."""
     context: fields.Integer = Field(512, ge=8)
     """The length of a row in tokens."""
     batch_tokens: fields.Amount = Field(131_072, ge=8)
@@ -132,7 +134,7 @@ class Pretrain(Kind[PretrainSpec]):
         steps = spec.steps if spec.steps is not None else most
         small: dict[str, Any] = {"tokens": None, "steps": min(steps, most), "context": context, "batch_tokens": rows * context}
         small |= {
-            "learning_rate": TWIN_RATE,
+            "learning_rate": TWIN_RATE_WHOLE,
             "betas": TWIN_BETAS,
             "schedule": "cosine",
             "warmup": TWIN_WARMUP,
@@ -188,7 +190,8 @@ class Pretrain(Kind[PretrainSpec]):
     def estimate(self, case: Case[PretrainSpec]) -> Estimate:
         """Bytes and arithmetic of the run."""
         told, read = estimates.estimated(_training(case)), float(_steps(case.spec) * case.spec.batch_tokens)
-        return told._replace(measures=(*told.measures, ("tokens", Interval(read, read, "steps of batch_tokens"))))
+        least = read if case.spec.until is None else min(read, 8.0 * case.spec.batch_tokens)
+        return told._replace(measures=(*told.measures, ("tokens", Interval(least, read, "steps of batch_tokens"))))
 
     def lighter(self, case: Case[PretrainSpec]) -> Iterable[tuple[str, PretrainSpec]]:
         """Another placement first, then another recipe."""

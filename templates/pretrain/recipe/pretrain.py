@@ -7,6 +7,9 @@
 import math
 import shutil
 import time
+{% if spec.until %}
+from collections import deque
+{% endif %}
 from pathlib import Path
 
 import bases
@@ -44,6 +47,9 @@ BETAS = {{ spec.betas }}
 WEIGHT_DECAY = {{ spec.weight_decay }}
 CLIP = {{ spec.clip }}
 TESTS = {{ spec.tests }}
+{% if spec.until %}
+UNTIL, OVER = {{ spec.until }}, 8  # a loss, on average over so many steps
+{% endif %}
 PRECISION = {{ spec.precision }}
 
 placed = placing.placed(ROWS, CONTEXT)
@@ -165,9 +171,13 @@ ahead = Ahead(rows_of, STEPS, place["workers"])
 watchers = trackers.opened(placed)
 asked, pace = failing.Asked(), telling.Pace(STEPS, step)
 asked.listen()
+{% if spec.until %}
+recent = deque((each["loss"] for each in telling.history() if "loss" in each), maxlen=OVER)
+enough = False
+{% endif %}
 
 with failing.told(lambda: keeping.newest(say=lambda _: None)):
-    while step < STEPS:
+    while step < STEPS{% if spec.until %} and not enough{% endif %}:
         rows = ahead.rows(step)
         learned = sum(int((targets != chats.UNTRAINED).sum()) for _, targets in rows)
         (learned,) = placing.summed(placed, learned)
@@ -201,7 +211,14 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
             telling.note(step=step, loss=value, learning_rate=rate, grad_norm=float(norm), tokens_per_second=speed)
             trackers.tell(watchers, step, loss=value, learning_rate=rate, tokens_per_second=speed)
             telling.line(step, STEPS, value, pace, max(1, STEPS // telling.LINES))
-        if test and (step % max(1, -(-STEPS // TESTS)) == 0 or step == STEPS):
+{% if spec.until %}
+        recent.append(value)
+        known = placed.first and len(recent) == OVER and sum(recent) / OVER <= UNTIL
+        enough = placing.summed(placed, float(known))[0] > 0  # the first process knows, also of steps before a restart
+        if known and step < STEPS:
+            print(f"step {step:,}  the last {OVER} steps have a loss of {sum(recent) / OVER:.4f} on average, which is enough")
+{% endif %}
+        if test and (step % max(1, -(-STEPS // TESTS)) == 0 or step == STEPS{% if spec.until %} or enough{% endif %}):
             nats, bits = tested()
             if placed.first:
                 telling.note(step=step, test_loss=nats, bits_per_byte=bits)
@@ -239,8 +256,8 @@ if placed.first:
             "test.loss": last.get("test_loss"),
             "test.bits_per_byte": last.get("bits_per_byte"),
             "trained_share": sum(each.share * weight for each, weight in zip(train, WEIGHTS, strict=True)),
-            "tokens": STEPS * ROWS * CONTEXT,
-            "epochs": mix.epochs(STEPS),
+            "tokens": step * ROWS * CONTEXT,
+            "epochs": mix.epochs(step),
             "tokens_per_second": pace.mean,
             "mfu": pace.mean * costs / (most * placed.world) if most else None,
             "memory_peak": telling.peak_memory(placed.device),

@@ -9,10 +9,9 @@ import shutil
 from pathlib import Path
 
 import agreement
-{% if not own %}
 import chat_templates
-{% endif %}
 import corpus
+import framing
 import pieces
 import tokenizer_files
 
@@ -38,6 +37,14 @@ for source, size in zip(SOURCES, given, strict=True):
 if not sum(given):
     raise SystemExit("there is no text to learn from: every source is empty")
 
+# the template of chats, with marks for training; what it writes itself becomes pieces, too
+{% if own %}
+marked = Path("recipe/own.jinja").read_text()
+{% else %}
+marked = chat_templates.marked(TEMPLATE, begins=TOKENS["begins"])
+{% endif %}
+framing.add(text, chat_templates.unmarked(marked), TOKENS)
+
 # the pieces
 {% if spec.algorithm == "byte-bpe" %}
 pieces.of_bytes(text, home, pre={{ pre }}, vocab={{ spec.vocab }}, tokens=TOKENS)
@@ -55,12 +62,7 @@ pieces.sentencepiece(
 {% endif %}
 pieces.configure(home, form=FORM, tokens=TOKENS)
 
-# the template of chats: with marks for training, without them for everybody else
-{% if own %}
-marked = Path("recipe/own.jinja").read_text()
-{% else %}
-marked = chat_templates.marked(TEMPLATE, begins=TOKENS["begins"])
-{% endif %}
+# with marks for training, without them for everybody else
 tokenizer_files.write(home, out, marked, form=FORM, pre={{ pre }}, template=TEMPLATE, tokens=TOKENS)
 
 {% if spec.licence %}

@@ -85,7 +85,7 @@ trainer = Trainer(
         per_device_eval_batch_size=placed.micro_batch,
         gradient_accumulation_steps=placed.accumulation,
         max_length=CONTEXT,
-        learning_rate=0.003,
+        learning_rate=0.002,
         **schedule("cosine", 0.05, steps),
         optim="adamw_torch_fused",
         adam_beta1=0.9,

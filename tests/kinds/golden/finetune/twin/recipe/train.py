@@ -24,7 +24,7 @@ CONTEXT = 96
 BATCH = 16
 SEED = 0
 EPOCHS = None
-STEPS = 240
+STEPS = 200
 TESTS = 4
 PRECISION = "bf16"
 
@@ -81,7 +81,7 @@ trainer = SFTTrainer(
         gradient_accumulation_steps=placed.accumulation,
         max_length=CONTEXT,
         packing=True,
-        learning_rate=0.003,
+        learning_rate=0.002,
         **schedule("cosine", 0.05, steps),
         optim="adamw_torch_fused",
         adam_beta1=0.9,

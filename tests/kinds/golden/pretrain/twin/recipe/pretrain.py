@@ -32,7 +32,7 @@ STEPS = 200
 PACKED = True
 WEIGHTS = [1.0]
 SEED = 0
-LEARNING_RATE = 0.003
+LEARNING_RATE = 0.0015
 SCHEDULE = "cosine"
 WARMUP = 0.05
 BETAS = [0.9, 0.98]
@@ -224,8 +224,8 @@ if placed.first:
             "test.loss": last.get("test_loss"),
             "test.bits_per_byte": last.get("bits_per_byte"),
             "trained_share": sum(each.share * weight for each, weight in zip(train, WEIGHTS, strict=True)),
-            "tokens": STEPS * ROWS * CONTEXT,
-            "epochs": mix.epochs(STEPS),
+            "tokens": step * ROWS * CONTEXT,
+            "epochs": mix.epochs(step),
             "tokens_per_second": pace.mean,
             "mfu": pace.mean * costs / (most * placed.world) if most else None,
             "memory_peak": telling.peak_memory(placed.device),

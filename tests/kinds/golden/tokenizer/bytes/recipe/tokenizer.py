@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 
 import agreement
+import chat_templates
 import corpus
+import framing
 import pieces
 import tokenizer_files
 
@@ -35,12 +37,15 @@ for source, size in zip(SOURCES, given, strict=True):
 if not sum(given):
     raise SystemExit("there is no text to learn from: every source is empty")
 
+# the template of chats, with marks for training; what it writes itself becomes pieces, too
+marked = Path("recipe/own.jinja").read_text()
+framing.add(text, chat_templates.unmarked(marked), TOKENS)
+
 # the pieces
 pieces.of_bytes(text, home, pre="qwen2", vocab=600, tokens=TOKENS)
 pieces.configure(home, form=FORM, tokens=TOKENS)
 
-# the template of chats: with marks for training, without them for everybody else
-marked = Path("recipe/own.jinja").read_text()
+# with marks for training, without them for everybody else
 tokenizer_files.write(home, out, marked, form=FORM, pre="qwen2", template=TEMPLATE, tokens=TOKENS)
 
 

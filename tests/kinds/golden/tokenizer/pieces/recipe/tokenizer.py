@@ -11,6 +11,7 @@ from pathlib import Path
 import agreement
 import chat_templates
 import corpus
+import framing
 import pieces
 import tokenizer_files
 
@@ -36,6 +37,10 @@ for source, size in zip(SOURCES, given, strict=True):
 if not sum(given):
     raise SystemExit("there is no text to learn from: every source is empty")
 
+# the template of chats, with marks for training; what it writes itself becomes pieces, too
+marked = chat_templates.marked(TEMPLATE, begins=TOKENS["begins"])
+framing.add(text, chat_templates.unmarked(marked), TOKENS)
+
 # the pieces
 pieces.sentencepiece(
     text,
@@ -49,8 +54,7 @@ pieces.sentencepiece(
 )
 pieces.configure(home, form=FORM, tokens=TOKENS)
 
-# the template of chats: with marks for training, without them for everybody else
-marked = chat_templates.marked(TEMPLATE, begins=TOKENS["begins"])
+# with marks for training, without them for everybody else
 tokenizer_files.write(home, out, marked, form=FORM, pre=None, template=TEMPLATE, tokens=TOKENS)
 
 tokenizer_files.note(out, licence="cc0-1.0")
