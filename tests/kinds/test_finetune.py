@@ -481,11 +481,11 @@ def test_a_dataset_that_cannot_be_read_is_told(step, tmp_path):
 @pytest.mark.parametrize("packing", ["false", "true"])
 def test_a_rehearsal_tells_whether_it_learned(inputs, tmp_path, packing):
     """The same rows cost less after the last step than before the first one; a twin that cannot learn says so."""
-    for rate, name in (("0.003", "learns"), ("0.0", "broken")):
+    for rate, name in (("0.002", "learns"), ("0.0", "broken")):
         files = trainee.rendered("finetune", spec(packing=packing), {"base": BASE, "data": DATA}, twin=True)
         home = trainee.write_step(tmp_path / name, files, {"base": inputs / "base", "data": inputs / "data"})
         script = (home / "recipe/train.py").read_text()
-        for old, new in (("STEPS = 240", "STEPS = 12"), ("learning_rate=0.003", f"learning_rate={rate}")):
+        for old, new in (("STEPS = 200", "STEPS = 12"), ("learning_rate=0.002", f"learning_rate={rate}")):
             assert old in script
             script = script.replace(old, new)
         (home / "recipe/train.py").write_text(script)
