@@ -236,6 +236,20 @@ def test_it_ends_when_it_knows_enough_also_when_it_was_killed(step):
 
 
 @pytest.mark.slow
+def test_what_knew_enough_learns_nothing_more_when_it_goes_on(step):
+    """Killed between its last checkpoint and its result, it has nothing left to learn: the same bytes, and no step more."""
+    told = {"until": "4.5", "steps": "60", "packing": "false", "loss_on": "assistant", "context": "64", "batch_tokens": "512"}
+    home = step({**told, "placement": {**ON_CPU, "checkpoint_every": "1"}}, "chats")
+    done(home)
+    first, noted = bytes_of(home), (home / "history.jsonl").read_text()
+    for each in (home / "out").iterdir():
+        each.unlink()
+    assert "goes on from state/checkpoint-" in done(home)
+    assert bytes_of(home) == first
+    assert (home / "history.jsonl").read_text() == noted
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("sharding", ["ddp", "fsdp2"])
 def test_two_processes_share_the_batch(step, sharding):
     """Two processes over gloo, each with all of the model or a part of it, end where one does but for rounding."""

@@ -270,6 +270,16 @@ def test_what_a_template_writes_itself_is_learned(tmp_path, template):
     assert all(len(read.encode(line.strip())) <= 6 for line in lines)  # signs, letters and signs are never one piece
 
 
+def test_what_people_say_is_never_taken_for_the_templates_own(tmp_path):
+    """However a template of one's own writes it: quoted as JSON, in a table, or not at all."""
+    tokens = {"bos": "<s>", "eos": "</s>", "end_of_turn": "<|end|>", "controls": ["<|end|>"]}
+    own = "{{ bos_token }}{% for m in messages %}### {{ m.role }}: {{ m.content | tojson }}<|end|>{% endfor %}"
+    with modules_of("tokenizer", "framing") as told:
+        lines = told.framing.lines(own, tokens)
+        assert told.framing.lines("{{ raise_exception('no') }}", tokens) == []
+    assert lines == ['### user: "', '"', '### assistant: "', '### system: "']
+
+
 @pytest.mark.slow
 def test_no_text_is_told(place):
     """A corpus without text ends the step with a sentence, not with an error of sentencepiece."""

@@ -173,11 +173,19 @@ asked, pace = failing.Asked(), telling.Pace(STEPS, step)
 asked.listen()
 {% if spec.until %}
 recent = deque((each["loss"] for each in telling.history() if "loss" in each), maxlen=OVER)
-enough = False
+
+
+def enough():
+    """Whether the last steps have so little loss: the first process knows, also of those before a restart."""
+    known = placed.first and len(recent) == OVER and sum(recent) / OVER <= UNTIL
+    return placing.summed(placed, float(known))[0] > 0
+
+
+ended = enough()
 {% endif %}
 
 with failing.told(lambda: keeping.newest(say=lambda _: None)):
-    while step < STEPS{% if spec.until %} and not enough{% endif %}:
+    while step < STEPS{% if spec.until %} and not ended{% endif %}:
         rows = ahead.rows(step)
         learned = sum(int((targets != chats.UNTRAINED).sum()) for _, targets in rows)
         (learned,) = placing.summed(placed, learned)
@@ -213,12 +221,11 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
             telling.line(step, STEPS, value, pace, max(1, STEPS // telling.LINES))
 {% if spec.until %}
         recent.append(value)
-        known = placed.first and len(recent) == OVER and sum(recent) / OVER <= UNTIL
-        enough = placing.summed(placed, float(known))[0] > 0  # the first process knows, also of steps before a restart
-        if known and step < STEPS:
+        ended = enough()
+        if ended and placed.first and step < STEPS:
             print(f"step {step:,}  the last {OVER} steps have a loss of {sum(recent) / OVER:.4f} on average, which is enough")
 {% endif %}
-        if test and (step % max(1, -(-STEPS // TESTS)) == 0 or step == STEPS{% if spec.until %} or enough{% endif %}):
+        if test and (step % max(1, -(-STEPS // TESTS)) == 0 or step == STEPS{% if spec.until %} or ended{% endif %}):
             nats, bits = tested()
             if placed.first:
                 telling.note(step=step, test_loss=nats, bits_per_byte=bits)

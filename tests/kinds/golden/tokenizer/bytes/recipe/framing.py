@@ -4,7 +4,7 @@ import re
 
 import tokenizer_files
 
-SAID = "\x01"  # stands for what people say
+SAID = tokenizer_files.ANSWER  # stands for what people say, as it is in whatever form a template writes it
 SHARE, LEAST = 100, 100  # one line in so many, and at least so many
 
 
