@@ -28,6 +28,7 @@ endforeach()
 MAKE = """
 echo made >> "$TINY_COUNT"
 [ -z "$TINY_FAILS" ] || exit 1
+[ -z "$TINY_OFFENCE" ] || [ ! -s "${1%/*}/../swift.cmake" ] || exit 1
 sleep "${TINY_SLEEP:-0}"
 echo tool > "$1"
 ln -sf libtiny.so.1 "${1%/*}/libtiny.so"
@@ -173,6 +174,31 @@ def test_a_build_that_fails_is_no_build_and_goes_on_later(home, tmp_path, monkey
     assert not home.build_folder().exists()
     monkeypatch.delenv("TINY_FAILS")
     assert (home.build(tell=lambda _: None) / "bin/llama-server").is_file()
+
+
+def test_a_compiler_that_takes_offence_at_the_short_way_goes_the_long_one(home, monkeypatch):
+    """Files that cannot be compiled together are compiled one by one."""
+    monkeypatch.setenv("TINY_OFFENCE", "1")
+    told = []
+    assert (home.build(tell=told.append) / "bin/llama-server").is_file()
+    assert any("each file by itself" in line for line in told)
+
+
+@pytest.mark.slow
+def test_the_short_way_fits_the_version_that_is_pinned(tmp_path):
+    """Every target and file that it names is there: files are joined, and what is hot is not."""
+    spec = importlib.util.spec_from_file_location("llama_home", MODULE)
+    home = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(home)
+    (tmp_path / "swift.cmake").write_text(home.SWIFT)
+    configure = ["cmake", "-S", str(home.source()), "-B", str(tmp_path), *home.OPTIONS]
+    subprocess.run([*configure, f"-DCMAKE_PROJECT_INCLUDE={tmp_path}/swift.cmake"], check=True, capture_output=True)
+    commands = {each["file"]: each["command"] for each in json.loads((tmp_path / "compile_commands.json").read_text())}
+    for target in ("llama", "llama-common", "mtmd", "server-context", "llama-server-impl"):
+        assert any(f"/{target}.dir/Unity/" in file for file in commands)
+    for name in ("common/sampling", *(f"src/llama-{each}" for each in ("sampler", "vocab", "kv-cache", "grammar"))):
+        (command,) = [command for file, command in commands.items() if file.endswith(f"/{name}.cpp")]
+        assert command.rindex("-O3") > command.rindex("-O1")
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ VERSION = "0.3.36"
 DIGESTS = {"0.3.36": "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"}
 TOOLS = ("llama-server", "llama-imatrix", "llama-perplexity", "llama-gguf-split", "llama-bench", "llama-quantize")
 PROGRAMS = {"cmake": ("cmake",), "c++": ("c++", "g++", "clang++")}
-SECONDS = 400  # of processor time that a build takes: 300 to 600 were measured
+SECONDS = 400  # of processor time that a build takes
 OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DCMAKE_BUILD_RPATH_USE_ORIGIN=ON",  # the programs find their libraries wherever the folder is moved
@@ -37,19 +37,31 @@ OPTIONS = (
     "-DLLAMA_BUILD_TESTS=OFF",
     "-DLLAMA_BUILD_EXAMPLES=OFF",
 )
-# Arguments, requests and pictures are optimized little: the build takes some two thirds of the time, and a token none longer.
-# Tensors, models and sampling are compiled as llama.cpp says.
+# Most files are read by the compiler a dozen at a time, since their headers cost more than they do, and optimized little: the
+# build takes two thirds of the time, and a token none longer. Tensors, and what walks through a whole vocabulary, a text or a
+# cache for each token, are compiled as llama.cpp says.
 SWIFT = """\
 function(zyc_swift)
-  foreach(target cpp-httplib llama-common mtmd server-context llama-server-impl llama-bench-impl llama-imatrix-impl)
-    if(TARGET ${target})
-      target_compile_options(${target} PRIVATE -O1)
+  set(joined llama llama-common mtmd server-context llama-server-impl)
+  foreach(target ${joined} cpp-httplib llama-bench-impl llama-imatrix)
+    if(NOT TARGET ${target})
+      return()
     endif()
+    target_compile_options(${target} PRIVATE -O1)
   endforeach()
-  if(TARGET llama-common)  # but for what walks through the whole vocabulary for each token
-    set(file ${CMAKE_SOURCE_DIR}/common/sampling.cpp)
-    set_source_files_properties(${file} TARGET_DIRECTORY llama-common PROPERTIES COMPILE_OPTIONS -O3)
-  endif()
+  set_target_properties(${joined} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+
+  file(GLOB core ${CMAKE_SOURCE_DIR}/src/llama*.cpp)
+  set_source_files_properties(${core} TARGET_DIRECTORY llama PROPERTIES SKIP_UNITY_BUILD_INCLUSION OFF)
+  foreach(file common/json tools/mtmd/mtmd-helper tools/mtmd/mtmd-helper-gen)  # they say that they stand alone
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/${file}.cpp TARGET_DIRECTORY llama-common mtmd
+                                PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endforeach()
+  foreach(file common/sampling src/llama-context src/llama-grammar src/llama-kv-cache src/llama-quant src/llama-sampler
+               src/llama-vocab src/unicode)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/${file}.cpp TARGET_DIRECTORY llama llama-common
+                                PROPERTIES COMPILE_OPTIONS -O3)
+  endforeach()
 endfunction()
 if(CMAKE_CURRENT_SOURCE_DIR STREQUAL CMAKE_SOURCE_DIR AND CMAKE_VERSION VERSION_GREATER_EQUAL 3.19)
   cmake_language(DEFER CALL zyc_swift)
@@ -287,15 +299,23 @@ def _unpack(package: Path, folder: Path) -> None:
 
 def _compile(tree: Path, work: Path, lock: int, tell: Tell) -> None:
     """Configure and compile, saying how far it is; the whole output is kept until it has worked."""
-    log = work / "build.log"
     generator = ["-G", "Ninja"] if _maker() == "ninja" else []
-    tell(f"llama.cpp: building it once for this machine, about {max(1, round(SECONDS / _cores() / 60))} min")
+    configure = ["cmake", *generator, "-S", str(tree), "-B", str(work), *OPTIONS]
+    make = ["cmake", "--build", str(work), "--parallel", str(_cores()), "--target", *TOOLS]
     swift = work / "swift.cmake"
-    swift.write_text(SWIFT)
-    with log.open("w") as kept:
-        hook = f"-DCMAKE_PROJECT_INCLUDE={swift}"
-        _run(["cmake", *generator, "-S", str(tree), "-B", str(work), *OPTIONS, hook], kept, lock, tell)
-        _run(["cmake", "--build", str(work), "--parallel", str(_cores()), "--target", *TOOLS], kept, lock, tell)
+    tell(f"llama.cpp: building it once for this machine, about {max(1, round(SECONDS / _cores() / 60))} min")
+    with (work / "build.log").open("w") as kept:
+        for way in (SWIFT, ""):
+            swift.write_text(way)
+            try:
+                _run([*configure, f"-DCMAKE_PROJECT_INCLUDE={swift}"], kept, lock, tell)
+                _run(make, kept, lock, tell)
+            except Unavailable:  # another version, or a compiler that takes offence
+                if not way:
+                    raise
+                tell("llama.cpp: the short way failed; once more, each file by itself")
+            else:
+                return
 
 
 def _run(command: list[str], kept: TextIO, lock: int, tell: Tell) -> None:
