@@ -26,7 +26,7 @@ def run(predicted, seconds, *, started, kind="finetune", device="here", memory=0
 def test_time_is_arithmetic_by_the_share_of_the_peak():
     """Seconds are what no device shortens, and operations by the share of its peak that is reached."""
     a100 = offers.offer(ESTIMATE, devices.device("a100-40"), LAPTOP)
-    assert a100.seconds == pytest.approx(20 + 4e16 / (312e12 * 0.25))
+    assert a100.seconds == pytest.approx(20 + 4e16 / (312e12 * 0.5))
     assert a100.cost == pytest.approx(1.1 * a100.seconds / 3600)
     assert a100.precision == "bf16"
     t4 = offers.offer(ESTIMATE, devices.device("t4"), LAPTOP)

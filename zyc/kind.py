@@ -213,6 +213,7 @@ class Work(NamedTuple):
     host: int = 0  # bytes of the machine's own memory, beside an accelerator's
     processes: int = 1  # accelerators that share the work
     says: str = ""  # what it is, in a few words: `101 steps, about 1 M tokens`
+    least: float = 0.0  # seconds that any accelerator takes, however fast: what is small waits for its own start
 
 
 class Estimate(NamedTuple):

@@ -15,8 +15,11 @@ from zyc.journal import Summary
 from zyc.kind import Case, Estimate, Kind, Work
 from zyc.known import Machine
 
-# the share of a device's peak that is reached, until runs have told better
+# the share of its peak that a processor reaches, and an accelerator that answers, until runs have told better
 USE = {"lora": 0.35, "qlora": 0.25, "full": 0.35, "pretrain": 0.40, "generate": 0.25}
+MATRICES = (
+    0.5  # of an accelerator's peak, that products of matrices reach in training; what lies between them takes its bytes' time
+)
 PATIENCE = 2 * 86400.0  # seconds: what would take a processor longer is work for an accelerator
 _LATEST = 5  # runs that teach
 _ALIKE = 10.0  # a run teaches about those that are thought to take at most so many times more or less
@@ -71,10 +74,13 @@ def offer(estimate: Estimate, device: Device, machine: Machine) -> Offer | None:
 
 
 def seconds_on(work: Work, device: Device) -> float | None:
-    """How long the work takes: as long as its arithmetic, or its bytes, whichever are slower."""
+    """How long the work takes: as its arithmetic or its bytes, whichever are slower; as both, where an accelerator trains."""
     peak = device.peak.get(device.precision(work.precision))
     if not peak or not device.bandwidth:
         return None
+    if device.accelerator and work.use != "generate":
+        busy = work.flops / (peak * min(MATRICES, device.most)) + work.moved / device.bandwidth
+        return work.besides + max(busy / work.processes, work.least)
     share = min(USE[work.use], device.most)
     processes = work.processes if device.accelerator else 1
     return work.besides + max(work.flops / (peak * share), work.moved / device.bandwidth) / processes

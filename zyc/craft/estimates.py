@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from zyc.catalogue import devices
 from zyc.craft import arch
-from zyc.craft.arch.training import Run, flops, held
+from zyc.craft.arch.training import Run, flops, held, moved
 from zyc.craft.training import TrainingPlacement
 from zyc.gates import Interval
 from zyc.kind import Estimate, Objection, Spec, Work
@@ -21,6 +21,10 @@ from zyc.types import Dataset, Model
 AT_ONCE = {True: 8192, False: 2048}
 START = 12.0  # seconds: Python, the engines, the first batch
 READING = 1e9  # bytes of weights that are read in a second
+COMPILING = 45.0  # seconds that a compiler takes for a model on an accelerator
+# seconds that a layer takes an accelerator at least, however few rows go through: forward and backward, a second time, compiled
+LAUNCH, RELAUNCH, JOINED = 0.0055, 0.0025, 0.25
+STEP = 0.06  # seconds of a step that are the engine's own, beside an accelerator
 HOST = 3e9  # bytes of a machine's own memory beside an accelerator's
 _OFF = 1.25  # measured memory lies within this factor of what is thought
 
@@ -75,7 +79,15 @@ class Training:
             self.precision,
             self.processes,
             self.placement.sharding,
+            self.placement.compile,
+            whole=self.method == "pretrain" and not self.placement.compile,
         )
+
+    def launched(self, steps: int, layers: int) -> float:
+        """Seconds that an accelerator takes at least, however small what goes through at once is."""
+        pieces = -(-self.batch // (self.processes * self.micro(accelerator=True)))
+        layer = (LAUNCH + (RELAUNCH if self.checkpointing(accelerator=True) else 0)) * (JOINED if self.placement.compile else 1)
+        return steps * (pieces * layers * layer + (STEP if self.method != "pretrain" else 0.0))
 
 
 def epochs_in_steps(rows: float, epochs: float, batch: int) -> int:
@@ -114,8 +126,11 @@ def estimated(training: Training) -> Estimate:
         words = f"{training.steps:,} steps, about {_millions(tokens)} tokens; {there.learned:,} parameters learn"
         words += f", {in_share(there.learned / whole)} of them" if whole != there.learned else ""
         use = training.method if training.method in ("qlora", "full", "pretrain") else "lora"
-        besides = START + weights / READING
-        work = Work(computed, use, training.precision, 0.0, besides, round(HOST + weights / 4), training.processes, words)
+        besides = START + weights / READING + (COMPILING if training.placement.compile else 0.0)
+        least = training.launched(training.steps, there.model.layers or 0)
+        across = moved(there, tokens)
+        host = round(HOST + weights / 4)
+        work = Work(computed, use, training.precision, across, besides, host, training.processes, words, least)
     result = in_bytes(training.result) if training.result is not None else ""
     return Estimate(
         memory=on_cpu.total, gpu_memory=on_gpu.total, disk=training.result, result=result, measures=tuple(measures), work=work

@@ -209,7 +209,8 @@ class Alignment(Kind[AlignmentSpec]):
             drawings = training.steps / (rollout.steps * rollout.iterations)  # each token of one reads all weights once
             drawn = training.steps * training.batch * rollout.max_tokens / rollout.iterations
             flops = told.work.flops + 2 * (arch.parameters(training.model) or 0) * drawn
-            told = told._replace(work=told.work._replace(flops=flops, moved=drawings * rollout.max_tokens * size))
+            moved = told.work.moved + drawings * rollout.max_tokens * size
+            told = told._replace(work=told.work._replace(flops=flops, moved=moved))
         runs = [f"`{each.function}` of {each.file.path}" for each in case.spec.rewards if each.file is not None]
         return told._replace(result="; ".join([*([told.result] if told.result else []), *(f"runs {each}" for each in runs)]))
 

@@ -225,7 +225,7 @@ class Distillation(Kind[DistillationSpec]):
         work = told.work._replace(flops=told.work.flops + 2 * mean * tokens)
         if case.spec.mode == "responses":  # each token of a batch of answers reads all weights once
             batches = training.steps * training.batch / min(3, case.spec.train.epochs or 3) / WRITTEN_AT_ONCE
-            work = work._replace(moved=batches * case.spec.answers.max_tokens * max(each or 0 for each in weights))
+            work = work._replace(moved=work.moved + batches * case.spec.answers.max_tokens * max(each or 0 for each in weights))
         memory, gpu = told.memory or 0, told.gpu_memory or 0
         if case.spec.mode == "logits":  # both are there at once
             return told._replace(work=work, memory=memory + largest, gpu_memory=gpu + largest)

@@ -9,6 +9,13 @@ from zyc.craft import arch
 from zyc.types import Model
 
 CHUNK = 256  # tokens whose logits are there at once
+WHOLE = 14.0  # bytes of a logit where all are there at once: in 16 bits, in 32, what the loss keeps, and both gradients
+BETWEEN = 1000.0  # bytes that move between matrices, for each token, layer and unit of width: forward, and backward
+AGAIN = 900.0  # the same for a layer that is computed a second time
+ADAPTED = 1.3  # times as much with adapters beside the matrices
+FUSED = 0.25  # of it, where a compiler joins what stands between matrices
+SCORED = 40.0  # bytes that move for each logit of a token, where none are joined
+UNPACKED = 5.0  # bytes that move for each weight of 4 bits, each time that it is needed
 CUDA = 0.6e9  # what an accelerator holds before anything is loaded
 ENGINE = 1.2e9  # what the engines hold of a machine's memory
 SLACK = 1.05
@@ -35,6 +42,8 @@ class Run(NamedTuple):
     precision: str = "bf16"
     processes: int = 1  # that share what is sharded
     sharding: str = "none"
+    compiled: bool = False
+    whole: bool = False  # logits of all tokens are there at once
 
     @property
     def kept(self) -> str:
@@ -73,9 +82,9 @@ def held(run: Run, *, accelerator: bool) -> Held | None:
         weights = float(arch.four_bit_bytes(run.model) or 0)
     else:
         weights = arch.BYTES[run.precision] * count / shared
-    size = 2 if run.precision != "fp32" else 4
+    size = 2 if run.precision != "fp32" and accelerator else 4  # most processors would only imitate 16 bits
     activations = size / 2 * activation_bytes(told, run.at_once, checkpointing=run.checkpointing)
-    logits = min(CHUNK, run.at_once) * told.vocabulary * 10.0
+    logits = told.vocabulary * (WHOLE * run.at_once if run.whole else 10.0 * min(CHUNK, run.at_once))
     unpacked = 2.0 * told.width * told.mlp if run.method == "qlora" else 0.0
     return Held(weights, state, activations, logits, unpacked + (CUDA if accelerator else ENGINE))
 
@@ -94,6 +103,18 @@ def flops(run: Run, tokens: float) -> float | None:
         return None
     times = 6 if run.method == "full" else 4
     return tokens * (times + (2 if run.checkpointing else 0)) * count
+
+
+def moved(run: Run, tokens: float) -> float:
+    """Bytes through the memory of an accelerator for so many tokens, beside what products of matrices read."""
+    told = arch.shape(run.model)
+    if told is None:
+        return 0.0
+    layer = BETWEEN + (AGAIN if run.checkpointing else 0.0)
+    layer *= (1.0 if run.method == "full" else ADAPTED) * (FUSED if run.compiled else 1.0)
+    unpacked = UNPACKED * (3 if run.checkpointing else 2) * (arch.parameters(run.model) or 0) if run.method == "qlora" else 0.0
+    logits = 0.0 if run.compiled else SCORED * told.vocabulary
+    return tokens * (layer * told.layers * told.width + logits + unpacked / run.at_once)
 
 
 def state_bytes(run: Run) -> float:
