@@ -154,8 +154,12 @@ def bytes_in(top):
 def bring():
     """Every input at its place below in/, checked: from the parcel, or made here by its own recipe."""
     told = face()
-    if lacking(told["pins"]):
-        raise Halt(f"packages are missing: python -m pip install {' '.join(lacking(told['pins']))}")
+    others = lacking(told["pins"])
+    if others and os.environ.get("ZYC_PACKAGES") != "here":
+        words = "where nothing can be installed, ZYC_PACKAGES=here runs it with those that are here, and what comes home says so"
+        raise Halt(f"packages are missing: python -m pip install {' '.join(others)}\n  {words}")
+    if others:
+        print(f"with the packages that are here, not {' '.join(others)}")
     check_variables(told["variables"])
     missing = wanted(told)
     if missing:
@@ -450,6 +454,9 @@ def surroundings(pins):
             told[f"package:{name}"] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    others = lacking(pins)
+    if others:
+        told["not as pinned"] = " ".join(others)
     return told
 
 

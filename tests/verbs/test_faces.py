@@ -245,6 +245,24 @@ CLUSTER = {
 }
 
 
+def test_where_nothing_can_be_installed_a_job_may_run_with_what_is_there(letters, tmp_path):
+    """It halts on another version unless it is told to go on; then everybody sees with what it was made."""
+    there = away(letters, tmp_path)
+    assert letters.zyc("render", "pairs", "--as", "sbatch", "-o", "job").code == 0
+    folder = letters.root / "job"
+    face = folder / "face.json"
+    face.write_text(json.dumps({**json.loads(face.read_text()), "pins": ["pytest==0.1", "nowhere==2"]}))
+    done = there.job(folder)
+    assert done.returncode == 1
+    assert "packages are missing: python -m pip install pytest==0.1 nowhere==2" in done.stderr
+    assert "ZYC_PACKAGES=here" in done.stderr
+    done = there.job(folder, ZYC_PACKAGES="here")
+    assert done.returncode == 0
+    assert "with the packages that are here, not pytest==0.1 nowhere==2" in done.stdout
+    said = letters.zyc("adopt", "pairs.zyc.tar")
+    assert f"with pytest {pytest.__version__}, nowhere none in place of pytest==0.1, nowhere==2" in said.out
+
+
 def test_a_job_whose_time_is_over_is_queued_again(bare, tmp_path):
     """Asked to stop, a step keeps a state and ends with 130: the job is queued again, and goes on from there."""
     run = "if [ -e state/half ]; then echo $MASTER_ADDR > out/x; else touch state/half; exit 130; fi"

@@ -67,6 +67,15 @@ def _tell(console: Console, each: Adopted) -> None:
     )
     held = [in_time(trace.seconds), *facts] if each.held else ["fetched there; its bytes come when something here needs them"]
     console.say(safe(" · ".join(held)), indent=4)
+    others = trace.environment.get("not as pinned", "").split()
+    if others:
+        had = [f"{pin.partition('==')[0]} {trace.environment.get(f'package:{_plain(pin)}', 'none')}" for pin in others]
+        console.say(safe(f"with {', '.join(had)} in place of {', '.join(others)}"), indent=4)
+
+
+def _plain(pin: str) -> str:
+    """The name of a package without what its pin says of it: `datasets[audio]==5.2.0`."""
+    return pin.partition("==")[0].partition("[")[0]
 
 
 def _data(each: Adopted) -> dict[str, object]:
