@@ -9,7 +9,8 @@ from zyc.kind import Case, Estimate, Kind, Measure, Recipe, Spec
 from zyc.types import Artifact, Gguf, Model, Numbers
 
 BOUNDS = ("same_tokens = 100%", "same_template = 100%", "bos <= 1", "ends = 1", "kl <= 0.001", "top1 >= 99%")
-POSITIONS = 4_000  # tokens that both expect the next one of
+LEAST, MOST = 512, 4_000  # tokens that both expect the next one of: few of a large model, where sixteen bits show as soon
+WORTH = 2e12  # operations that the others are worth
 TOKENS = 256  # of a chat, at most
 MEMORY = 600_000_000  # of the libraries
 SPEED = 3e10  # floating point operations a second of one core
@@ -30,7 +31,8 @@ class Parity(Kind[ParitySpec]):
     Special tokens are compared as text and as tokens; chats with and without a system, of one turn and many, and with
     special tokens that a user wrote. Three things are known to differ, and left out: a literal U+2581; a literal `</s>`
     where another token ends a turn; accents that stand apart from their letters, for a tokenizer that composes them.
-    Chances are compared on every token of the chats, with the 32-bit model.
+    Chances are compared with the 32-bit model: on every token of the chats, or of some of them for a large model, on 512 tokens
+    or so above 1 B.
     """
 
     name = "parity"
@@ -60,13 +62,22 @@ class Parity(Kind[ParitySpec]):
         shape = arch.shape(model) if isinstance(model, Model) else None
         if size is None or shape is None or not isinstance(model, Model):
             return Estimate()
-        work = size * 2 * POSITIONS / SPEED
+        compared = positions(model)
+        work = size * 2 * compared / SPEED
         layer = sum(each.parameters for each in arch.linears(model))
-        wide = 4 * (arch.embedding_values(shape) + layer + POSITIONS * 3 * shape.mlp)
+        wide = 4 * (arch.embedding_values(shape) + layer + compared * 3 * shape.mlp)
         told = 4 * TOKENS * shape.vocabulary
         seconds = Interval(6 + work / 4, 20 + 2 * work, "two passes over the chats")
         return Estimate(seconds, memory=MEMORY + max(wide, size) + 3 * told)
 
     def recipe(self, case: Case[ParitySpec]) -> Recipe:
-        """Which llama.cpp."""
-        return Recipe({"llama_cpp": case.pins.get("package:llama-cpp-python"), "tokens": TOKENS})
+        """Which llama.cpp, and how much is compared."""
+        model = case.inputs["against"]
+        most = positions(model if isinstance(model, Model) else Model())
+        return Recipe({"llama_cpp": case.pins.get("package:llama-cpp-python"), "tokens": TOKENS, "positions": most})
+
+
+def positions(model: Model) -> int:
+    """How many tokens are compared: all of a small model or an unknown one, and what can be waited for of a large one."""
+    count = arch.parameters(model)
+    return MOST if not count else min(MOST, max(LEAST, round(WORTH / (4 * count))))

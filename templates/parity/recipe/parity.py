@@ -23,8 +23,8 @@ from transformers import AutoConfig, AutoTokenizer
 
 # The version of the Python bindings that llama.cpp comes with.
 LLAMA_CPP = {{ llama_cpp }}
-# The most tokens of a chat that chances are compared on.
-TOKENS = {{ tokens }}
+# The most tokens of a chat that chances are compared on, and about how many of all chats.
+TOKENS, POSITIONS = {{ tokens }}, {{ positions }}
 
 model, gguf = Path("in/against"), Path("in/subject/model.gguf")
 if not (model / "config.json").is_file():
@@ -55,6 +55,7 @@ for chat in chats():
         print(f"left out, the template refuses it: {error}")
         continue
     rows.append(tokenizer(text, add_special_tokens=not has_template)["input_ids"][:context])
+rows = rows[:: max(1, round(sum(map(len, rows)) / POSITIONS))]
 kept = tempfile.TemporaryDirectory()
 for at, found in enumerate(layerwise.logits(model, rows)):
     np.save(f"{kept.name}/{at}.npy", found.numpy())
