@@ -115,6 +115,7 @@ def run(front: Front, folder: Path, script: str, *, told: Tell) -> None:
     log = folder / "log.txt"
     world.write(log, "")
     environ = {**local.environment(world, {}), "OMP_NUM_THREADS": str(_threads(front)), "TMPDIR": str(world.real(folder))}
+    environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # transformers, too: weights are read in no time, and an answer is waited for
     process = world.launch((sys.executable, script), cwd=folder, env=environ, log_path=log)
     try:
         while (ended := process.wait(seconds=0.5)) is None:

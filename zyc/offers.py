@@ -17,9 +17,8 @@ from zyc.known import Machine
 
 # the share of its peak that a processor reaches, and an accelerator that answers, until runs have told better
 USE = {"lora": 0.35, "qlora": 0.25, "full": 0.35, "pretrain": 0.40, "generate": 0.25}
-MATRICES = (
-    0.5  # of an accelerator's peak, that products of matrices reach in training; what lies between them takes its bytes' time
-)
+# the share of an accelerator's peak that its products of matrices reach in training; what lies between them takes its bytes' time
+MATRICES = 0.5
 PATIENCE = 2 * 86400.0  # seconds: what would take a processor longer is work for an accelerator
 _LATEST = 5  # runs that teach
 _ALIKE = 10.0  # a run teaches about those that are thought to take at most so many times more or less
