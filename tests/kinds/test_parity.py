@@ -14,7 +14,8 @@ from standing import module, run, stand
 
 from zyc import kinds
 from zyc.gates import Verdict, judge, parse
-from zyc.kinds.parity import BOUNDS
+from zyc.kinds.parity import BOUNDS, positions
+from zyc.types import Model
 
 sayings, divergence = module("shared/sayings.py"), module("shared/divergence.py")
 
@@ -25,9 +26,24 @@ def convert(model, folder):
     return folder / "out"
 
 
-def prove(gguf, model, folder):
-    """The measures of a proof."""
-    return run(stand(folder, "parity", {"subject": gguf, "against": model}))[1]
+LARGE = Model(family="llama", layers=32, width=4096, mlp=14336, heads=32, kv_heads=8, head_size=128, vocabulary=128256)
+
+
+def prove(gguf, model, folder, thought=None):
+    """The measures of a proof; of one that takes the model for another one where that is said."""
+    facts = {"subject": Model(), "against": thought} if thought else None
+    return run(stand(folder, "parity", {"subject": gguf, "against": model}, facts))[1]
+
+
+def move(model):
+    """Let all weights be a little off."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(model / "model.safetensors")
+    torch.manual_seed(7)
+    moved = {name: each + 0.02 * torch.randn_like(each) for name, each in weights.items()}
+    save_file(moved, model / "model.safetensors", {"format": "pt"})
 
 
 def broken(measures):
@@ -167,16 +183,28 @@ def test_a_bos_that_only_the_server_adds_is_seen(changed, tmp_path):
 @pytest.mark.slow
 def test_weights_that_moved_are_seen(gguf, changed, tmp_path):
     """Weights that are a little off are told by the chances alone."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    weights = load_file(changed / "model.safetensors")
-    torch.manual_seed(7)
-    moved = {name: each + 0.02 * torch.randn_like(each) for name, each in weights.items()}
-    save_file(moved, changed / "model.safetensors", {"format": "pt"})
+    move(changed)
     measures = prove(gguf, changed, tmp_path / "proof")
     assert broken(measures) <= {"kl", "top1"}
     assert measures["kl"] > 1e-3
+
+
+def test_less_is_compared_of_a_large_model():
+    """All chats of a small one or an unknown one; of the rest what can be waited for, and never too little."""
+    assert positions(Model()) == 4000
+    assert positions(LARGE) == 512
+    half = Model(family="llama", layers=16, width=1024, mlp=4096, heads=16, kv_heads=16, head_size=64, vocabulary=32000)
+    assert 512 < positions(half) < 4000
+
+
+@pytest.mark.slow
+def test_weights_that_moved_are_seen_by_the_few_tokens_of_a_large_model(gguf, model, changed, tmp_path):
+    """Chats of every sort are among them, a right file passes, and a wrong one does not."""
+    assert broken(prove(gguf, model, tmp_path / "same", LARGE)) == set()
+    told = json.loads((tmp_path / "same/out/parity.json").read_text())["compared"]["positions"]
+    assert 400 < told < 700
+    move(changed)
+    assert {"kl", "top1"} & broken(prove(gguf, changed, tmp_path / "other", LARGE))
 
 
 @pytest.mark.slow
