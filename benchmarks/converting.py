@@ -21,6 +21,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "kinds")]
 import standing  # noqa: E402  # a step by hand, as the tests of the kinds lay it out
 import tiny_models  # noqa: E402
 
+from zyc.types import Model  # noqa: E402
+
 SHAPE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 64}
 LAYER = 15_730_000  # parameters of a layer of this shape
 
@@ -53,7 +55,9 @@ def measure(here: Place, *, rounds: int, size: int = 4_000_000_000) -> Iterator[
     ours, theirs = runs["zyc"], runs["bare"]
     seen = f"{layers} layers; {figures.beside(ours, theirs)}"
     yield Figure(f"convert {layers * LAYER * 2 / 1e9:.1f} GB to GGUF", ours.least / theirs.least, "x bare", bar=1.05, seen=seen)
-    proof = standing.stand(here.folder / "proof", "parity", {"subject": step / "out", "against": model})
+    known = Model(family="llama", layers=layers, width=1024, mlp=4096, heads=16, kv_heads=8, head_size=64, vocabulary=480)
+    links, facts = {"subject": step / "out", "against": model}, {"subject": Model(), "against": known}
+    proof = standing.stand(here.folder / "proof", "parity", links, facts)
     proven = once([str(shutil.which("bash")), "run.sh"], proof, env=env)
     about = f"{figures.in_time(proven.seconds)}, {figures.in_megabytes(proven.memory)}"
     yield Figure("proof of a conversion", proven.seconds / ours.least, "x conversion", seen=about)
