@@ -360,7 +360,7 @@ def test_a_plan_of_a_7b_from_scratch_says_years(tmp_path):
     desk.write("zyc.yml", SITE)
     desk.write("specs/data/notes.txt", "Bonjour.\n")
     shape = "family: llama, layers: 32, heads: 32, kv_heads: 8, width: 4096, mlp: 14336, context: 2048, tied: false"
-    for tokens, placement in (("140G", "activation_checkpointing: false"), ("2.8G", "micro_batch: 1")):
+    for tokens, placement in (("140G", "activation_checkpointing: false, compile: true"), ("2.8G", "micro_batch: 1")):
         desk.spec(
             "datasets: {notes: {from: specs/data/notes.txt, format: text}}\n"
             "tokenizers: {pieces: {corpus: notes, vocab: 32000, chat_template: chatml}}\n"

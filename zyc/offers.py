@@ -78,7 +78,7 @@ def seconds_on(work: Work, device: Device) -> float | None:
     if not peak or not device.bandwidth:
         return None
     if device.accelerator and work.use != "generate":
-        busy = work.flops / (peak * min(MATRICES, device.most)) + work.moved / device.bandwidth
+        busy = max(work.flops / (peak * MATRICES) + work.moved / device.bandwidth, work.flops / (peak * device.most))
         return work.besides + max(busy / work.processes, work.least)
     share = min(USE[work.use], device.most)
     processes = work.processes if device.accelerator else 1
