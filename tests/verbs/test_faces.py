@@ -261,6 +261,8 @@ def test_where_nothing_can_be_installed_a_job_may_run_with_what_is_there(letters
     assert "with the packages that are here, not pytest==0.1 nowhere==2" in done.stdout
     said = letters.zyc("adopt", "pairs.zyc.tar")
     assert f"with pytest {pytest.__version__}, nowhere none in place of pytest==0.1, nowhere==2" in said.out
+    there = letters.zyc("show", "pairs", "--json").data["elsewhere"]
+    assert (there["not as pinned"], there["package:pytest"]) == ("pytest==0.1 nowhere==2", pytest.__version__)
 
 
 def test_a_job_whose_time_is_over_is_queued_again(bare, tmp_path):
