@@ -1,6 +1,6 @@
 """What a rendered training script reaches against a bare trl script with the same settings, packed and not, in tokens a second.
 
-Both run in turn, A B A B, on the same tiny model and chats; each tells the tokens a second of all its steps but the first. The
+Both run in turn, A B B A, on the same tiny model and chats; each tells the tokens a second of all its steps but the first. The
 share of a step that is zyc's own is measured in the rendered script, by a clock around everything of the harness that the trainer
 calls.
 """

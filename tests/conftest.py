@@ -3,12 +3,9 @@
 from pathlib import Path
 
 import pytest
-from example.workshop import Workshop
-
-from zyc import kinds
+from example.workshop import Workshop, beside
 
 EXAMPLE = Path(__file__).parent / "example"
-CACHES = (kinds.stems, kinds.load, kinds.label, kinds.section_stem, kinds.coercions, kinds.templates_of)
 
 LONGEST_FIRST = ("systems", "kinds")  # folders of tests: nobody waits at the end for one that takes minutes
 
@@ -19,19 +16,11 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
 
 
-def _forget():
-    for each in CACHES:
-        each.cache_clear()
-
-
 @pytest.fixture
 def example():
     """The kinds of tests/example beside the built-in ones, for one test."""
-    kinds.__path__.append(str(EXAMPLE / "kinds"))
-    _forget()
-    yield
-    kinds.__path__.remove(str(EXAMPLE / "kinds"))
-    _forget()
+    with beside(EXAMPLE / "kinds"):
+        yield
 
 
 @pytest.fixture

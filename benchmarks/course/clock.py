@@ -1,4 +1,4 @@
-"""Commands timed in turn, A B A B, so that what else the machine does falls on all of them alike.
+"""Commands timed in turn, A B B A, so that what else the machine does falls on all of them alike.
 
 Figures are made of the least time of each: other work only ever adds. A median of few rounds flatters whoever is slower,
 since a pause of the machine doubles a short run and hardly shows in a long one.
@@ -69,10 +69,13 @@ class Entrant:
 
 
 def in_turn(*entrants: Entrant, rounds: int, warm: int = 1) -> dict[str, Runs]:
-    """Each entrant once a round; the rounds that warm up are not counted. `before` is told a number that never repeats."""
+    """Each entrant once a round, every other round the other way round: what one leaves in memory slows whoever is next.
+
+    The rounds that warm up are not counted. `before` is told a number that never repeats.
+    """
     runs = {entrant.name: Runs(entrant.name) for entrant in entrants}
     for turn in range(warm + rounds):
-        for entrant in entrants:
+        for entrant in entrants if turn % 2 == 0 else reversed(entrants):
             entrant.before(turn)
             run = once(entrant.command, entrant.folder, env=entrant.env)
             if turn >= warm:

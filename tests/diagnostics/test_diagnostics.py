@@ -8,10 +8,9 @@ import string
 from pathlib import Path
 
 import pytest
-from conftest import CACHES
+from example.workshop import beside
 from pages import HERE, every, play, prepare, read, rewrite
 
-from zyc import kinds
 from zyc.errors import WORDING, Problem
 from zyc.world import World
 
@@ -19,13 +18,8 @@ from zyc.world import World
 @pytest.fixture
 def drawings():
     """The kind of this folder beside the built-in ones."""
-    kinds.__path__.append(str(HERE / "kinds"))
-    for each in CACHES:
-        each.cache_clear()
-    yield
-    kinds.__path__.remove(str(HERE / "kinds"))
-    for each in CACHES:
-        each.cache_clear()
+    with beside(HERE / "kinds"):
+        yield
 
 
 @pytest.mark.parametrize(("path", "title"), list(every()), ids=lambda each: each.stem if isinstance(each, Path) else each)

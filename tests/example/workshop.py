@@ -1,11 +1,13 @@
 """A project in a temporary folder: write specs, plan them, build them, all in this process."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from faulty import Quick
 
+from zyc import kinds
 from zyc.errors import ZycError
 from zyc.front import Call, Front, open_front, save_kept
 from zyc.plan import Plan
@@ -18,6 +20,24 @@ anna an ann nana banana ban bananas cabana cab cabs scab scabs cannas canna can 
 sac sacs sanac casa basan bassa nasca ana anas baa baas aba abas abba abbas babas baba caba cabas nacsa sabba
 """
 WORDS = TEXT.split()
+KEPT = (kinds.stems, kinds.load, kinds.label, kinds.section_stem, kinds.coercions, kinds.templates_of)
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[None]:
+    """The kinds of a folder beside the built-in ones."""
+    kinds.__path__.append(str(folder))
+    _forget()
+    try:
+        yield
+    finally:
+        kinds.__path__.remove(str(folder))
+        _forget()
+
+
+def _forget() -> None:
+    for each in KEPT:
+        each.cache_clear()
 
 
 class Workshop:

@@ -14,7 +14,7 @@ from standing import module, run, stand
 
 from zyc import kinds
 from zyc.gates import Verdict, judge, parse
-from zyc.kinds.parity import BOUNDS, positions
+from zyc.kinds.parity import AMONG, BOUNDS
 from zyc.types import Model
 
 sayings, divergence = module("shared/sayings.py"), module("shared/divergence.py")
@@ -191,10 +191,10 @@ def test_weights_that_moved_are_seen(gguf, changed, tmp_path):
 
 def test_less_is_compared_of_a_large_model():
     """All chats of a small one or an unknown one; of the rest what can be waited for, and never too little."""
-    assert positions(Model()) == 4000
-    assert positions(LARGE) == 512
+    assert AMONG.of(Model()) == 4000
+    assert AMONG.of(LARGE) == 512
     half = Model(family="llama", layers=16, width=1024, mlp=4096, heads=16, kv_heads=16, head_size=64, vocabulary=32000)
-    assert 512 < positions(half) < 4000
+    assert 512 < AMONG.of(half) < 4000
 
 
 @pytest.mark.slow

@@ -435,6 +435,22 @@ def test_fewer_bits_are_farther_away(model, full, rows, tmp_path):
     assert 0 < report["compared"]["assistant"] < report["compared"]["positions"]
 
 
+@pytest.mark.slow
+def test_following_an_answer_finds_where_ones_own_would_part(model, full, q4):
+    """Four bits that read an answer of sixteen in one go leave it where they would if they answered themselves."""
+    told, binding = module("fidelity/lib/answering.py"), module("lib/llama_home.py").bindings()
+    for words in ((1, 2, 3), (5, 8, 13, 21), (34, 55)):
+        with told.opened(binding, full / "model.gguf", context=64, threads=1) as llama:
+            wanted = told.answer(llama, words, 24)
+            assert told.likeliest(llama, words, wanted) == wanted
+        with told.opened(binding, q4 / "model.gguf", context=64, threads=1) as llama:
+            own, followed = told.answer(llama, words, 24), told.likeliest(llama, words, wanted)
+        answers = told.Answers()
+        answers.add("?", wanted, followed, str)
+        same = next((at for at, (one, two) in enumerate(zip(wanted, own, strict=False)) if one != two), len(wanted))
+        assert answers.together == [same]
+
+
 @pytest.fixture
 def changed(model, tmp_path):
     """A copy of the model, to be changed."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from zyc import fields
 from zyc.craft import arch
+from zyc.craft.comparing import Few
 from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Kind, Measure, Recipe, Spec
 from zyc.types import Artifact, Gguf, Model, Numbers
 
 BOUNDS = ("same_tokens = 100%", "same_template = 100%", "bos <= 1", "ends = 1", "kl <= 0.001", "top1 >= 99%")
-LEAST, MOST = 512, 4_000  # tokens that both expect the next one of: few of a large model, where sixteen bits show as soon
-WORTH = 2e12  # operations that the others are worth
+AMONG = Few(512, 4_000)  # tokens that both expect the next one of: few of a large model, where sixteen bits show as soon
 TOKENS = 256  # of a chat, at most
 MEMORY = 600_000_000  # of the libraries
 SPEED = 3e10  # floating point operations a second of one core
@@ -62,10 +62,10 @@ class Parity(Kind[ParitySpec]):
         shape = arch.shape(model) if isinstance(model, Model) else None
         if size is None or shape is None or not isinstance(model, Model):
             return Estimate()
-        compared = positions(model)
-        work = size * 2 * compared / SPEED
+        among = AMONG.of(model)
+        work = size * 2 * among / SPEED
         layer = sum(each.parameters for each in arch.linears(model))
-        wide = 4 * (arch.embedding_values(shape) + layer + compared * 3 * shape.mlp)
+        wide = 4 * (arch.embedding_values(shape) + layer + among * 3 * shape.mlp)
         told = 4 * TOKENS * shape.vocabulary
         seconds = Interval(6 + work / 4, 20 + 2 * work, "two passes over the chats")
         return Estimate(seconds, memory=MEMORY + max(wide, size) + 3 * told)
@@ -73,11 +73,5 @@ class Parity(Kind[ParitySpec]):
     def recipe(self, case: Case[ParitySpec]) -> Recipe:
         """Which llama.cpp, and how much is compared."""
         model = case.inputs["against"]
-        most = positions(model if isinstance(model, Model) else Model())
-        return Recipe({"llama_cpp": case.pins.get("package:llama-cpp-python"), "tokens": TOKENS, "positions": most})
-
-
-def positions(model: Model) -> int:
-    """How many tokens are compared: all of a small model or an unknown one, and what can be waited for of a large one."""
-    count = arch.parameters(model)
-    return MOST if not count else min(MOST, max(LEAST, round(WORTH / (4 * count))))
+        among = AMONG.of(model if isinstance(model, Model) else None)
+        return Recipe({"llama_cpp": case.pins.get("package:llama-cpp-python"), "tokens": TOKENS, "positions": among})

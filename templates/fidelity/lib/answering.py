@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-LONG = 24  # tokens of an answer that both are asked for
-
 
 class Unreadable(Exception):
     """Why llama.cpp does not take a file."""
@@ -47,12 +45,12 @@ def logits(llama: Any, ids: Sequence[int]) -> np.ndarray:
     return llama.scores[: len(ids)]
 
 
-def answer(llama: Any, ids: Sequence[int]) -> list[int]:
+def answer(llama: Any, ids: Sequence[int], most: int) -> list[int]:
     """What it says, the likeliest token each time, until it ends."""
     said: list[int] = []
     llama.reset()
     llama.eval(list(ids))
-    while len(said) < LONG and llama.n_tokens + 1 < llama.n_ctx():
+    while len(said) < most and llama.n_tokens + 1 < llama.n_ctx():
         said.append(int(np.argmax(llama.scores[llama.n_tokens - 1])))
         if said[-1] == llama.token_eos():
             break
@@ -60,23 +58,25 @@ def answer(llama: Any, ids: Sequence[int]) -> list[int]:
     return said
 
 
+def likeliest(llama: Any, ids: Sequence[int], said: Sequence[int]) -> list[int]:
+    """What it would say at each place of somebody's answer, read in one go: up to the first difference that is its own answer."""
+    scores = logits(llama, [*ids, *said[:-1]])[len(ids) - 1 :]
+    return [int(each) for each in np.argmax(scores, axis=-1)]
+
+
 @dataclass
 class Answers:
-    """Answers of both, and where they part."""
+    """Answers of one, and where the other would go on otherwise."""
 
     together: list[int] = field(default_factory=list)
     parted: list[dict[str, object]] = field(default_factory=list)
 
     def add(self, asked: str, wanted: Sequence[int], found: Sequence[int], piece: Any) -> None:
         """Count the tokens before the first that differs."""
-        alike = next((at for at, (one, two) in enumerate(zip(wanted, found, strict=False)) if one != two), None)
-        if alike is None and len(wanted) == len(found):
-            self.together.append(len(wanted))
-            return
-        at = alike if alike is not None else min(len(wanted), len(found))
+        at = next((at for at, (one, two) in enumerate(zip(wanted, found, strict=True)) if one != two), len(wanted))
         self.together.append(at)
-        here = [piece(each[at]) if at < len(each) else "" for each in (wanted, found)]
-        self.parted.append({"asked": asked, "token": at + 1, "before": here[0], "after": here[1]})
+        if at < len(wanted):
+            self.parted.append({"asked": asked, "token": at + 1, "before": piece(wanted[at]), "after": piece(found[at])})
 
     @property
     def mean(self) -> float | None:

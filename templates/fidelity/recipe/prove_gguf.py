@@ -5,6 +5,7 @@
 """Holds a quantized GGUF against the one in 16 bits, and against the tokenizer and the template of the model behind both."""
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import held_out
 import llama_home
 import numpy as np
 import telling
-from answering import Answers, Unreadable, answer, file_of, logits, opened
+from answering import Answers, Unreadable, answer, file_of, likeliest, logits, opened
 from divergence import Distance
 from jinja2 import TemplateError
 from llama_server import serving
@@ -26,6 +27,8 @@ from transformers import AutoConfig, AutoTokenizer
 LLAMA_CPP = {{ llama_cpp }}
 # The tokens that chances are compared on, and of one text at most.
 POSITIONS, CONTEXT = {{ positions }}, 512
+# The questions that one answers and the other follows, at most, and the tokens of an answer.
+ANSWERS, LONG = {{ answers }}, {{ long }}
 # A dataset that the model stands on, if there is one.
 {% if chats %}
 CHATS = Path("in/chats")
@@ -54,6 +57,7 @@ for chat in open_chats(()) if has_template else ():
     ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     if len(ids) + 1 < context:
         asked.append((chat[-1]["content"], ids))
+asked = asked[:: math.ceil(len(asked) / ANSWERS) or 1]
 
 try:
     llama_cpp = llama_home.bindings(LLAMA_CPP, print)
@@ -65,7 +69,7 @@ try:
     with opened(llama_cpp, before, context=context, threads=threads) as llama:
         for at, text in enumerate(texts.texts):
             np.save(f"{kept.name}/{at}.npy", logits(llama, text.ids))
-        wanted = [answer(llama, ids) for _, ids in asked]
+        wanted = [answer(llama, ids, LONG) for _, ids in asked]
 
     # The same of the quantized file: all tokens, and those that the assistant says.
     telling.event(step=1, of=3)
@@ -79,7 +83,7 @@ try:
             if len(said):
                 assistant.add(one[said], other[said])
         for (question, ids), told in zip(asked, wanted, strict=True):
-            answers.add(question, told, answer(llama, ids), lambda token: tokenizer.decode([token]))
+            answers.add(question, told, likeliest(llama, ids, told), lambda token: tokenizer.decode([token]))
         kept.cleanup()
 
         # Texts and chats: transformers, the bindings, and the server with its own Jinja.

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from zyc.catalogue import devices
 from zyc.craft import arch
+from zyc.craft.comparing import Few
 from zyc.craft.quantizing.copied import behind
 from zyc.craft.quantizing.format import Candidate, Format
 from zyc.craft.quantizing.spec import FidelitySpec, QuantSpec
@@ -19,7 +20,7 @@ FAMILIES = ("gemma", "gemma2", "gemma3", "gemma3_text", "llama", "mistral", "phi
 SMALL = 4e9  # parameters: a smaller model loses twice as much by four bits
 TWIN = 0.5
 ROWS, LENGTH = 256, 1024  # that are calibrated on, at most
-POSITIONS = 6_000
+AMONG = Few(1_000, 6_000)  # tokens that both are asked about: few of a large model
 GROUP = 128  # weights of a row that have one scale, in 4 bits
 SPEED = 3e10  # floating point operations a second of one core
 CAN_WAIT = 1e9  # parameters: what is larger is calibrated on an accelerator, or in a day
@@ -153,12 +154,12 @@ class Compressed(Format):
         count = arch.parameters(model)
         if count is None:
             return Estimate()
-        work = 2 * POSITIONS * 2 * count / SPEED
+        work = 2 * AMONG.of(model) * 2 * count / SPEED
         return Estimate(Interval(20 + work / 8, 90 + 3 * work, "two passes over the chats"), memory=MEMORY + 5 * count)
 
     def proof_values(self, case: Case[FidelitySpec]) -> Mapping[str, object]:
         """How much is compared."""
-        return {"positions": POSITIONS, "chats": "chats" in case.inputs}
+        return {"positions": AMONG.of(behind(case)), "chats": "chats" in case.inputs}
 
 
 class Awq(Compressed):

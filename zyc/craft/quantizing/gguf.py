@@ -10,6 +10,7 @@ from zyc.craft import arch
 from zyc.craft.arch import answering
 from zyc.craft.arch import gguf as sizes
 from zyc.craft.arch.mixture import BLOCKS, PLAIN, USUAL, Choice
+from zyc.craft.comparing import Few
 from zyc.craft.quantizing.format import Candidate, Format, Preset
 from zyc.craft.quantizing.spec import FidelitySpec, QuantSpec
 from zyc.errors import nearest
@@ -49,8 +50,11 @@ SPEED = 6e6  # weights a second and core, where a type is slow to find
 DISK = 150e6  # bytes a second
 LONGEST = 127  # bytes of a value that the quantizer writes
 MEMORY = 300_000_000  # of the quantizer, before the first tensor
-POSITIONS = 2_000  # tokens that both are asked about
+AMONG = Few(1_000, 2_000)  # tokens that both are asked about: few of a large model
+ANSWERS = Few(8, 24)  # questions that both answer
+LONG = 24  # tokens of an answer
 ARITHMETIC = 3e10  # floating point operations a second of one core
+READS = 1.5e10  # bytes a second of memory, each weight once a token
 
 
 COMPARING = ("compare.py", "divergence.py", "sayings.py")  # modules that not every other proof uses
@@ -191,13 +195,17 @@ class GgufFormat(Format):
         count = arch.parameters(model)
         if subject.bytes is None or before.bytes is None or count is None or model.vocabulary is None:
             return Estimate()
-        work = 2 * POSITIONS * 2 * count / ARITHMETIC
-        seconds = Interval(8 + work / 8, 30 + 2 * work, "two passes over the chats")
+        work = 2 * AMONG.of(model) * 2 * count / ARITHMETIC
+        said = ANSWERS.of(model) * LONG * before.bytes / READS
+        seconds = Interval(8 + work / 8 + said / 4, 30 + 2 * work + 2 * said, "two passes over the chats, and answers")
         return Estimate(seconds, memory=600_000_000 + max(subject.bytes, before.bytes) + 12 * 512 * model.vocabulary)
 
     def proof_values(self, case: Case[FidelitySpec]) -> Mapping[str, object]:
         """Which llama.cpp, and how much is compared."""
-        return {"llama_cpp": case.pins.get("package:llama-cpp-python"), "positions": POSITIONS, "chats": "chats" in case.inputs}
+        model = case.inputs["model"]
+        assert isinstance(model, Model)
+        told = {"positions": AMONG.of(model), "answers": ANSWERS.of(model), "long": LONG, "chats": "chats" in case.inputs}
+        return {"llama_cpp": case.pins.get("package:llama-cpp-python"), **told}
 
 
 def drift_of(kind: str, parameters: int | None, *, twin: bool) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from zyc.craft import arch
+from zyc.craft.comparing import Few
 from zyc.craft.quantizing.copied import behind
 from zyc.craft.quantizing.format import Candidate, Format, Preset
 from zyc.craft.quantizing.spec import FidelitySpec, QuantSpec
@@ -26,7 +27,7 @@ TWIN = 0.5  # of the drift: a toy model that answers well is sure of what it say
 SMALL = 4e9  # parameters: a smaller model loses twice as much by few bits
 SPEED = 3e10  # floating point operations a second of one core
 DISK = 150e6
-POSITIONS = 6_000
+AMONG = Few(1_000, 6_000)  # tokens that both are asked about: few of a large model
 MEMORY = 1_200_000_000  # of the libraries
 
 
@@ -115,12 +116,12 @@ class OnnxFormat(Format):
         count = arch.parameters(model)
         if not isinstance(subject, Onnx) or subject.bytes is None or count is None:
             return Estimate()
-        work = 2 * POSITIONS * 2 * count / SPEED
+        work = 2 * AMONG.of(model) * 2 * count / SPEED
         return Estimate(Interval(8 + work / 8, 30 + 2 * work, "two passes over the chats"), memory=MEMORY + 2 * subject.bytes)
 
     def proof_values(self, case: Case[FidelitySpec]) -> Mapping[str, object]:
         """How much is compared."""
-        return {"positions": POSITIONS, "chats": "chats" in case.inputs}
+        return {"positions": AMONG.of(behind(case)), "chats": "chats" in case.inputs}
 
 
 def file_bytes(model: Model, kind: str) -> int | None:

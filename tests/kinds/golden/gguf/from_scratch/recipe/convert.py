@@ -11,8 +11,7 @@ from pathlib import Path
 
 import llama_home
 import telling
-from gguf_file import GgufFile
-from run_converter import run
+from run_converter import converting
 from staging import Trap, read, stage
 
 # llama.cpp comes with this version of its Python bindings; the converter needs its source only.
@@ -30,12 +29,9 @@ try:
         staged = stage(source, Path(folder, "source"), LICENCE)
         metadata = Path(folder, "metadata.json")
         metadata.write_text(json.dumps(METADATA))
-        run(
-            [str(staged), "--outfile", "out/model.gguf", "--outtype", "f16", "--metadata", str(metadata)],
-            told,
-            home,
-            progress=lambda percent: telling.event(step=percent, of=100),
-        )
+        command = [str(staged), "--outfile", "out/model.gguf", "--outtype", "f16", "--metadata", str(metadata)]
+        with converting(command, told, home, progress=lambda percent: telling.event(step=percent, of=100)):
+            from gguf_file import GgufFile  # while the converter starts
 except (Trap, llama_home.Unavailable) as error:
     sys.exit(f"error: {error}")
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from staging import Told, Trap
@@ -28,27 +29,35 @@ ENDS = {
 }
 
 
-def run(command: list[str], told: Told, home: Path, *, progress: Callable[[int], None]) -> None:
-    """Convert, saying how far it is; a failure is explained, with the converter's last words before it."""
+@contextmanager
+def converting(command: list[str], told: Told, home: Path, *, progress: Callable[[int], None]) -> Iterator[None]:
+    """Converts while something else is done, then says how far it is; a failure is explained, after the converter's last words."""
     answers = {"--pre": told.pre, "--bos": told.bos, "--space": told.space, "--ends": told.ends}
     words = [word for name, value in answers.items() if value is not None for word in (name, _word(value))]
-    last: deque[str] = deque(maxlen=30)
-    why = ""
     command = [sys.executable, str(Path(__file__).with_name("converter.py")), *command, "--home", str(home), *words]
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     with subprocess.Popen(command, **pipe) as step:
-        for line in _lines(step):
-            percent = PROGRESS.search(line)
-            if percent:
-                progress(int(percent[1]))
-                continue
-            last.append(line)
-            why = why or next((reason for sign, reason in ENDS.items() if sign in line), "")
-            if line.startswith(("WARNING", "ERROR")) and not HARMLESS.search(line):
-                print(line)
+        yield
+        last, why = _follow(step, progress)
     if step.returncode:
         print("\n".join(last), file=sys.stderr)
         raise Trap(why or f"the converter failed with {step.returncode}: see its last words above")
+
+
+def _follow(step: subprocess.Popen, progress: Callable[[int], None]) -> tuple[deque[str], str]:
+    """Its last words, and what they say of why it failed."""
+    last: deque[str] = deque(maxlen=30)
+    why = ""
+    for line in _lines(step):
+        percent = PROGRESS.search(line)
+        if percent:
+            progress(int(percent[1]))
+            continue
+        last.append(line)
+        why = why or next((reason for sign, reason in ENDS.items() if sign in line), "")
+        if line.startswith(("WARNING", "ERROR")) and not HARMLESS.search(line):
+            print(line)
+    return last, why
 
 
 def _lines(step: subprocess.Popen) -> Iterator[str]:
