@@ -31,7 +31,7 @@ ENDS = {
 
 @contextmanager
 def converting(command: list[str], told: Told, home: Path, *, progress: Callable[[int], None]) -> Iterator[None]:
-    """Converts while something else is done, then says how far it is; a failure is explained, after the converter's last words."""
+    """Converts beside what else is done, then says how far it is; why it failed is told after the converter's last words."""
     answers = {"--pre": told.pre, "--bos": told.bos, "--space": told.space, "--ends": told.ends}
     words = [word for name, value in answers.items() if value is not None for word in (name, _word(value))]
     command = [sys.executable, str(Path(__file__).with_name("converter.py")), *command, "--home", str(home), *words]
