@@ -11,6 +11,7 @@ import pytest
 import trainee
 
 from zyc import kinds
+from zyc.catalogue import devices
 
 TEMPLATES = kinds.templates_of("finetune")[0]
 HARNESS = TEMPLATES / "lib"
@@ -201,6 +202,22 @@ def test_the_share_of_an_accelerators_peak(module, monkeypatch):
         watch.on_train_begin(arguments, SimpleNamespace(max_steps=4, global_step=0), None, model=model)
         watch.dtype, watch.pace.tokens, watch.pace.seconds, watch.pace.counted = "bf16", 200, 2.0, 3
         assert watch.share() == share
+
+
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [("Tesla T4", "t4"), ("NVIDIA A100-SXM4-80GB", "a100-80"), ("NVIDIA A10G", "a10g"), ("Tesla V100-SXM2-16GB", "v100"),
+     ("NVIDIA H100 80GB HBM3", "h100"), ("NVIDIA H200", "h200"), ("NVIDIA GB10", "dgx-spark"), ("NVIDIA RTX A1000", None)],
+)  # fmt: skip
+def test_a_run_and_a_plan_know_the_same_peaks(module, monkeypatch, name, device):
+    """By the whole word of a name, in the precision that is computed in."""
+    import torch
+
+    peaks = module("peaks")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: name)
+    told = devices.device(device).peak if device else {}
+    assert peaks.peak("cuda", torch.float16) == told.get("fp16")
+    assert peaks.peak("cuda", torch.float32) == told.get("fp32")
 
 
 def test_out_of_memory_names_what_helps(module, tmp_path, monkeypatch):
