@@ -102,6 +102,7 @@ WORDING: dict[str, Says] = {
     "cycle": Says("these nodes need each other: {path}", "one of them has to do without the next", also="and here"),
     "own-cycle": Says("{owner} needs itself", "name another node"),
     "unknown-measure": Says("{owner} measures no `{measure}`", "{hint}"),
+    "odd-bound": Says("{owner} measures `{measure}` as {what}, so `{gate}` says nothing", "{hint}"),
     "no-measures": Says("{owner} measures nothing, so `{gate}` can never hold", "put the gate on a node that measures"),
     # --- vars, profiles, --set, matrix, select, search ---
     "unknown-var": Says("no `{name}` among the vars of this file", "{hint}"),

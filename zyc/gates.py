@@ -113,6 +113,22 @@ def mend(text: str) -> str:
     return "write a measure, one of `<`, `<=`, `=`, `!=`, `>=` and `>`, then a number or another measure"
 
 
+_KINDS = {"share": "a share, from 0 to 100 %", "time": "a time", "bytes": "bytes"}
+_UNITS = {"share": "`60%`", "time": "`15 s`", "bytes": "`4 GB`"}
+
+
+def odd_bound(gate: Gate, dimension: str) -> tuple[str, str]:
+    """Of a bound in other units, or larger than any share: what is measured, and what may have been meant; else nothing."""
+    if dimension == "share" and not gate.against and gate.bound > 1 and gate.dimension in ("number", "share"):
+        meant = f"did you mean `{gate.bound:g}%`?" if gate.dimension == "number" and gate.bound <= 100 else "none is larger"
+        return _KINDS[dimension], meant
+    if gate.dimension in _KINDS and gate.dimension != dimension and (dimension in _KINDS or gate.dimension != "share"):
+        return _KINDS.get(
+            dimension, "a number"
+        ), f"write it like {_UNITS[dimension]}" if dimension in _UNITS else "leave out the unit"
+    return "", ""
+
+
 def judge(gate: Gate, measures: Mapping[str, float]) -> Verdict:
     """The verdict of measured numbers; a NaN fails every gate."""
     if gate.measure not in measures or (gate.against and gate.against not in measures):

@@ -15,6 +15,7 @@ from zyc.compile.overrides import patches_of
 from zyc.compile.plain import keep_outline, keep_shape, kept_outline, kept_shape
 from zyc.compile.validate import AnyKind, as_fields, owner_words, place_of, read_spec, shape_of
 from zyc.errors import Problem, Span, guess, problem
+from zyc.gates import odd_bound
 from zyc.graph import Header, Shape
 from zyc.kept import Kept
 from zyc.kind import Measure, Spec
@@ -141,7 +142,7 @@ def _read(node: Declaration, value: Value, told: Declared) -> tuple[Shape | None
         spec, problems = read_spec(kind, node.name, fields, node.places)
     shape = shape_of(kind, spec) if spec is not None else None
     if shape is not None and spec is not None and isinstance(fields, Map):
-        problems += _unknown_measures(node, spec, fields)
+        problems += _odd_gates(node, spec, fields)
     if problems:
         _tell(node, told, problems)
         return None, None
@@ -153,12 +154,18 @@ def measures_of(kind: AnyKind) -> dict[str, Measure]:
     return {**kind.measures, **(kinds.load(kind.proof).measures if kind.proof else {})}
 
 
-def _unknown_measures(node: Declaration, spec: Spec, fields: Map) -> Iterator[Problem]:
+def _odd_gates(node: Declaration, spec: Spec, fields: Map) -> Iterator[Problem]:
+    """Gates on what nobody measures, and those whose bound is in another unit than what is measured."""
     proof = kinds.load(node.kind.proof).measures if node.kind.proof else {}
     known = {**node.kind.measured(spec), **proof}
     owner = owner_words(node.kind.name, node.name)
     for list_name in ("gates", "twin"):
         for at, gate in enumerate(getattr(spec, list_name)):
+            told = next((each for pattern, each in known.items() if pattern != "*" and matches(gate.measure, pattern)), None)
+            what, hint = odd_bound(gate, told.dimension) if told is not None else ("", "")
+            if what:
+                where = node.places.span(place_of(fields, f"{list_name}.{at}"))
+                yield problem("odd-bound", where, owner=owner, measure=gate.measure, what=what, gate=str(gate), hint=hint)
             for measure in filter(None, (gate.measure, gate.against)):
                 if any(matches(measure, pattern) for pattern in known):
                     continue
