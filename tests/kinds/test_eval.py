@@ -309,6 +309,15 @@ def test_what_is_better_known_is_told():
     assert "22 points either way" in told.says
 
 
+@pytest.mark.parametrize(("rows", "told"), [(3, Outlook.CANNOT), (7, Outlook.CANNOT), (8, Outlook.COULD)])
+def test_a_few_questions_cannot_tell_a_twin_from_luck(rows, told):
+    """McNemar's test says so before anything runs: eight that turned from wrong to right are the fewest."""
+    kind, case = asked(MISTRAL, {"t": {"exam": "d"}}, gates=["t.accuracy >= 60%"])
+    case = Case(case.spec, {**case.inputs, "tasks.t.exam": Dataset(format="questions", rows=rows)})
+    (gate,) = kind.rehearsed(case.spec)
+    assert foresee(gate, dict(kind.estimate(case).measures)) is told
+
+
 # --- joining ---
 
 

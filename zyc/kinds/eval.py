@@ -232,8 +232,7 @@ class Eval(Kind[EvalSpec]):
         """Exams too small to tell much, and perplexities that cannot be compared."""
         ours = evaluating.shape_of(case.inputs["model"])
         for name, task in case.spec.tasks.items():
-            data = case.inputs.get(f"tasks.{name}.exam")
-            rows = data.rows if isinstance(data, Dataset) else None
+            rows = _rows_of(case, name)
             if rows is not None and rows < FEW:
                 half = 98 / rows**0.5
                 says = f"{rows:,} questions tell a share to {half:.0f} points either way at worst"
@@ -252,6 +251,13 @@ class Eval(Kind[EvalSpec]):
         for name, task in case.spec.tasks.items():
             if task.kind == "speed":
                 told += [(f"{name}.{measure}", each) for measure, each in _foretold(case, task)]
+            rows = _rows_of(case, name)
+            if rows is not None:
+                # one is right in all of them and the other in none
+                luck = Interval(
+                    min(1.0, 2 * 0.5**rows), 1.0, f"what {rows:,} questions can tell at best; more, or a `twin:` list"
+                )
+                told += [(f"{who}.{name}.p", luck) for who in ("delta", "untrained")]
         return Estimate(Interval(1, 6, "joining"), memory=300_000_000, disk=2_000_000, measures=tuple(told))
 
     def recipe(self, case: Case[EvalSpec]) -> Recipe:
@@ -369,6 +375,11 @@ def _about_compare(case: Case[EvalSpec], where: str, task: TaskFields) -> Iterab
         yield Objection(where, "there is nobody to compare with", "write `against: [MODEL]`: its first one is")
     if task.judge is None:
         yield Objection(where, "nobody judges", "write `judge: MODEL`, or a scorer")
+
+
+def _rows_of(case: Case[EvalSpec], name: str) -> int | None:
+    data = case.inputs.get(f"tasks.{name}.exam")
+    return data.rows if isinstance(data, Dataset) else None
 
 
 def _foretold(case: Case[EvalSpec], task: TaskFields) -> list[tuple[str, Interval]]:
