@@ -89,6 +89,14 @@ def test_the_first_row_tells_the_form(desk):
     desk.spec("datasets: {my-data: {from: data/pairs.jsonl, split: {test: 10%, group: topik}}}")
     (problem,) = desk.problems()
     assert problem[2]["says"] == "the first row of `data/pairs.jsonl` has no column `topik`"
+    desk.spec("datasets: {my-data: {from: data/table.tsv, map: {question: enonce, answer: response}}}")
+    (problem,) = desk.problems()
+    assert problem[2]["says"] == "the first row of `data/table.tsv` has no column `response`"
+    assert facts(desk, "from: [data/pairs.jsonl, data/list.json], map: {kind: {value: x}}").columns == (
+        "chosen", "instruction", "kind", "output", "prompt", "rejected", "topic",
+    )  # fmt: skip
+    desk.write("data/table.parquet", "PAR1")
+    assert facts(desk, "from: [data/pairs.jsonl, data/table.parquet]").columns is None
 
 
 def test_a_gate_on_rows_is_answered_by_counting(desk):

@@ -288,6 +288,15 @@ def test_rows_without_answers_are_no_exam():
     assert ["rows of `preference` have no question" in each.says for each in kind.check(case)] == [True]
 
 
+def test_a_group_of_a_column_that_no_row_has_is_refused_before_anything_trains():
+    """Where the files of the exam tell their columns; else the step does."""
+    kind, case = asked(MISTRAL, {"t": {"exam": "d", "by": ["arae"]}})
+    exam = Dataset(format="questions", rows=180, columns=("answer", "area", "question"))
+    (told,) = kind.check(Case(case.spec, {**case.inputs, "tasks.t.exam": exam}))
+    assert (told.field, told.help) == ("tasks.t.by", "did you mean `area`?")
+    assert list(kind.check(case)) == []
+
+
 def test_an_adapter_is_sent_to_its_fused_model():
     """It does not answer by itself; neither does a dataset."""
     kind, case = asked(Adapter(), {"t": {"exam": "d"}})

@@ -106,7 +106,7 @@ class DatasetKind(Kind[DatasetSpec]):
         more = 0 if not before else None if rows is None else rows * before
         tokens = None if size is None or before is None or more is None else size // 4 + more
         known = (knowing.form(case), rows, tokens, knowing.test(case), knowing.turns(case), knowing.licence(case))
-        return Dataset(*known, prompted=knowing.prompted(case))
+        return Dataset(*known, prompted=knowing.prompted(case), columns=knowing.columns(case))
 
     def estimate(self, case: Case[DatasetSpec]) -> Estimate:
         """Rows are counted, and time and memory follow from bytes."""

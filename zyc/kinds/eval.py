@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from zyc import fields
 from zyc.craft import evaluating, personas
 from zyc.craft.evaluating import GROUPED, MEASURES, NUMBER, chance
-from zyc.errors import nearest
+from zyc.errors import guess, nearest
 from zyc.gates import CHANCE, Gate, Interval
 from zyc.kind import Case, Estimate, Fields, Kind, Measure, Objection, Placement, Recipe, Spec
 from zyc.types import Artifact, Dataset, Report
@@ -341,6 +341,10 @@ def _about_task(case: Case[EvalSpec], name: str, task: TaskFields) -> Iterable[O
     if kind in ("exam", "text", "compare") and isinstance(data, Dataset) and data.format not in (None, *ASKED):
         says = f"rows of `{data.format}` have no question with its answer"
         yield Objection(f"{where}.{kind}", says, f"take one of {', '.join(ASKED)}")
+    if kind == "exam" and isinstance(data, Dataset) and data.columns is not None:
+        for column in (each for each in task.by if each not in data.columns):
+            hint = guess(column, data.columns, listed="it has")
+            yield Objection(f"{where}.by", f"the rows of the exam have no column `{column}`", hint)
     if kind == "exam" and task.match == "choice" and isinstance(data, Dataset) and data.format not in (None, "questions"):
         yield Objection(
             f"{where}.match", "only rows of `questions` have `options`", "`format: questions`, with a column `options`"

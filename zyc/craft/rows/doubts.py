@@ -36,6 +36,7 @@ def doubts(case: Case[DatasetSpec]) -> Iterator[Objection]:
     yield from _endings(case)
     yield from _forms(case)
     yield from _given(case)
+    yield from _renamed(case)
     yield from _columns(case)
     if spec.generate is not None:
         yield from _generated(case, spec.generate)
@@ -106,6 +107,17 @@ def _columns(case: Case[DatasetSpec]) -> Iterator[Objection]:
                 if name not in columns:
                     says = f"the first row of `{knowing.names(case, each)[0]}` has no column `{name}`"
                     yield Objection(field, says, guess(name, sorted(columns), listed="it has"))
+
+
+def _renamed(case: Case[DatasetSpec]) -> Iterator[Objection]:
+    """Columns that are renamed and that no file has."""
+    if knowing.columns(case) is None:
+        return
+    every = set().union(*(knowing.header(case, each) or () for each in case.spec.source))
+    for name, change in case.spec.map.items():
+        if change.column and change.column not in every:
+            says = f"the first row of `{knowing.names(case, case.spec.source[0])[0]}` has no column `{change.column}`"
+            yield Objection(f"map.{name}", says, guess(change.column, sorted(every), listed="it has"))
 
 
 def _written(case: Case[DatasetSpec]) -> Iterator[Objection]:

@@ -104,6 +104,21 @@ def form_by(columns: Container[str]) -> str | None:
 
 def first(case: Case[DatasetSpec], source: Source) -> set[str] | None:
     """The columns of the first row of a file, as `map` names them; None where it cannot be told."""
+    given, taken = header(case, source), {change.column for change in case.spec.map.values()}
+    return (given - {each for each in taken if each}) | {*case.spec.map} if given else None
+
+
+def columns(case: Case[DatasetSpec]) -> tuple[str, ...] | None:
+    """Those of all sources, where they are files whose first rows tell them."""
+    spec = case.spec
+    if not spec.source or spec.hub or spec.generate is not None or spec.written is not None or spec.max_bad:
+        return None
+    told = [first(case, each) if each.path is not None else None for each in spec.source]
+    return None if None in told else tuple(sorted(set().union(*filter(None, told))))
+
+
+def header(case: Case[DatasetSpec], source: Source) -> set[str] | None:
+    """The columns of the first row of a file, as it names them; None where it cannot be told."""
     assert source.path is not None
     head, kind = case.files[source.path.path].head.removeprefix("\ufeff").lstrip(), type_of(source.path.path)
     if kind in ("csv", "tsv"):
@@ -118,8 +133,7 @@ def first(case: Case[DatasetSpec], source: Source) -> set[str] | None:
         if not isinstance(row, dict) or (kind == "json" and any(isinstance(each, list) for each in row.values())):
             return None
         given = {str(name) for name in row}
-    taken = {change.column for change in case.spec.map.values()}
-    return (given - {each for each in taken if each}) | {*case.spec.map} if given else None
+    return given or None
 
 
 def started(case: Case[DatasetSpec]) -> list[Dataset]:
