@@ -69,12 +69,6 @@ def ready(model, placed):
     return model.to(placed.device).eval()
 
 
-def trainable(model):
-    """How many parameters are trained, and how many there are."""
-    counts = [(each.numel(), each.requires_grad) for each in model.parameters()]
-    return sum(count for count, trained in counts if trained), sum(count for count, _ in counts)
-
-
 def publish_adapter(made, out="out", *, dtype="fp32"):
     """An adapter as it is kept: its weights and what they are, no place and no card."""
     import torch
