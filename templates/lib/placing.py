@@ -53,12 +53,6 @@ class Placed:
         """Whether each process holds only a part of the model: then it answers only when every process asks."""
         return self.world > 1 and self.settings.get("sharding") not in ("none", "ddp", None)
 
-    def for_rows(self, longest):
-        """The same batch, cut for rows that are at most so long."""
-        given = self.settings.get("micro_batch")
-        micro, accumulation = pieces(self.batch, longest, world=self.world, device=self.device, micro_batch=given)
-        return replace(self, micro_batch=micro, accumulation=accumulation)
-
     def computes(self, precision):
         """What it computes in: what the spec says, but for a CPU that would only imitate bf16, some fifty times slower."""
         import torch

@@ -268,8 +268,3 @@ def encoded(rows, encoder):
     longest = max(map(len, kept.with_format("numpy")["input_ids"]), default=0)
     told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept), "longest": longest}
     return kept, told
-
-
-def longest(rows):
-    """Tokens of the longest row."""
-    return max((len(ids) for batch in rows.iter(AT_ONCE) for ids in batch["input_ids"]), default=1)
