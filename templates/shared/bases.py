@@ -55,6 +55,10 @@ def places(base):
 
 def train_in(dtype, model):
     """What is trained, in a precision that loses no small steps and that this machine has."""
+    import torch
+
+    if dtype == torch.float16:  # computed in, never trained in: a scaler takes no gradient of its own precision
+        dtype = torch.float32
     for each in model.parameters():
         if each.requires_grad and each.is_floating_point():
             each.data = each.data.to(dtype)

@@ -57,6 +57,26 @@ def test_a_batch_that_cannot_be_cut_is_refused(module):
             placing.pieces(16, 64, device="cpu", **told)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("computes", "trained"), [("float16", "float32"), ("bfloat16", "bfloat16"), ("float32", "float32")])
+def test_an_adapter_is_trained_in_what_a_scaler_takes(module, computes, trained):
+    """Where it computes in fp16, what is trained has single precision, and a step with its scaler moves it; the rest stays."""
+    import torch
+
+    kept, model = getattr(torch, computes), torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)).half()
+    model[0].requires_grad_(False)
+    module("bases").train_in(kept, model)
+    assert {each.dtype for each in model[1].parameters()} == {getattr(torch, trained)}
+    assert {each.dtype for each in model[0].parameters()} == {torch.float16}
+    optimizer = torch.optim.SGD(model[1].parameters(), lr=1.0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0, enabled=kept == torch.float16)
+    before = model[1].bias.detach().clone()
+    scaler.scale(model[1](torch.ones(1, 4, dtype=model[1].weight.dtype)).sum()).backward()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    assert torch.equal(model[1].bias, before - 1)
+
+
 ALONE = {"cpus": 2}
 RUN, ACCELERATE = "PYTHON -m torch.distributed.run", "PYTHON -m accelerate.commands.launch"
 BOTH = {"MASTER_ADDR": "10.0.0.1", "NODE_RANK": "1"}
