@@ -68,8 +68,9 @@ def ready(model, placed):
     """A model that only answers: where it is asked, in a precision that this machine has."""
     import torch
 
-    if model.dtype == torch.bfloat16:
-        model = model.to(placed.computes("bf16"))
+    if model.dtype == torch.bfloat16 and not placed.has_bf16:
+        print(f"{model.name_or_path} answers in single precision: this {placed.device} has no bf16 of its own")
+        model = model.float()
     return model.to(placed.device).eval()
 
 
