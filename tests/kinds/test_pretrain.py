@@ -1,6 +1,7 @@
 """The kind `pretrain`: what its script looks like, what it refuses, and real runs at toy size."""
 
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -100,14 +101,23 @@ def test_tokens_in_billions_are_what_plans_print():
 
 
 @pytest.fixture
-def mixing(monkeypatch):
-    """The module of the recipe that says it."""
+def module(monkeypatch):
+    """A module of the recipe, as its script imports it."""
     (root,) = kinds.templates_of("pretrain")
-    monkeypatch.syspath_prepend(str(root / "pretrain" / "lib"))
-    sys.modules.pop("mixing", None)
-    import mixing
+    for folder in ("shared", "lib", "pretrain/lib"):
+        monkeypatch.syspath_prepend(str(root / folder))
 
-    return mixing
+    def load(name):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return load
+
+
+@pytest.fixture
+def mixing(module):
+    """The one that says it."""
+    return module("mixing")
 
 
 class Rows:
@@ -134,6 +144,44 @@ def test_every_step_keeps_the_shares_and_every_epoch_every_row(mixing):
     assert first[0] != first[1]
     assert mix.epochs(40) == pytest.approx(512 / 70)
     assert mix.places(17) == mix.places(17)
+
+
+# --- what a checkpoint holds ---
+
+
+@pytest.mark.slow
+def test_a_scale_of_gradients_goes_on_with_its_run(module, tmp_path):
+    """Of fp16 the scale and how long it has held are kept; a state without them loads, and of other precisions none is kept."""
+    import torch
+
+    states = module("states")
+
+    def run(*, scaled=True):
+        model = torch.nn.Linear(2, 2)
+        scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=3, enabled=scaled)
+        return model, torch.optim.AdamW(model.parameters()), scaler
+
+    def learned(model, optimizer, scaler):
+        scaler.scale(model(torch.ones(1, 2)).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    first = run()
+    for _ in range(5):
+        learned(*first)
+    states.save(tmp_path / "scaled", *first, 5, first=True)
+    again = run()
+    assert states.load(tmp_path / "scaled", *again) == 5
+    assert again[2].state_dict() == first[2].state_dict()
+    assert again[2].state_dict()["scale"] == 128
+
+    plain = run(scaled=False)
+    learned(*plain)
+    states.save(tmp_path / "plain", *plain, 1, first=True)
+    assert "scaler" not in torch.load(tmp_path / "plain/state.pt", weights_only=False)
+    fresh = run()
+    assert states.load(tmp_path / "plain", *fresh) == 1
+    assert fresh[2].get_scale() == 64
 
 
 # --- real runs ---

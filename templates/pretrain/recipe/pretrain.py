@@ -161,7 +161,7 @@ before = losses()
 {% endif %}
 # From the newest whole checkpoint, if there is one.
 kept = keeping.newest()
-step = states.load(kept, model, optimizer) if kept else 0
+step = states.load(kept, model, optimizer, scaler) if kept else 0
 if placed.first:
     telling.rewind(step)
     moved = keeping.same_placement(placed.here(dtype))
@@ -235,7 +235,7 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
         worth = place["checkpoint_every"] or placed.world > 1 or time.monotonic() - kept_at > keeping.WORTH
         if stop or (step % every == 0 and step < STEPS and worth):
             path = Path(f"state/checkpoint-{step}")
-            states.save(path, model, optimizer, step, placed.first)
+            states.save(path, model, optimizer, scaler, step, placed.first)
             if placed.first:
                 keeping.mark(path)
                 keeping.progress(step, STEPS)
