@@ -31,6 +31,12 @@ class Tokens:
         """How many rows of one length there are; a short text is one row."""
         return max(1, (len(self.ids) - 1) // context)
 
+    def lengths(self, context, packed):
+        """How many tokens each row has: a window's, or an example's."""
+        if packed:
+            return np.minimum(context, len(self.ids) - 1 - context * np.arange(self.windows(context)))
+        return np.clip(np.diff(self.ends, prepend=0) - 1, 0, context)
+
     def window(self, at, context):
         """A row: ids, and the ids that are to be said next; -100 where nothing is learned."""
         start = at * context

@@ -263,7 +263,7 @@ if placed.first:
             "test.loss": last.get("test_loss"),
             "test.bits_per_byte": last.get("bits_per_byte"),
             "trained_share": sum(each.share * weight for each, weight in zip(train, WEIGHTS, strict=True)),
-            "tokens": step * ROWS * CONTEXT,
+            "tokens": mix.tokens(step),
             "epochs": mix.epochs(step),
             "tokens_per_second": pace.mean,
             "mfu": pace.mean * costs / (most * placed.world) if most else None,
