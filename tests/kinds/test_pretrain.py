@@ -183,6 +183,18 @@ def test_tokens_that_were_read_are_those_of_the_rows(mixing, held, packed):
         read += sum(len(mix.row(*each)[0]) for each in mix.places(step))
 
 
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_processes_test_equally_many_rows(mixing, world, count):
+    """Of a model that they share each answers only when all ask: what is filled up counts for nothing, and no row is lost."""
+    rows = [(np.array([at]), np.array([at + 1])) for at in range(count)]
+    each = [mixing.filled(rows, world)[rank::world] for rank in range(world)]
+    assert len({len(part) for part in each}) == 1
+    scored = [int(targets[0]) for part in each for _, targets in part if (targets != -100).any()]
+    assert sorted(scored) == [at + 1 for at in range(count)]
+    assert sum(len(part) for part in each) - count < world
+
+
 # --- what a checkpoint holds ---
 
 

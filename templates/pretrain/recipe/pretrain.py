@@ -30,7 +30,7 @@ import tokens
 import torch
 import torch.nn.functional as F
 import trackers
-from mixing import Ahead, Mix, padded
+from mixing import Ahead, Mix, filled, padded
 from schedules import factor
 from transformers import AutoModelForCausalLM, set_seed
 
@@ -126,7 +126,7 @@ def tested():
     for each in test:
         every = range(each.windows(CONTEXT) if PACKED else len(each.ends))
         rows = [each.window(at, CONTEXT) if PACKED else each.example(at, CONTEXT) for at in every]
-        rows = rows[placed.rank :: placed.world]
+        rows = filled(rows, placed.world)[placed.rank :: placed.world]
         for ids, targets in pieces(rows, placed.micro_batch):
             nats += loss_of(ids, targets).item()
             count += (targets != chats.UNTRAINED).sum().item()
