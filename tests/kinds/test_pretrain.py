@@ -195,6 +195,58 @@ def test_processes_test_equally_many_rows(mixing, world, count):
     assert sum(len(part) for part in each) - count < world
 
 
+# --- the bytes of what is tested ---
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """A tokenizer of bytes, of which some characters take several."""
+    home = tmp_path_factory.mktemp("words")
+    return home, trainee.make_tokenizer(home)
+
+
+TOLD = "Größe:  12 €, 🙂 \n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("context", [10**9, 6])
+@pytest.mark.parametrize("begins", [0, 1])
+def test_bytes_are_those_of_what_is_foretold(module, words, tmp_path, monkeypatch, begins, context, packed):
+    """Each byte of the text counts once, but for those that nothing foretells and those that the context cuts off."""
+    from datasets import Dataset as Rows
+
+    monkeypatch.chdir(tmp_path)
+    home, tokenizer = words
+    chats, rows = module("chats"), [{"text": TOLD}, {"text": "The door is red."}, {"text": TOLD}]
+    encoder = chats.Encoder.of(home, tokenizer, context=context, loss_on="all")
+    encoder.begins = begins
+    told = module("tokens").write("test", Rows.from_list(rows), encoder, 512, packed=packed).told
+    every = [encoder.encode([row])[0] for row in rows]
+    chars = [max(end for _, end in made["offsets"]) for made in every]  # of the row, as far as it is read
+    read = [
+        made["rendered"].text[:end].removeprefix("<s>").removesuffix("<|im_end|>") for made, end in zip(every, chars, strict=True)
+    ]
+    unseen = [made["rendered"].text[: made["offsets"][0][1]] for made in every] if not begins else [""] * 3
+    lost = unseen[:1] if packed else unseen
+    assert told["bytes"] == len("".join(read).encode()) - len("".join(lost).encode())
+
+
+@pytest.mark.slow
+def test_bytes_of_chats_are_those_that_are_said(module, words, tmp_path, monkeypatch):
+    """Of answers alone where only they are learned, of every message where all is; never of the template."""
+    from datasets import Dataset as Rows
+
+    monkeypatch.chdir(tmp_path)
+    home, tokenizer = words
+    chats, tokens = module("chats"), module("tokens")
+    said = [[each["content"] for each in row["messages"]] for row in trainee.chats(5, turns=2)]
+    for loss_on, part in (("all", said), ("assistant", [each[2::2] for each in said])):
+        encoder = chats.Encoder.of(home, tokenizer, context=10**9, loss_on=loss_on)
+        told = tokens.write(loss_on, Rows.from_list(trainee.chats(5, turns=2)), encoder, 512, packed=True).told
+        assert told["bytes"] == len("".join(each for row in part for each in row).encode())
+
+
 # --- what a checkpoint holds ---
 
 
@@ -292,6 +344,25 @@ def test_a_mix_of_text_and_chats_is_learned(step, inputs):
 
 
 @pytest.mark.slow
+def test_bits_a_byte_are_those_of_all_that_is_held_out(step, inputs, tmp_path):
+    """A text of a window and a half is tested to its end: as many tokens as are foretold, and their bytes."""
+    from transformers import AutoTokenizer
+
+    text, tokenizer = {"text": "The door is red. Größe: 12 €. " * 3}, AutoTokenizer.from_pretrained(inputs / "model")
+    foretold = len(tokenizer(text["text"], add_special_tokens=False)["input_ids"]) + 1  # its end; its begin foretells it
+    context = -(-foretold * 2 // 3 // 8) * 8
+    assert context < foretold < 2 * context
+    trainee.make_dataset(tmp_path / "long", [text] * 20, [text])
+    home = step({"steps": "1", "tests": "1", "context": str(context), "batch_tokens": str(2 * context)}, "text")
+    (home / "in/data/0").unlink()
+    (home / "in/data/0").symlink_to(tmp_path / "long")
+    done(home)
+    measured = trainee.measures(home)
+    bits = measured["test.loss"] * foretold / math.log(2) / len(text["text"].encode())
+    assert measured["test.bits_per_byte"] == pytest.approx(bits, rel=1e-6)
+
+
+@pytest.mark.slow
 def test_only_answers_are_learned_where_that_is_asked(step):
     """Chats as rows of their own: the trained share is that of the answers, and the loss on them falls to nearly nothing."""
     home = step(
@@ -369,6 +440,8 @@ def test_two_processes_share_the_batch(step, sharding):
     ]  # fmt: skip
     told = [each.communicate(timeout=300)[0] for each in pair]
     assert [each.returncode for each in pair] == [0, 0], told[0][-3000:] + told[1][-3000:]
+    for name in ("test.loss", "test.bits_per_byte", "tokens"):
+        assert trainee.measures(two)[name] == pytest.approx(trainee.measures(one)[name], abs=1e-3), name
     left, right = (load_file(home / "out/model.safetensors") for home in (one, two))
     assert left.keys() == right.keys()
     for name, tensor in left.items():

@@ -67,9 +67,9 @@ with placing.first_alone(placed):
     train, test = [], []
     for at in range(len(WEIGHTS)):
         rows, held_out = (chats.read(f"in/data/{at}", split) for split in ("train", "test"))
-        train.append(tokens.write(f"train-{at}", rows, encoder, len(tokenizer)))
+        train.append(tokens.write(f"train-{at}", rows, encoder, len(tokenizer), packed=PACKED))
         if held_out:
-            test.append(tokens.write(f"test-{at}", held_out, encoder, len(tokenizer), most=tokens.TESTED))
+            test.append(tokens.write(f"test-{at}", held_out, encoder, len(tokenizer), packed=PACKED, most=tokens.TESTED))
 mix = Mix(train, WEIGHTS, rows=ROWS, context=CONTEXT, seed=SEED, packed=PACKED)
 for each, size, weight in zip(train, mix.sizes, WEIGHTS, strict=True):
     print(f"{weight:.1%} of {each.told['examples']:,} examples, {each.told['tokens']:,} tokens, {size:,} rows; {each.share:.1%} learned")
@@ -120,11 +120,11 @@ if compiled:
 
 @torch.no_grad()
 def tested():
-    """Loss in nats a token and in bits a byte, over all that is held out."""
+    """Loss in nats a token and in bits a byte of the text, over all that is held out and foretold."""
     model.eval()
     nats = count = size = 0
     for each in test:
-        every = range(each.windows(CONTEXT) if PACKED else len(each.ends))
+        every = range(each.windows(CONTEXT, rest=True) if PACKED else len(each.ends))
         rows = [each.window(at, CONTEXT) if PACKED else each.example(at, CONTEXT) for at in every]
         rows = filled(rows, placed.world)[placed.rank :: placed.world]
         for ids, targets in pieces(rows, placed.micro_batch):
