@@ -53,19 +53,31 @@ class Placed:
         """Whether each process holds only a part of the model: then it answers only when every process asks."""
         return self.world > 1 and self.settings.get("sharding") not in ("none", "ddp", None)
 
-    def for_rows(self, longest):
-        """The same batch, cut for rows that are at most so long."""
-        given = self.settings.get("micro_batch")
-        micro, accumulation = pieces(self.batch, longest, world=self.world, device=self.device, micro_batch=given)
-        return replace(self, micro_batch=micro, accumulation=accumulation)
-
-    def computes(self, precision):
-        """What it computes in: what the spec says, but for a CPU that would only imitate bf16, some fifty times slower."""
+    @property
+    def has_bf16(self):
+        """Whether this CPU or accelerator has bf16 of its own."""
         import torch
 
-        if precision == "bf16" and self.device == "cpu" and not has_bf16():
+        if self.device == "cuda":  # torch itself says yes of those that imitate it
+            return torch.cuda.get_device_capability() >= (8, 0)
+        told = torch.cpu.get_capabilities()
+        return any(told.get(name) for name in BF16)
+
+    def computes(self, precision):
+        """What it computes in: what the spec says, but for a CPU that would only imitate bf16, some fifty times slower.
+
+        An accelerator that would do so is refused: what is fast there is another recipe.
+        """
+        import torch
+
+        if precision != "bf16" or self.has_bf16:
+            return self.wanted(precision)
+        if self.device == "cpu":
             return torch.float32
-        return self.wanted(precision)
+        raise SystemExit(
+            f"error: {torch.cuda.get_device_name()} has no bf16: it would only imitate it, many times slower\n"
+            "  `precision: fp16` trains on it: another recipe, with a key of its own"
+        )
 
     def wanted(self, precision):
         """What the spec says."""
@@ -98,14 +110,6 @@ class Placed:
 def settings():
     """What the spec says under `placement`."""
     return json.loads(Path("placement/settings.json").read_text(encoding="utf-8"))
-
-
-def has_bf16():
-    """Whether this CPU has bf16 of its own."""
-    import torch
-
-    told = torch.cpu.get_capabilities()
-    return any(told.get(name) for name in BF16)
 
 
 def pieces(batch, context, *, world, device, micro_batch=None):

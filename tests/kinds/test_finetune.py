@@ -104,6 +104,13 @@ def test_a_package_that_is_asked_for_is_declared(told, package):
     assert package not in files_of(spec(**twin), twin=True)["recipe/train.py"], "a rehearsal needs none of them"
 
 
+def test_a_batch_is_cut_for_its_longest_row_once():
+    """The pieces are those of the longest row; of packed rows, those of the context."""
+    script = "recipe/train.py"
+    assert files_of(spec())[script].count("placed = placed.") == 1
+    assert "placed = placed." not in files_of(spec(packing="true"))[script]
+
+
 def test_fsdp(golden):
     """What accelerate reads stands in placement/."""
     golden(files_of(spec(placement={"gpus": "4", "nodes": "2", "sharding": "fsdp2"})))

@@ -1,6 +1,7 @@
 """The kind `pretrain`: what its script looks like, what it refuses, and real runs at toy size."""
 
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import trainee
 from test_finetune import cut_short
@@ -100,14 +102,23 @@ def test_tokens_in_billions_are_what_plans_print():
 
 
 @pytest.fixture
-def mixing(monkeypatch):
-    """The module of the recipe that says it."""
+def module(monkeypatch):
+    """A module of the recipe, as its script imports it."""
     (root,) = kinds.templates_of("pretrain")
-    monkeypatch.syspath_prepend(str(root / "pretrain" / "lib"))
-    sys.modules.pop("mixing", None)
-    import mixing
+    for folder in ("shared", "lib", "pretrain/lib"):
+        monkeypatch.syspath_prepend(str(root / folder))
 
-    return mixing
+    def load(name):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return load
+
+
+@pytest.fixture
+def mixing(module):
+    """The one that says it."""
+    return module("mixing")
 
 
 class Rows:
@@ -134,6 +145,144 @@ def test_every_step_keeps_the_shares_and_every_epoch_every_row(mixing):
     assert first[0] != first[1]
     assert mix.epochs(40) == pytest.approx(512 / 70)
     assert mix.places(17) == mix.places(17)
+
+
+@pytest.fixture
+def held(module, tmp_path):
+    """A dataset on the disk: examples of so many tokens, each token learned."""
+
+    def made(*lengths, name="rows"):
+        ends = np.cumsum(lengths, dtype=np.int64)
+        np.arange(ends[-1], dtype=np.uint16).tofile(tmp_path / f"{name}.ids")
+        np.ones(ends[-1], dtype=np.bool_).tofile(tmp_path / f"{name}.trained")
+        ends.tofile(tmp_path / f"{name}.ends")
+        told = {"tokens": int(ends[-1]), "trained": int(ends[-1]), "dtype": "uint16"}
+        (tmp_path / f"{name}.json").write_text(json.dumps(told))
+        return module("tokens").Tokens(tmp_path / name)
+
+    return made
+
+
+@pytest.mark.parametrize(("packing", "least"), [("true", 12 * 256), ("false", 0)])
+def test_a_plan_knows_how_many_tokens_are_read_where_rows_are_full(packing, least):
+    """Rows that are examples have any length up to the context."""
+    kind = kinds.load("pretrain")
+    spec = kind.Spec.model_validate(trainee.plain({**SMALL, "packing": packing}))
+    told = dict(kind.estimate(Case(spec, {"model": MODEL, "data.0.node": CHATS})).measures)["tokens"]
+    assert (told.low, told.high) == (least, 12 * 256)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_tokens_that_were_read_are_those_of_the_rows(mixing, held, packed):
+    """At every step, over several epochs: the ids of all rows before it, however short, cut or alone they are."""
+    sources = [held(3, 9, 1, 40, 7, name="one"), held(5, 4, name="short")]
+    mix = mixing.Mix(sources, [0.7, 0.3], rows=4, context=16, seed=3, packed=packed)
+    read = 0
+    for step in range(20):
+        assert mix.tokens(step) == read
+        read += sum(len(mix.row(*each)[0]) for each in mix.places(step))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_processes_test_equally_many_rows(mixing, world, count):
+    """Of a model that they share each answers only when all ask: what is filled up counts for nothing, and no row is lost."""
+    rows = [(np.array([at]), np.array([at + 1])) for at in range(count)]
+    each = [mixing.filled(rows, world)[rank::world] for rank in range(world)]
+    assert len({len(part) for part in each}) == 1
+    scored = [int(targets[0]) for part in each for _, targets in part if (targets != -100).any()]
+    assert sorted(scored) == [at + 1 for at in range(count)]
+    assert sum(len(part) for part in each) - count < world
+
+
+# --- the bytes of what is tested ---
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """A tokenizer of bytes, of which some characters take several."""
+    home = tmp_path_factory.mktemp("words")
+    return home, trainee.make_tokenizer(home)
+
+
+TOLD = "Größe:  12 €, 🙂 \n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("context", [10**9, 6])
+@pytest.mark.parametrize("begins", [0, 1])
+def test_bytes_are_those_of_what_is_foretold(module, words, tmp_path, monkeypatch, begins, context, packed):
+    """Each byte of the text counts once, but for those that nothing foretells and those that the context cuts off."""
+    from datasets import Dataset as Rows
+
+    monkeypatch.chdir(tmp_path)
+    home, tokenizer = words
+    chats, rows = module("chats"), [{"text": TOLD}, {"text": "The door is red."}, {"text": TOLD}]
+    encoder = chats.Encoder.of(home, tokenizer, context=context, loss_on="all")
+    encoder.begins = begins
+    told = module("tokens").write("test", Rows.from_list(rows), encoder, 512, packed=packed).told
+    every = [encoder.encode([row])[0] for row in rows]
+    chars = [max(end for _, end in made["offsets"]) for made in every]  # of the row, as far as it is read
+    read = [
+        made["rendered"].text[:end].removeprefix("<s>").removesuffix("<|im_end|>") for made, end in zip(every, chars, strict=True)
+    ]
+    unseen = [made["rendered"].text[: made["offsets"][0][1]] for made in every] if not begins else [""] * 3
+    lost = unseen[:1] if packed else unseen
+    assert told["bytes"] == len("".join(read).encode()) - len("".join(lost).encode())
+
+
+@pytest.mark.slow
+def test_bytes_of_chats_are_those_that_are_said(module, words, tmp_path, monkeypatch):
+    """Of answers alone where only they are learned, of every message where all is; never of the template."""
+    from datasets import Dataset as Rows
+
+    monkeypatch.chdir(tmp_path)
+    home, tokenizer = words
+    chats, tokens = module("chats"), module("tokens")
+    said = [[each["content"] for each in row["messages"]] for row in trainee.chats(5, turns=2)]
+    for loss_on, part in (("all", said), ("assistant", [each[2::2] for each in said])):
+        encoder = chats.Encoder.of(home, tokenizer, context=10**9, loss_on=loss_on)
+        told = tokens.write(loss_on, Rows.from_list(trainee.chats(5, turns=2)), encoder, 512, packed=True).told
+        assert told["bytes"] == len("".join(each for row in part for each in row).encode())
+
+
+# --- what a checkpoint holds ---
+
+
+@pytest.mark.slow
+def test_a_scale_of_gradients_goes_on_with_its_run(module, tmp_path):
+    """Of fp16 the scale and how long it has held are kept; a state without them loads, and of other precisions none is kept."""
+    import torch
+
+    states = module("states")
+
+    def run(*, scaled=True):
+        model = torch.nn.Linear(2, 2)
+        scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=3, enabled=scaled)
+        return model, torch.optim.AdamW(model.parameters()), scaler
+
+    def learned(model, optimizer, scaler):
+        scaler.scale(model(torch.ones(1, 2)).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    first = run()
+    for _ in range(5):
+        learned(*first)
+    states.save(tmp_path / "scaled", *first, 5, first=True)
+    again = run()
+    assert states.load(tmp_path / "scaled", *again) == 5
+    assert again[2].state_dict() == first[2].state_dict()
+    assert again[2].state_dict()["scale"] == 128
+
+    plain = run(scaled=False)
+    learned(*plain)
+    states.save(tmp_path / "plain", *plain, 1, first=True)
+    assert "scaler" not in torch.load(tmp_path / "plain/state.pt", weights_only=False)
+    fresh = run()
+    assert states.load(tmp_path / "plain", *fresh) == 1
+    assert fresh[2].get_scale() == 64
 
 
 # --- real runs ---
@@ -195,6 +344,25 @@ def test_a_mix_of_text_and_chats_is_learned(step, inputs):
 
 
 @pytest.mark.slow
+def test_bits_a_byte_are_those_of_all_that_is_held_out(step, inputs, tmp_path):
+    """A text of a window and a half is tested to its end: as many tokens as are foretold, and their bytes."""
+    from transformers import AutoTokenizer
+
+    text, tokenizer = {"text": "The door is red. Größe: 12 €. " * 3}, AutoTokenizer.from_pretrained(inputs / "model")
+    foretold = len(tokenizer(text["text"], add_special_tokens=False)["input_ids"]) + 1  # its end; its begin foretells it
+    context = -(-foretold * 2 // 3 // 8) * 8
+    assert context < foretold < 2 * context
+    trainee.make_dataset(tmp_path / "long", [text] * 20, [text])
+    home = step({"steps": "1", "tests": "1", "context": str(context), "batch_tokens": str(2 * context)}, "text")
+    (home / "in/data/0").unlink()
+    (home / "in/data/0").symlink_to(tmp_path / "long")
+    done(home)
+    measured = trainee.measures(home)
+    bits = measured["test.loss"] * foretold / math.log(2) / len(text["text"].encode())
+    assert measured["test.bits_per_byte"] == pytest.approx(bits, rel=1e-6)
+
+
+@pytest.mark.slow
 def test_only_answers_are_learned_where_that_is_asked(step):
     """Chats as rows of their own: the trained share is that of the answers, and the loss on them falls to nearly nothing."""
     home = step(
@@ -228,11 +396,12 @@ def test_it_ends_when_it_knows_enough_also_when_it_was_killed(step):
     assert 8 <= len(losses) < 60
     assert sum(losses[-8:]) / 8 <= 4.5 < min(sum(losses[at : at + 8]) / 8 for at in range(len(losses) - 8))
     measured = trainee.measures(whole)
-    assert measured["tokens"] == len(losses) * 512
+    assert len(losses) * 8 < measured["tokens"] < len(losses) * 512
     assert [each["step"] for each in noted if "test_loss" in each][-1] == len(losses)
     cut_short(cut, len(losses) - 2, signal.SIGKILL)
     assert "goes on from state/checkpoint-" in done(cut)
     assert bytes_of(cut) == bytes_of(whole)
+    assert trainee.measures(cut)["tokens"] == measured["tokens"]
 
 
 @pytest.mark.slow
@@ -271,6 +440,8 @@ def test_two_processes_share_the_batch(step, sharding):
     ]  # fmt: skip
     told = [each.communicate(timeout=300)[0] for each in pair]
     assert [each.returncode for each in pair] == [0, 0], told[0][-3000:] + told[1][-3000:]
+    for name in ("test.loss", "test.bits_per_byte", "tokens"):
+        assert trainee.measures(two)[name] == pytest.approx(trainee.measures(one)[name], abs=1e-3), name
     left, right = (load_file(home / "out/model.safetensors") for home in (one, two))
     assert left.keys() == right.keys()
     for name, tensor in left.items():

@@ -58,6 +58,73 @@ def test_a_batch_that_cannot_be_cut_is_refused(module):
             placing.pieces(16, 64, device="cpu", **told)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("computes", "trained"), [("float16", "float32"), ("bfloat16", "bfloat16"), ("float32", "float32")])
+def test_an_adapter_is_trained_in_what_a_scaler_takes(module, computes, trained):
+    """Where it computes in fp16, what is trained has single precision, and a step with its scaler moves it; the rest stays."""
+    import torch
+
+    kept, model = getattr(torch, computes), torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)).half()
+    model[0].requires_grad_(requires_grad=False)
+    module("bases").train_in(kept, model)
+    assert {each.dtype for each in model[1].parameters()} == {getattr(torch, trained)}
+    assert {each.dtype for each in model[0].parameters()} == {torch.float16}
+    optimizer = torch.optim.SGD(model[1].parameters(), lr=1.0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0, enabled=kept == torch.float16)
+    before = model[1].bias.detach().clone()
+    scaler.scale(model[1](torch.ones(1, 4, dtype=model[1].weight.dtype)).sum()).backward()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    assert torch.equal(model[1].bias, before - 1)
+
+
+def on(placing, device):
+    """A process there."""
+    return placing.Placed(device, 1, 0, 0, 4, 2, 8)
+
+
+@pytest.mark.slow
+def test_an_accelerator_that_would_imitate_bf16_is_refused(module, monkeypatch):
+    """Before anything is loaded, with its name and with what trains on it; a newer one has it, and fp16 runs on both."""
+    import torch
+
+    placed = on(module("placing"), "cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Tesla T4")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
+    with pytest.raises(SystemExit, match=r"(?s)^error: Tesla T4 has no bf16.*`precision: fp16`.*a key of its own$"):
+        placed.computes("bf16")
+    assert placed.computes("fp16") == torch.float16
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (8, 0))
+    assert placed.computes("bf16") == torch.bfloat16
+
+
+@pytest.mark.slow
+def test_a_processor_that_would_imitate_bf16_computes_in_single_precision(module, monkeypatch):
+    """And says so; one that has it computes in it."""
+    import torch
+
+    placed = on(module("placing"), "cpu")
+    for there, dtype in (({"avx2": True}, torch.float32), ({"avx512_bf16": True}, torch.bfloat16)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda there=there: there)
+        assert placed.computes("bf16") == dtype
+        assert ("would only imitate bf16" in placed.words(dtype, "bf16")) is (dtype == torch.float32)
+
+
+@pytest.mark.slow
+def test_what_only_answers_does_so_without_bf16(module, monkeypatch, capsys):
+    """A teacher or a judge in bf16 answers in single precision where the accelerator has none, and that is said."""
+    import torch
+
+    placed = on(module("placing"), "cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
+    model = torch.nn.Linear(2, 2, dtype=torch.bfloat16)
+    model.dtype, model.name_or_path, made = torch.bfloat16, "in/teachers/0", []
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, where: made.append(where) or self)
+    assert module("bases").ready(model, placed).weight.dtype == torch.float32
+    assert made == ["cuda"]
+    assert capsys.readouterr().out == "in/teachers/0 answers in single precision: this cuda has no bf16 of its own\n"
+
+
 ALONE = {"cpus": 2}
 RUN, ACCELERATE = "PYTHON -m torch.distributed.run", "PYTHON -m accelerate.commands.launch"
 BOTH = {"MASTER_ADDR": "10.0.0.1", "NODE_RANK": "1"}

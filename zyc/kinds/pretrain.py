@@ -191,6 +191,7 @@ class Pretrain(Kind[PretrainSpec]):
         """Bytes and arithmetic of the run."""
         told, read = estimates.estimated(_training(case)), float(_steps(case.spec) * case.spec.batch_tokens)
         least = read if case.spec.until is None else min(read, 8.0 * case.spec.batch_tokens)
+        least = least if case.spec.packing else 0.0  # rows may be of any length
         return told._replace(measures=(*told.measures, ("tokens", Interval(least, read, "steps of batch_tokens"))))
 
     def lighter(self, case: Case[PretrainSpec]) -> Iterable[tuple[str, PretrainSpec]]:

@@ -50,9 +50,6 @@ placed = placed.fitting(told["longest"])
 {% endif %}
 held_out = chats.read("in/data", "test")
 test = chats.encoded(held_out, encoder)[0] if held_out else None
-{% if not spec.packing %}
-placed = placed.for_rows(chats.longest(train))
-{% endif %}
 
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(
