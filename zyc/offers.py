@@ -143,6 +143,24 @@ def _lacks_a_device(estimate: Estimate, machine: Machine, placement: Mapping[str
     return "no GPU" if too_long or too_large else ""
 
 
+class Taken(NamedTuple):
+    """What a node takes of a disk: its result, and what lies there while it works."""
+
+    result: int
+    scratch: int
+
+
+def taken(estimate: Estimate, *, resumed: bool = False) -> Taken:
+    """What a node would take; of one that goes on, the checkpoints that it has are on the disk already, but for the next."""
+    return Taken(estimate.disk or 0, estimate.scratch // 3 if resumed else estimate.scratch)
+
+
+def room(nodes: Iterable[Taken]) -> Taken:
+    """What nodes take together: all of their results, and the checkpoints of the one that has most: others go when it ends."""
+    told = list(nodes)
+    return Taken(sum(each.result for each in told), max((each.scratch for each in told), default=0))
+
+
 def wanted(machine: Machine, placement: Mapping[str, object]) -> tuple[Device, ...]:
     """The devices that a node is planned for: the one that its placement names, else those that the plan shows."""
     asked = placement.get("device")

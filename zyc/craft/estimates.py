@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from zyc.catalogue import devices
 from zyc.craft import arch
-from zyc.craft.arch.training import Run, flops, held, moved
+from zyc.craft.arch.training import Run, flops, held, moved, state_bytes
 from zyc.craft.training import TrainingPlacement
 from zyc.gates import Interval
 from zyc.kind import Estimate, Objection, Spec, Work
@@ -26,6 +26,8 @@ COMPILING = 45.0  # seconds that a compiler takes for a model on an accelerator
 LAUNCH, RELAUNCH, JOINED = 0.0055, 0.0025, 0.25
 STEP = 0.06  # seconds of a step that are the engine's own, beside an accelerator
 HOST = 3e9  # bytes of a machine's own memory beside an accelerator's
+CHECKPOINTS = 20  # of a run, where nobody says how often, as watching.py has it
+AT_A_TIME = 3  # lie on the disk: the two that keeping.py keeps, and the next until it is whole
 _OFF = 1.25  # measured memory lies within this factor of what is thought
 
 S = TypeVar("S", bound=Spec)
@@ -83,6 +85,14 @@ class Training:
             whole=self.method == "pretrain" and not self.placement.compile,
         )
 
+    @property
+    def checkpoints(self) -> int:
+        """How many lie on the disk at a time: one at least, for whoever stops the run."""
+        if self.steps is None:
+            return AT_A_TIME
+        every = self.placement.checkpoint_every or -(-self.steps // CHECKPOINTS)
+        return min(AT_A_TIME, max(1, (self.steps - 1) // every))
+
     def launched(self, steps: int, layers: int) -> float:
         """Seconds that an accelerator takes at least, however small what goes through at once is."""
         pieces = -(-self.batch // (self.processes * self.micro(accelerator=True)))
@@ -133,7 +143,13 @@ def estimated(training: Training) -> Estimate:
         work = Work(computed, use, training.precision, across, besides, host, training.processes, words, least)
     result = in_bytes(training.result) if training.result is not None else ""
     return Estimate(
-        memory=on_cpu.total, gpu_memory=on_gpu.total, disk=training.result, result=result, measures=tuple(measures), work=work
+        memory=on_cpu.total,
+        gpu_memory=on_gpu.total,
+        disk=training.result,
+        result=result,
+        measures=tuple(measures),
+        work=work,
+        scratch=round(training.checkpoints * state_bytes(there)),
     )
 
 

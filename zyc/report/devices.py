@@ -158,6 +158,8 @@ def beforehand(plan: Plan, decision: Decision) -> list[tuple[str, ...]]:
             rows.append((name, in_bytes(value), ""))
     if thought.result:
         rows.append(("result", thought.result, ""))
+    if thought.scratch:
+        rows.append(("checkpoints", in_bytes(thought.scratch), "on the disk while it works"))
     for offer in offers_of(plan, decision, columns(plan)):
         cost = f"≈ ${offer.cost:.2f}" if offer.cost >= 0.005 else ""
         rows.append((offer.device.says, cell(offer, thought.work.precision if thought.work else ""), cost))

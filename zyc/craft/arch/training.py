@@ -118,8 +118,9 @@ def moved(run: Run, tokens: float) -> float:
 
 
 def state_bytes(run: Run) -> float:
-    """What a checkpoint of the run takes on a disk: what is trained, and its optimizer."""
-    return (STATE[run.optimizer][run.kept] - (4 if run.kept == "fp32" else 2)) * run.learned
+    """What a checkpoint of the run takes on a disk: what is trained and its optimizer's state, without gradients."""
+    optimizer = "adamw-8bit" if run.optimizer == "paged-adamw-8bit" else run.optimizer  # on a disk nothing is paged
+    return (STATE[optimizer][run.kept] - (4 if run.kept == "fp32" else 2)) * run.learned
 
 
 def tokens_within(model: Model, seconds: float, flops_per_second: float) -> float:
