@@ -19,6 +19,7 @@ from zyc.craft.training import (
     MEASURES,
     OPTIMIZERS,
     REHEARSING,
+    TWIN_PLACE,
     Engine,
     Train,
     TrainingPlacement,
@@ -152,12 +153,11 @@ class Alignment(Kind[AlignmentSpec]):
         way = WAYS[spec.method]
         small: dict[str, Any] = {"learning_rate": TWIN_RATE, "steps": TWIN_DRAWN if way.drawn else TWIN_STEPS, "epochs": None}
         small |= {"batch": 8, "schedule": "cosine", "warmup": 0.05, "precision": "bf16", "optimizer": "adamw"}
-        place = {"gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa"}
         update: dict[str, Any] = {
             "context": min(spec.context, 512),
             "train": spec.train.model_copy(update=small),
             "engine": twin_engine(spec.engine),
-            "placement": spec.placement.model_copy(update=place),
+            "placement": spec.placement.model_copy(update=TWIN_PLACE),
         }
         if way.drawn:
             rollout = spec.rollout or Rollout()

@@ -20,6 +20,7 @@ from zyc.craft.training import (
     REHEARSING,
     TWIN_BATCH,
     TWIN_BETAS,
+    TWIN_PLACE,
     TWIN_RATE,
     TWIN_WARMUP,
     Engine,
@@ -170,7 +171,6 @@ class Distillation(Kind[DistillationSpec]):
         """What a tiny student learns in half a minute; mode, method, teachers and weights stay."""
         small: dict[str, Any] = {"learning_rate": TWIN_RATE, "batch": TWIN_BATCH, "steps": TWIN_STEPS, "epochs": None}
         small |= {"betas": TWIN_BETAS, "schedule": "cosine", "warmup": TWIN_WARMUP, "precision": "bf16", "optimizer": "adamw"}
-        place = {"gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa"}
         few = {"max_tokens": min(spec.answers.max_tokens, TWIN_LONGEST)}
         return spec.model_copy(
             update={
@@ -178,7 +178,7 @@ class Distillation(Kind[DistillationSpec]):
                 "answers": spec.answers.model_copy(update=few),
                 "train": spec.train.model_copy(update=small),
                 "engine": twin_engine(spec.engine),
-                "placement": spec.placement.model_copy(update=place),
+                "placement": spec.placement.model_copy(update=TWIN_PLACE),
             }
         )
 
