@@ -4,15 +4,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from zyc import catalogue
+from zyc import catalogue, kinds
 from zyc.craft import arch
-from zyc.craft.arch.training import Run, state_bytes
+from zyc.craft.arch.training import SLACK, Run, held, state_bytes
 from zyc.craft.estimates import Training, estimated
 from zyc.craft.training import TrainingPlacement
-from zyc.kind import Estimate
+from zyc.kind import Case, Estimate
 from zyc.known import Machine
 from zyc.plan import State
 from zyc.preflight import flaws_of_place
+from zyc.types import Dataset
 
 MISTRAL = catalogue.model("mistralai/Mistral-7B-v0.3")
 COUNT = arch.parameters(MISTRAL)
@@ -63,3 +64,42 @@ def test_a_disk_that_holds_the_result_and_no_checkpoints_is_too_small():
     assert "checkpoints" in short.message
     assert "278 GB" in short.message
     assert flaws(100, State.RESUME) == []
+
+
+# --- memory ---
+
+
+def alignment(method, adapter="none", **told):
+    """What is thought of an alignment on preferences, four rows of 1,024 tokens at once."""
+    train = {"batch": 8, "precision": "bf16"}
+    fields = {"base": "b", "data": "d", "method": method, "adapter": adapter, "engine": {}, "train": train, **told}
+    kind = kinds.load("alignment")
+    spec = kind.Spec.model_validate({**fields, "placement": {"micro_batch": told.pop("micro_batch", 4)}})
+    return kind.estimate(Case(spec, {"base": MISTRAL, "data": Dataset(rows=800, tokens=800_000, format="preference")}))
+
+
+def test_both_answers_of_a_preference_go_through_at_once():
+    """DPO, ORPO and a reward model hold twice the activations of a finetune on as many rows, KTO as many."""
+    activations = SLACK * held(Run(MISTRAL, "full", COUNT, 4096, checkpointing=True), accelerator=True).activations
+    one = alignment("kto", adapter="lora", group=4).gpu_memory
+    both = alignment("dpo", adapter="lora").gpu_memory
+    assert both - one == pytest.approx(activations, rel=0.01)
+
+
+def test_a_model_that_is_all_trained_is_held_against_another_one():
+    """DPO without an adapter loads its base again in fp32; ORPO compares with nothing, and GRPO only where it is held back."""
+    assert alignment("dpo").gpu_memory - alignment("reward").gpu_memory == pytest.approx(SLACK * 4 * COUNT, rel=0.01)
+    free, held_back = (alignment("grpo", beta=beta).gpu_memory for beta in (0, 0.04))
+    assert held_back - free == pytest.approx(SLACK * 4 * COUNT, rel=0.01)
+
+
+def test_logits_that_an_engine_builds_whole_are_counted_whole():
+    """ORPO builds those of both answers; learning from a teacher's, those of student and teacher."""
+    rows = 2 * 4 * 1024 * MISTRAL.vocabulary
+    assert alignment("orpo").gpu_memory - alignment("reward").gpu_memory == pytest.approx(SLACK * 14 * rows, rel=0.03)
+    kind = kinds.load("distillation")
+    fields = {"student": "s", "teachers": [{"node": "t"}], "prompts": "d", "engine": {}, "placement": {"micro_batch": 4}}
+    inputs = {"student": MISTRAL, "teachers.0.node": MISTRAL, "prompts": Dataset(rows=800, tokens=800_000, format="messages")}
+    specs = [kind.Spec.model_validate({**fields, "mode": each}) for each in ("responses", "logits")]
+    said, sure = (kind.estimate(Case(each, inputs)) for each in specs)
+    assert sure.gpu_memory - said.gpu_memory > SLACK * 49 * 4 * 1024 * MISTRAL.vocabulary + 2 * COUNT

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from zyc.catalogue import devices
 from zyc.craft import arch
-from zyc.craft.arch.training import Run, flops, held, moved, state_bytes
+from zyc.craft.arch.training import WHOLE, Run, flops, held, moved, state_bytes
 from zyc.craft.training import TrainingPlacement
 from zyc.gates import Interval
 from zyc.kind import Estimate, Objection, Spec, Work
@@ -48,6 +48,9 @@ class Training:
     precision: str
     placement: TrainingPlacement
     result: int | None = None  # bytes of what comes out
+    together: int = 1  # answers of a row that go through at once
+    logit: float = 0.0  # bytes of a logit, where the engine builds those of all tokens
+    held_against: bool = False  # the engine loads the base once more
 
     @property
     def processes(self) -> int:
@@ -75,14 +78,15 @@ class Training:
             self.model,
             "full" if self.method == "pretrain" else self.method,
             self.learned,
-            self.micro(accelerator=accelerator) * self.context,
+            self.micro(accelerator=accelerator) * self.context * self.together,
             self.checkpointing(accelerator=accelerator),
             self.optimizer,
             self.precision,
             self.processes,
             self.placement.sharding,
             self.placement.compile,
-            whole=self.method == "pretrain" and not self.placement.compile,
+            WHOLE if self.method == "pretrain" and not self.placement.compile else self.logit,
+            self.held_against,
         )
 
     @property

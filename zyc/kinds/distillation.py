@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from zyc import fields
 from zyc.craft import arch, estimates
 from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
+from zyc.craft.arch.training import COMPARED
 from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
@@ -335,6 +336,7 @@ def _training(case: Case[DistillationSpec]) -> Training:
         precision=spec.train.precision,
         placement=spec.placement,
         result=None if learned is None else round(kept * learned),
+        logit=COMPARED if spec.mode == "logits" else 0.0,
     )
 
 

@@ -10,6 +10,7 @@ from zyc.types import Model
 
 CHUNK = 256  # tokens whose logits are there at once
 WHOLE = 14.0  # bytes of a logit where all are there at once: in 16 bits, in 32, what the loss keeps, and both gradients
+COMPARED = 50.0  # the same of two models side by side: what trl's GKDTrainer makes of them one after the other, not measured
 BETWEEN = 1000.0  # bytes that move between matrices, for each token, layer and unit of width: forward, and backward
 AGAIN = 900.0  # the same for a layer that is computed a second time
 ADAPTED = 1.3  # times as much with adapters beside the matrices
@@ -43,7 +44,8 @@ class Run(NamedTuple):
     processes: int = 1  # that share what is sharded
     sharding: str = "none"
     compiled: bool = False
-    whole: bool = False  # logits of all tokens are there at once
+    logit: float = 0.0  # bytes of a logit, where those of all tokens are there at once
+    held_against: bool = False  # the model as it was stays beside it, in fp32
 
     @property
     def kept(self) -> str:
@@ -82,9 +84,10 @@ def held(run: Run, *, accelerator: bool) -> Held | None:
         weights = float(arch.four_bit_bytes(run.model) or 0)
     else:
         weights = arch.BYTES[run.precision] * count / shared
+    weights += 4.0 * count / shared if run.held_against else 0.0
     size = 2 if run.precision != "fp32" and accelerator else 4  # most processors would only imitate 16 bits
     activations = size / 2 * activation_bytes(told, run.at_once, checkpointing=run.checkpointing)
-    logits = told.vocabulary * (WHOLE * run.at_once if run.whole else 10.0 * min(CHUNK, run.at_once))
+    logits = told.vocabulary * (run.logit * run.at_once if run.logit else 10.0 * min(CHUNK, run.at_once))
     unpacked = 2.0 * told.width * told.mlp if run.method == "qlora" else 0.0
     return Held(weights, state, activations, logits, unpacked + (CUDA if accelerator else ENGINE))
 
