@@ -103,3 +103,10 @@ def test_logits_that_an_engine_builds_whole_are_counted_whole():
     specs = [kind.Spec.model_validate({**fields, "mode": each}) for each in ("responses", "logits")]
     said, sure = (kind.estimate(Case(each, inputs)) for each in specs)
     assert sure.gpu_memory - said.gpu_memory > SLACK * 49 * 4 * 1024 * MISTRAL.vocabulary + 2 * COUNT
+
+
+def test_a_machine_beside_accelerators_holds_what_each_process_widens():
+    """Weights that all learn are read as fp32 by every process of a node; an adapter's base is mapped from its file."""
+    told = {gpus: estimated(training(gpus=gpus, sharding="fsdp2")).work.host for gpus in (1, 4)}
+    assert told == {gpus: 3 * 10**9 + 4 * COUNT * gpus for gpus in (1, 4)}
+    assert estimated(training("lora", learned=RANK_16)).work.host == round(3e9 + COUNT / 2)

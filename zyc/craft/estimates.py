@@ -97,6 +97,13 @@ class Training:
         every = self.placement.checkpoint_every or -(-self.steps // CHECKPOINTS)
         return min(AT_A_TIME, max(1, (self.steps - 1) // every))
 
+    def host(self, count: int) -> int:
+        """Bytes of the machine's own memory beside accelerators: each process reads the weights, in 16 bits as far as needed."""
+        each = arch.BYTES.get(self.precision, 2.0) * count / 4
+        if self.method in ("full", "pretrain"):  # widened to fp32, which no file can be mapped for
+            each = 4.0 * count * (2 if self.held_against else 1)
+        return round(HOST + each * (self.placement.gpus or 1))
+
     def launched(self, steps: int, layers: int) -> float:
         """Seconds that an accelerator takes at least, however small what goes through at once is."""
         pieces = -(-self.batch // (self.processes * self.micro(accelerator=True)))
@@ -143,7 +150,7 @@ def estimated(training: Training) -> Estimate:
         besides = START + weights / READING + (COMPILING if training.placement.compile else 0.0)
         least = training.launched(training.steps, there.model.layers or 0)
         across = moved(there, tokens)
-        host = round(HOST + weights / 4)
+        host = training.host(count)
         work = Work(computed, use, training.precision, across, besides, host, training.processes, words, least)
     result = in_bytes(training.result) if training.result is not None else ""
     return Estimate(
