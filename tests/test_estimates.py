@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from zyc import catalogue, kinds
+from zyc import catalogue, kinds, offers
 from zyc.craft import arch
 from zyc.craft.arch.training import SLACK, Run, held, state_bytes
 from zyc.craft.estimates import Training, estimated
@@ -14,6 +14,7 @@ from zyc.known import Machine
 from zyc.plan import State
 from zyc.preflight import flaws_of_place
 from zyc.types import Dataset
+from zyc.world import World
 
 MISTRAL = catalogue.model("mistralai/Mistral-7B-v0.3")
 COUNT = arch.parameters(MISTRAL)
@@ -110,3 +111,38 @@ def test_a_machine_beside_accelerators_holds_what_each_process_widens():
     told = {gpus: estimated(training(gpus=gpus, sharding="fsdp2")).work.host for gpus in (1, 4)}
     assert told == {gpus: 3 * 10**9 + 4 * COUNT * gpus for gpus in (1, 4)}
     assert estimated(training("lora", learned=RANK_16)).work.host == round(3e9 + COUNT / 2)
+
+
+def test_a_processor_that_only_imitates_bf16_holds_a_base_in_32_bits():
+    """An adapter's base takes 4 bytes a parameter there; where the processor has bf16, or an accelerator is asked, it takes 2."""
+    told = estimated(training("lora", learned=RANK_16))
+    there, plain = (offers.as_here(told, Machine(bf16=each), {}).memory for each in (True, False))
+    assert plain - there == pytest.approx(SLACK * 2 * COUNT, rel=0.001)
+    same = estimated(training("lora", learned=RANK_16, precision="fp32"))
+    assert same.wide == same.memory
+    assert estimated(training()).memory - estimated(training()).wide == pytest.approx(SLACK * 2 * COUNT, rel=0.001)  # no copy
+    four_bits = estimated(training("qlora", learned=RANK_16))
+    rest = 2 * (COUNT - arch.linear_values(MISTRAL)) + 8 * RANK_16
+    assert four_bits.wide - four_bits.memory == pytest.approx(SLACK * rest, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 amx_tile\n", True),
+        ("Features\t: fp asimd bf16 i8mm\n", True),
+        ("flags\t\t: fpu avx2\nbugs\t\t: bf16\n", False),
+        ("", False),
+    ],
+)
+def test_a_processor_says_whether_it_has_bf16(text, has):
+    """The kernel lists what a processor can do; what it lists elsewhere is no feature."""
+
+    class Told(World):
+        def exists(self, path):
+            return True
+
+        def read_text(self, path):
+            return text
+
+    assert Told().has_bf16() is has

@@ -67,7 +67,7 @@ def offer(estimate: Estimate, device: Device, machine: Machine) -> Offer | None:
         return None
     precision = device.precision(work.precision)
     seconds = seconds_on(work, device)
-    needs = estimate.gpu_memory if device.accelerator else estimate.memory
+    needs = estimate.gpu_memory if device.accelerator else estimate.wide or estimate.memory  # nobody knows which processor
     cost = price_of(device, machine) * work.processes * (seconds or 0.0) / 3600
     return Offer(device, seconds, needs, precision, cost)
 
@@ -103,7 +103,9 @@ def as_here(estimate: Estimate, machine: Machine, placement: Mapping[str, object
     if estimate.work is None:
         return estimate
     device = here(machine, placement)
-    memory = estimate.work.host if machine.gpus and placement.get("gpus") != 0 else estimate.memory
+    memory = estimate.memory if machine.bf16 else estimate.wide or estimate.memory
+    if machine.gpus and placement.get("gpus") != 0:
+        memory = estimate.work.host
     if device is None:
         return estimate._replace(memory=memory)
     seconds = seconds_on(estimate.work, device)

@@ -198,15 +198,15 @@ def _plain_estimate(estimate: Estimate) -> tuple[Any, ...]:
     measures = tuple((name, (each.low, each.high, each.because)) for name, each in estimate.measures)
     work = tuple(estimate.work) if estimate.work is not None else None
     needs = (estimate.memory, estimate.gpu_memory, estimate.disk, estimate.download)
-    return (seconds, *needs, estimate.result, measures, work, estimate.scratch)
+    return (seconds, *needs, estimate.result, measures, work, estimate.wide, estimate.scratch)
 
 
 @cache
 def _read_estimate(plain: tuple[Any, ...]) -> Estimate:
-    seconds, memory, gpu_memory, disk, download, result, measures, work, scratch = plain
+    seconds, memory, gpu_memory, disk, download, result, measures, work, wide, scratch = plain
     told = tuple((name, Interval(*each)) for name, each in measures)
     time = Interval(*seconds) if seconds else None
-    return Estimate(time, memory, gpu_memory, disk, download, result, told, Work(*work) if work else None, scratch)
+    return Estimate(time, memory, gpu_memory, disk, download, result, told, Work(*work) if work else None, wide, scratch)
 
 
 def named_values(node: Node, known: Known) -> set[str]:

@@ -134,9 +134,11 @@ def estimated(training: Training) -> Estimate:
     if there is None or here is None or count is None:
         return Estimate()
     on_gpu, on_cpu = held(there, accelerator=True), held(here, accelerator=False)
+    plain = held(here, accelerator=False, native=False)
     assert on_gpu is not None
     assert on_cpu is not None
-    measures = [("memory_peak", _around(on_gpu.total, on_cpu.total))]
+    assert plain is not None
+    measures = [("memory_peak", _around(on_gpu.total, on_cpu.total, plain.total))]
     work = None
     if training.steps is not None:
         tokens = training.steps * training.batch * training.row
@@ -160,6 +162,7 @@ def estimated(training: Training) -> Estimate:
         result=result,
         measures=tuple(measures),
         work=work,
+        wide=plain.total,
         scratch=round(training.checkpoints * state_bytes(there)),
     )
 

@@ -227,10 +227,12 @@ class Distillation(Kind[DistillationSpec]):
         if case.spec.mode == "responses":  # each token of a batch of answers reads all weights once
             batches = training.steps * training.batch / min(3, case.spec.train.epochs or 3) / WRITTEN_AT_ONCE
             work = work._replace(moved=work.moved + batches * case.spec.answers.max_tokens * max(each or 0 for each in weights))
-        memory, gpu = told.memory or 0, told.gpu_memory or 0
+        memory, wide, gpu = told.memory or 0, told.wide or 0, told.gpu_memory or 0
+        widest = max(largest, 4 * max(each or 0 for each in sizes))  # a teacher, where a processor has no bf16
         if case.spec.mode == "logits":  # both are there at once
-            return told._replace(work=work, memory=memory + largest, gpu_memory=gpu + largest)
-        return told._replace(work=work, memory=max(memory, round(1.2e9 + largest)), gpu_memory=max(gpu, round(0.6e9 + largest)))
+            return told._replace(work=work, memory=memory + largest, wide=wide + widest, gpu_memory=gpu + largest)
+        memory, wide = max(memory, round(1.2e9 + largest)), max(wide, round(1.2e9 + widest))
+        return told._replace(work=work, memory=memory, wide=wide, gpu_memory=max(gpu, round(0.6e9 + largest)))
 
     def lighter(self, case: Case[DistillationSpec]) -> Iterable[tuple[str, DistillationSpec]]:
         """Another placement first, then another recipe."""

@@ -68,22 +68,23 @@ class Held(NamedTuple):
         return round(SLACK * sum(self))
 
 
-def held(run: Run, *, accelerator: bool) -> Held | None:
-    """What one process of a run holds; None while the shape is not known."""
+def held(run: Run, *, accelerator: bool, native: bool = True) -> Held | None:
+    """What one process of a run holds; None while the shape is not known. A processor that is not `native` has no bf16."""
     told, count = arch.shape(run.model), arch.parameters(run.model)
     if told is None or count is None:
         return None
     shared = run.processes if run.sharding in {"fsdp2", "zero3"} else 1
     stated = run.processes if run.sharding in {"fsdp2", "zero2", "zero3"} else 1
-    state = STATE[run.optimizer][run.kept] * run.learned
+    widened = run.precision == "bf16" and not accelerator and not native  # as placing.py has it: then fp32 is computed in
+    state = STATE[run.optimizer]["fp32" if widened else run.kept] * run.learned
     if run.method == "full":
         # of the state 4 bytes are the parameters themselves, which zero2 does not share out
-        weights = (4.0 + (CAST if run.precision != "fp32" else 0)) * count / shared
+        weights = (4.0 + (CAST if run.precision != "fp32" and not widened else 0)) * count / shared
         state = (STATE[run.optimizer]["fp32"] - 4) * count / stated
     elif run.method == "qlora":
-        weights = float(arch.four_bit_bytes(run.model) or 0)
+        weights = float(arch.four_bit_bytes(run.model) or 0) + (2.0 * (count - arch.linear_values(run.model)) if widened else 0.0)
     else:
-        weights = arch.BYTES[run.precision] * count / shared
+        weights = (4.0 if widened else arch.BYTES[run.precision]) * count / shared
     weights += 4.0 * count / shared if run.held_against else 0.0
     size = 2 if run.precision != "fp32" and accelerator else 4  # most processors would only imitate 16 bits
     activations = size / 2 * activation_bytes(told, run.at_once, checkpointing=run.checkpointing)
