@@ -9,7 +9,9 @@ from zyc.craft import arch
 from zyc.craft.arch.training import SLACK, Run, held, state_bytes
 from zyc.craft.estimates import Training, estimated
 from zyc.craft.training import TrainingPlacement
-from zyc.kind import Case, Estimate
+from zyc.errors import Span
+from zyc.graph import Node, Shape
+from zyc.kind import Case, Estimate, Spec
 from zyc.known import Machine
 from zyc.plan import State
 from zyc.preflight import flaws_of_place
@@ -53,18 +55,21 @@ def test_a_disk_that_holds_the_result_and_no_checkpoints_is_too_small():
     """Results of all nodes count, and the checkpoints of the largest; of a run that goes on only the next checkpoint."""
     each = Estimate(disk=14 * 10**9, scratch=250 * 10**9)
 
-    def flaws(disk, *states):
-        told = {str(at): SimpleNamespace(state=state, estimate=each) for at, state in enumerate(states)}
+    def flaws(disk, *states, asks=None):
+        told = {str(at): SimpleNamespace(name=str(at), state=state, estimate=each) for at, state in enumerate(states)}
+        shape = Shape((), (), "Model", placement=(("disk", asks),))
+        graph = SimpleNamespace(vertices={name: Node(name, "finetune", shape, (), Span("s.yml", 1), Spec) for name in told})
         known = SimpleNamespace(machine=Machine(disk=disk * 10**9))
-        return flaws_of_place(
-            None, SimpleNamespace(decisions=told, fetches=[], changes=0, settlement=SimpleNamespace(known=known))
-        )
+        plan = {"decisions": told, "graph": graph, "fetches": [], "changes": 0, "settlement": SimpleNamespace(known=known)}
+        return flaws_of_place(None, SimpleNamespace(**plan))
 
     assert flaws(280, State.RUN, State.RUN) == []
     (short,) = flaws(270, State.RUN, State.RUN)
     assert "checkpoints" in short.message
     assert "278 GB" in short.message
     assert flaws(100, State.RESUME) == []
+    assert flaws(300, State.RUN, asks=40 * 10**9) == []  # whoever writes a placement knows better
+    assert "310 GB" in flaws(300, State.RUN, asks=60 * 10**9)[0].message
 
 
 # --- memory ---

@@ -152,9 +152,10 @@ class Taken(NamedTuple):
     scratch: int
 
 
-def taken(estimate: Estimate, *, resumed: bool = False) -> Taken:
-    """What a node would take; of one that goes on, the checkpoints that it has are on the disk already, but for the next."""
-    return Taken(estimate.disk or 0, estimate.scratch // 3 if resumed else estimate.scratch)
+def taken(estimate: Estimate, placement: Mapping[str, object], *, resumed: bool = False) -> Taken:
+    """What a node would take, as its placement says or by arithmetic; one that goes on lacks only its next checkpoint."""
+    asked = placement.get("disk")
+    return Taken(asked if isinstance(asked, int) else estimate.disk or 0, estimate.scratch // 3 if resumed else estimate.scratch)
 
 
 def room(nodes: Iterable[Taken]) -> Taken:

@@ -19,7 +19,7 @@ from zyc.kind import EnvironmentNeed, HubNeed, PinNeed
 from zyc.known import named
 from zyc.lock import Lock
 from zyc.offers import Offer
-from zyc.plan import Plan, State
+from zyc.plan import Decision, Plan, State
 from zyc.quantity import about, in_bytes
 from zyc.store import Store
 
@@ -36,7 +36,7 @@ def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Proble
 def flaws_of_place(front: Front, plan: Plan) -> list[Problem]:
     """What keeps the results from being kept, whichever they are."""
     acting = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
-    told = offers.room(offers.taken(each.estimate, resumed=each.state is State.RESUME) for each in acting)
+    told = offers.room(offers.taken(each.estimate, _placement(plan, each), resumed=each.state is State.RESUME) for each in acting)
     fetched, free = sum(each.estimate.disk or 0 for each in plan.fetches), plan.settlement.known.machine.disk
     needed = told.result + told.scratch + fetched
     if free is not None and needed > free:
@@ -45,6 +45,12 @@ def flaws_of_place(front: Front, plan: Plan) -> list[Problem]:
     if plan.changes and not Store(front.world, front.project.store).writable():
         return [problem("store-read-only", path=os.path.relpath(front.project.store, front.project.root))]
     return []
+
+
+def _placement(plan: Plan, decision: Decision) -> dict[str, object]:
+    node = plan.graph.vertices[decision.name]
+    assert isinstance(node, Node)
+    return dict(node.shape.placement)
 
 
 def flaws_by_node(front: Front, plan: Plan, *, probing: bool = True) -> dict[str, list[Problem]]:
