@@ -4,14 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from zyc import catalogue, kinds, offers
+from zyc import away, catalogue, kinds, offers
 from zyc.craft import arch
 from zyc.craft.arch.training import SLACK, Run, held, state_bytes
 from zyc.craft.estimates import Training, estimated
 from zyc.craft.training import TrainingPlacement
 from zyc.errors import Span
 from zyc.graph import Node, Shape
-from zyc.kind import Case, Estimate, Spec
+from zyc.kind import Case, Estimate, Spec, Work
 from zyc.known import Machine
 from zyc.plan import State
 from zyc.preflight import flaws_of_place
@@ -151,3 +151,26 @@ def test_a_processor_says_whether_it_has_bf16(text, has):
             return text
 
     assert Told().has_bf16() is has
+
+
+# --- precision ---
+
+
+def test_time_on_an_accelerator_that_imitates_bf16_is_not_told():
+    """A T4 at hand runs a bf16 recipe far slower than fp16, and nobody measured how much; fp16 has its time."""
+    machine = Machine(gpus=1, accelerator="t4")
+    for precision, says in (("bf16", "bf16"), ("fp16", "")):
+        told = estimated(training("lora", learned=RANK_16, precision=precision))
+        assert offers.imitated(told, machine, {}) == says
+        assert (offers.as_here(told, machine, {}).seconds is None) == bool(says)
+    assert offers.imitated(told, Machine(gpus=1, accelerator="a100-40"), {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "precision", "wanted"), [("qlora", "fp16", "T4"), ("qlora", "bf16", "L4"), ("full", "bf16", "A100")]
+)
+def test_a_notebook_asks_for_an_accelerator_that_computes_its_recipe(method, precision, wanted):
+    """A T4 for what it has the precision and memory for; what only answers runs there, too."""
+    learned = COUNT if method == "full" else RANK_16
+    assert away._accelerator(estimated(training(method, precision=precision, learned=learned))) == wanted
+    assert away._accelerator(Estimate(work=Work(1.0, "generate"))) == "T4"

@@ -98,6 +98,14 @@ def here(machine: Machine, placement: Mapping[str, object]) -> Device | None:
     return devices.processor(min(cpus, machine.cpus) if isinstance(cpus, int) else 1, machine.memory, machine.price)
 
 
+def imitated(estimate: Estimate, machine: Machine, placement: Mapping[str, object]) -> str:
+    """What a training is computed in that the accelerator here only imitates: nobody has measured how slow that is."""
+    device = here(machine, placement)
+    if estimate.work is None or estimate.work.use == "generate" or device is None or not device.accelerator:
+        return ""
+    return "" if estimate.work.precision in device.peak else estimate.work.precision
+
+
 def as_here(estimate: Estimate, machine: Machine, placement: Mapping[str, object]) -> Estimate:
     """The estimate of a node that is run on this machine."""
     if estimate.work is None:
@@ -108,6 +116,8 @@ def as_here(estimate: Estimate, machine: Machine, placement: Mapping[str, object
         memory = estimate.work.host
     if device is None:
         return estimate._replace(memory=memory)
+    if imitated(estimate, machine, placement):
+        return estimate._replace(seconds=None, memory=memory)
     seconds = seconds_on(estimate.work, device)
     told = Interval(seconds, seconds, estimate.work.says or "by arithmetic") if seconds is not None else None
     return estimate._replace(seconds=told, memory=memory)
