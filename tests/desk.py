@@ -199,3 +199,4 @@ def stand_still(monkeypatch) -> None:
     monkeypatch.setattr(World, "disk_free", lambda *_: 61_000_000_000)
     monkeypatch.setattr(World, "cpu_count", lambda _: 2)
     monkeypatch.setattr(World, "memory_total", lambda _: 16_000_000_000)
+    monkeypatch.setattr(World, "has_bf16", lambda _: True)

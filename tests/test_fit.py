@@ -13,7 +13,7 @@ from zyc.kinds.model import smaller
 from zyc.plan import GateOutlook
 from zyc.report.console import Console
 
-SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
+SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0, bf16: true}}\n"
 PHILO = """\
 models:
   mistral-7b: mistralai/Mistral-7B-Instruct-v0.3

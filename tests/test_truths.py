@@ -18,7 +18,7 @@ from zyc.kind import Case
 from zyc.types import Adapter, values_of
 
 MISTRAL = catalogue.model("mistralai/Mistral-7B-Instruct-v0.3")
-SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
+SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0, bf16: true}}\n"
 PHILO = """\
 about: Philosophers for the free CPU tier
 models:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from zyc import kinds
+from zyc.craft.training import Trackers
 from zyc.errors import ZycError
 from zyc.graph import Node
 
@@ -322,3 +324,35 @@ def test_a_budget_is_that_of_the_real_model(project):
     assert real.settlement.nodes["small"].facts.type == "Q3_K_M"
     assert twin.settlement.nodes["small"].facts.type == "Q3_K_M"
     assert "kl <= 0.075" in gates_of(twin, "small.proof")
+
+
+ROOMY = "placement: {cpus: 64, memory: 2000 GB, disk: 20000 GB, timeout: 2 h}"
+
+
+def test_a_twin_asks_for_no_room_of_the_real_one(project):
+    """Cores, memory, disk and time are those of something small, whatever the kind; a step's command is as large as it was."""
+    spec = SPEC.replace("train: {epochs: 3", f"{ROOMY}, train: {{epochs: 3").replace("chats: {", f"chats: {{{ROOMY}, ")
+    project.spec(spec + f"steps:\n  own: {{run: 'touch out/x', {ROOMY}}}\n")
+    graph = project.front("tuned", "own", twin=True).settlement.graph
+    for name in ("tuned", "chats"):
+        placed = dict(graph.vertices[name].shape.placement)
+        assert [placed[each] for each in ("cpus", "memory", "disk", "timeout")] == [1, None, None, None], name
+    assert dict(graph.vertices["own"].shape.placement)["cpus"] == 64
+    assert project.plan("tuned", twin=True).decisions["tuned"].cannot == ""
+
+
+@pytest.mark.parametrize("kind", ["alignment", "distillation", "finetune", "pretrain"])
+def test_a_twin_runs_as_one_process_and_tells_nobody(kind):
+    """No trackers, workers, checkpoints by count or accelerators, whichever kind trains."""
+    given = {
+        "alignment": {"base": "b", "data": "d", "method": "dpo"},
+        "distillation": {"student": "s", "teachers": [{"node": "t"}], "prompts": "d"},
+        "finetune": {"base": "b", "data": "d"},
+        "pretrain": {"model": "m", "data": [{"node": "d", "weight": 1}], "steps": 5, "context": 8, "batch_tokens": 8},
+    }[kind]
+    spec = kinds.load(kind).Spec.model_validate({**given, **({} if kind == "pretrain" else {"engine": {}})})
+    busy = {"trackers": Trackers(wandb="mine"), "workers": 8, "checkpoint_every": 5, "activation_checkpointing": True, "gpus": 8}
+    spec = spec.model_copy(update={"placement": spec.placement.model_copy(update=busy)})
+    placed = kinds.load(kind).twin(spec).placement
+    told = (placed.trackers, placed.workers, placed.checkpoint_every, placed.activation_checkpointing, placed.gpus)
+    assert told == (Trackers(), 0, None, False, 0)

@@ -8,17 +8,19 @@ from pathlib import Path
 
 from zyc import __version__, faces, kinds, parcel
 from zyc import folder as folders
+from zyc.catalogue import devices
 from zyc.errors import Problem, ZycError, problem
 from zyc.faces import Face, Input
 from zyc.front import Front
 from zyc.graph import Choice, Cluster, Edge, Node
-from zyc.kind import EnvironmentNeed, HubNeed, PinNeed
+from zyc.kind import EnvironmentNeed, Estimate, HubNeed, PinNeed
 from zyc.plan import Forward
 from zyc.project import slug
 from zyc.store import Store
 from zyc.why import files_of, recipe_fields
 
 _FACES = "faces"
+L4 = 22e9  # bytes that Colab's holds
 
 
 @dataclass
@@ -77,6 +79,7 @@ class Away:
             tools=tuple(f"{name.removeprefix('tool:')} {pin}" for name, pin in pins.items() if name.startswith("tool:")),
             variables=tuple(self._variables(inputs)),
             version=__version__,
+            accelerator=_accelerator(self.settlement.nodes[node.name].estimate),
         )
 
     def _variables(self, inputs: tuple[Input, ...]) -> Iterator[tuple[str, str]]:
@@ -201,3 +204,13 @@ class Away:
     def _template(self, name: str) -> str:
         root = kinds.templates_of("step")[0]
         return self.front.world.read_text(root / _FACES / name)
+
+
+def _accelerator(estimate: Estimate) -> str:
+    """The first of Colab's accelerators that computes a training in its precision, and holds it."""
+    free, needs = devices.device("t4"), estimate.gpu_memory or 0
+    trains = estimate.work is not None and estimate.work.use != "generate"
+    computes = not trains or (estimate.work is not None and estimate.work.precision in free.peak)
+    if computes and needs <= (free.memory or 0):
+        return "T4"
+    return "L4" if needs <= L4 else "A100"

@@ -192,7 +192,7 @@ WORDING: dict[str, Says] = {
         "build again; write to `out/` only",
     ),
     "disk-short": Says(
-        "the results would take {needed}, and the disk has {free} free",
+        "{what} would take {needed}, and the disk has {free} free",
         "free some: `zyc gc --dry-run` lists what nothing needs any more",
     ),
     "cannot-here": Says(

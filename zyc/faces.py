@@ -56,6 +56,7 @@ class Face:
     tools: tuple[str, ...]
     variables: tuple[tuple[str, str], ...]  # name, digest of the value or nothing for a secret
     version: str
+    accelerator: str = "T4"  # that Colab is asked for
 
     @property
     def parcel(self) -> str:
@@ -143,7 +144,7 @@ def notebook(face: Face, carrying: str) -> str:
     }
     if face.placement.get("gpus") != 0 and _wants_gpu(face):
         metadata |= {"accelerator": "GPU"}
-        metadata["colab"] |= {"gpuType": "T4"}
+        metadata["colab"] |= {"gpuType": face.accelerator}
     told = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(told, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 

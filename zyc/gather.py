@@ -187,6 +187,7 @@ def _machine(world: World, project: Project, site: Site) -> Machine:
         memory=here.memory or world.memory_total(),
         disk=min((each for each in (disk, here.disk) if each is not None), default=None),
         gpus=gpus,
+        bf16=world.has_bf16() if here.bf16 is None else here.bf16,
         price=here.price,
         accelerator=accelerator,
         devices=site.devices,

@@ -230,6 +230,8 @@ class Estimate(NamedTuple):
     result: str = ""  # what comes out, in a few words: `1,200 rows`
     measures: tuple[tuple[str, Interval], ...] = ()  # what arithmetic knows of the measures, for gates
     work: Work | None = None  # what a device makes quicker
+    wide: int | None = None  # `memory` on a processor that has no 16 bits of its own, where that is another
+    scratch: int = 0  # bytes of disk beside the result while it works: checkpoints
 
 
 class Change(NamedTuple):

@@ -54,6 +54,7 @@ class Machine:
     memory: int | None = None
     disk: int | None = None
     gpus: int = 0
+    bf16: bool = False  # its processor computes in bf16 rather than imitate it
     price: float = 0.0  # per hour
     accelerator: str = ""  # the class of its accelerators, where it is one that is listed
     devices: tuple[str, ...] = ()  # the classes that a plan has columns for

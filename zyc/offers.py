@@ -67,7 +67,7 @@ def offer(estimate: Estimate, device: Device, machine: Machine) -> Offer | None:
         return None
     precision = device.precision(work.precision)
     seconds = seconds_on(work, device)
-    needs = estimate.gpu_memory if device.accelerator else estimate.memory
+    needs = estimate.gpu_memory if device.accelerator else estimate.wide or estimate.memory  # nobody knows which processor
     cost = price_of(device, machine) * work.processes * (seconds or 0.0) / 3600
     return Offer(device, seconds, needs, precision, cost)
 
@@ -98,14 +98,26 @@ def here(machine: Machine, placement: Mapping[str, object]) -> Device | None:
     return devices.processor(min(cpus, machine.cpus) if isinstance(cpus, int) else 1, machine.memory, machine.price)
 
 
+def imitated(estimate: Estimate, machine: Machine, placement: Mapping[str, object]) -> str:
+    """What a training is to be computed in that the accelerator here only imitates: there it ends before it loads anything."""
+    device = here(machine, placement)
+    if estimate.work is None or estimate.work.use == "generate" or device is None or not device.accelerator:
+        return ""
+    return "" if estimate.work.precision in device.peak else estimate.work.precision
+
+
 def as_here(estimate: Estimate, machine: Machine, placement: Mapping[str, object]) -> Estimate:
     """The estimate of a node that is run on this machine."""
     if estimate.work is None:
         return estimate
     device = here(machine, placement)
-    memory = estimate.work.host if machine.gpus and placement.get("gpus") != 0 else estimate.memory
+    memory = estimate.memory if machine.bf16 else estimate.wide or estimate.memory
+    if machine.gpus and placement.get("gpus") != 0:
+        memory = estimate.work.host
     if device is None:
         return estimate._replace(memory=memory)
+    if imitated(estimate, machine, placement):
+        return estimate._replace(seconds=None, memory=memory)
     seconds = seconds_on(estimate.work, device)
     told = Interval(seconds, seconds, estimate.work.says or "by arithmetic") if seconds is not None else None
     return estimate._replace(seconds=told, memory=memory)
@@ -141,6 +153,25 @@ def _lacks_a_device(estimate: Estimate, machine: Machine, placement: Mapping[str
     too_long = estimate.seconds is not None and estimate.seconds.low > PATIENCE
     too_large = machine.memory is not None and (estimate.memory or 0) > machine.memory
     return "no GPU" if too_long or too_large else ""
+
+
+class Taken(NamedTuple):
+    """What a node takes of a disk: its result, and what lies there while it works."""
+
+    result: int
+    scratch: int
+
+
+def taken(estimate: Estimate, placement: Mapping[str, object], *, resumed: bool = False) -> Taken:
+    """What a node would take, as its placement says or by arithmetic; one that goes on lacks only its next checkpoint."""
+    asked = placement.get("disk")
+    return Taken(asked if isinstance(asked, int) else estimate.disk or 0, estimate.scratch // 3 if resumed else estimate.scratch)
+
+
+def room(nodes: Iterable[Taken]) -> Taken:
+    """What nodes take together: all of their results, and the checkpoints of the one that has most: others go when it ends."""
+    told = list(nodes)
+    return Taken(sum(each.result for each in told), max((each.scratch for each in told), default=0))
 
 
 def wanted(machine: Machine, placement: Mapping[str, object]) -> tuple[Device, ...]:

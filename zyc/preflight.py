@@ -19,7 +19,7 @@ from zyc.kind import EnvironmentNeed, HubNeed, PinNeed
 from zyc.known import named
 from zyc.lock import Lock
 from zyc.offers import Offer
-from zyc.plan import Plan, State
+from zyc.plan import Decision, Plan, State
 from zyc.quantity import about, in_bytes
 from zyc.store import Store
 
@@ -35,13 +35,22 @@ def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Proble
 
 def flaws_of_place(front: Front, plan: Plan) -> list[Problem]:
     """What keeps the results from being kept, whichever they are."""
-    acting = (each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME))
-    needed, free = sum(each.estimate.disk or 0 for each in (*acting, *plan.fetches)), plan.settlement.known.machine.disk
+    acting = [each for each in plan.decisions.values() if each.state in (State.RUN, State.RESUME)]
+    told = offers.room(offers.taken(each.estimate, _placement(plan, each), resumed=each.state is State.RESUME) for each in acting)
+    fetched, free = sum(each.estimate.disk or 0 for each in plan.fetches), plan.settlement.known.machine.disk
+    needed = told.result + told.scratch + fetched
     if free is not None and needed > free:
-        return [problem("disk-short", needed=in_bytes(needed), free=in_bytes(free))]
+        what = "the results and the checkpoints on the way there" if told.scratch else "the results"
+        return [problem("disk-short", what=what, needed=in_bytes(needed), free=in_bytes(free))]
     if plan.changes and not Store(front.world, front.project.store).writable():
         return [problem("store-read-only", path=os.path.relpath(front.project.store, front.project.root))]
     return []
+
+
+def _placement(plan: Plan, decision: Decision) -> dict[str, object]:
+    node = plan.graph.vertices[decision.name]
+    assert isinstance(node, Node)
+    return dict(node.shape.placement)
 
 
 def flaws_by_node(front: Front, plan: Plan, *, probing: bool = True) -> dict[str, list[Problem]]:

@@ -197,15 +197,16 @@ def _plain_estimate(estimate: Estimate) -> tuple[Any, ...]:
     seconds = (estimate.seconds.low, estimate.seconds.high, estimate.seconds.because) if estimate.seconds else None
     measures = tuple((name, (each.low, each.high, each.because)) for name, each in estimate.measures)
     work = tuple(estimate.work) if estimate.work is not None else None
-    return (seconds, estimate.memory, estimate.gpu_memory, estimate.disk, estimate.download, estimate.result, measures, work)
+    needs = (estimate.memory, estimate.gpu_memory, estimate.disk, estimate.download)
+    return (seconds, *needs, estimate.result, measures, work, estimate.wide, estimate.scratch)
 
 
 @cache
 def _read_estimate(plain: tuple[Any, ...]) -> Estimate:
-    seconds, memory, gpu_memory, disk, download, result, measures, work = plain
+    seconds, memory, gpu_memory, disk, download, result, measures, work, wide, scratch = plain
     told = tuple((name, Interval(*each)) for name, each in measures)
     time = Interval(*seconds) if seconds else None
-    return Estimate(time, memory, gpu_memory, disk, download, result, told, Work(*work) if work else None)
+    return Estimate(time, memory, gpu_memory, disk, download, result, told, Work(*work) if work else None, wide, scratch)
 
 
 def named_values(node: Node, known: Known) -> set[str]:

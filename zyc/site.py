@@ -30,6 +30,8 @@ class HostSite(Fields):
     """Disk space that results may take, such as `500 GB`, where that is less than what is free."""
     gpus: fields.Integer | None = Field(None, ge=0)
     """Accelerators that steps may use."""
+    bf16: fields.Flag | None = None
+    """Whether its processor computes in bf16 by itself; one that does not holds twice as much of a base."""
     price: fields.Number = Field(0.0, ge=0)
     """What an hour costs, in your currency."""
 

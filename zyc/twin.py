@@ -25,6 +25,7 @@ PIECES = 2048
 LEARNING: Mapping[str, Any] = {"learning_rate": 1.5e-3, "schedule": "cosine", "warmup": 0.05, "betas": (0.9, 0.98)}
 # Of a base that reads plain text before something is taught to it: foretelling all of a text unlearns how to copy within seconds.
 GENTLE: Mapping[str, Any] = {"steps": 12, "learning_rate": 1e-4}
+ROOM: Mapping[str, Any] = {"cpus": 1, "memory": None, "disk": None, "timeout": None}  # that a node of a twin asks for
 CHATS = 16  # a step
 PRIMED, TAUGHT = 64, 300  # steps of a base that something finetunes, and of one that answers itself or has passages ahead of it
 FORM = 1.0  # loss of a base that knows the form of answers, and not yet which: one that knew all would hide a lost adapter
@@ -309,12 +310,16 @@ def _is_trained(graph: Graph, names: Sequence[str], by: Collection[str] = _TRAIN
 
 def _small(node: Node, graph: Graph, real: Settlement) -> Node:
     kind = kinds.load(node.kind)
-    if type(kind).twin is Kind.twin and type(kind).decided is Kind.decided:
+    placed = {name: value for name, value in node.shape.placement if name in ROOM and value not in (None, ROOM[name])}
+    cramped = bool(placed) and node.kind != "step"  # whose command is the user's own, at any size
+    if type(kind).twin is Kind.twin and type(kind).decided is Kind.decided and not cramped:
         return node  # no rule of its own: the same at any size
     spec = node.spec
     small = kind.twin(spec if type(kind).decided is Kind.decided else kind.decided(real.case(node)))
     if node.kind == "pretrain" and small.loss_on == "all" and _is_trained(graph, [node.name]):
         small = small.model_copy(update=GENTLE)
+    if cramped:
+        small = small.model_copy(update={"placement": small.placement.model_copy(update={name: ROOM[name] for name in placed})})
     if small == spec:
         return node
     shape = shape_of(kind, small)

@@ -8,7 +8,7 @@ import pytest
 from desk import Desk
 
 GOLDEN = Path(__file__).parent / "plans" / "jarvis-nano.txt"
-SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
+SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0, bf16: true}}\n"
 CRITICAL = {"clear_todos", "close_app", "delete_file", "send_message"}
 
 

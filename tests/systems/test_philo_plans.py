@@ -10,7 +10,7 @@ from zyc.gates import parse, show_beside
 from zyc.world import World
 
 HOME = Path(__file__).parent / "plans"
-SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0}}\n"
+SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0, bf16: true}}\n"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from zyc.catalogue import devices
 from zyc.craft import arch
-from zyc.craft.arch.training import Run, flops, held, moved
+from zyc.craft.arch.training import WHOLE, Run, flops, held, moved, state_bytes
 from zyc.craft.training import TrainingPlacement
 from zyc.gates import Interval
 from zyc.kind import Estimate, Objection, Spec, Work
@@ -26,6 +26,8 @@ COMPILING = 45.0  # seconds that a compiler takes for a model on an accelerator
 LAUNCH, RELAUNCH, JOINED = 0.0055, 0.0025, 0.25
 STEP = 0.06  # seconds of a step that are the engine's own, beside an accelerator
 HOST = 3e9  # bytes of a machine's own memory beside an accelerator's
+CHECKPOINTS = 20  # of a run, where nobody says how often, as watching.py has it
+AT_A_TIME = 3  # lie on the disk: the two that keeping.py keeps, and the next until it is whole
 _OFF = 1.25  # measured memory lies within this factor of what is thought
 
 S = TypeVar("S", bound=Spec)
@@ -46,6 +48,9 @@ class Training:
     precision: str
     placement: TrainingPlacement
     result: int | None = None  # bytes of what comes out
+    together: int = 1  # answers of a row that go through at once
+    logit: float = 0.0  # bytes of a logit, where the engine builds those of all tokens
+    held_against: bool = False  # the engine loads the base once more
 
     @property
     def processes(self) -> int:
@@ -73,15 +78,31 @@ class Training:
             self.model,
             "full" if self.method == "pretrain" else self.method,
             self.learned,
-            self.micro(accelerator=accelerator) * self.context,
+            self.micro(accelerator=accelerator) * self.context * self.together,
             self.checkpointing(accelerator=accelerator),
             self.optimizer,
             self.precision,
             self.processes,
             self.placement.sharding,
             self.placement.compile,
-            whole=self.method == "pretrain" and not self.placement.compile,
+            WHOLE if self.method == "pretrain" and not self.placement.compile else self.logit,
+            self.held_against,
         )
+
+    @property
+    def checkpoints(self) -> int:
+        """How many lie on the disk at a time: one at least, for whoever stops the run."""
+        if self.steps is None:
+            return AT_A_TIME
+        every = self.placement.checkpoint_every or -(-self.steps // CHECKPOINTS)
+        return min(AT_A_TIME, max(1, (self.steps - 1) // every))
+
+    def host(self, count: int) -> int:
+        """Bytes of the machine's own memory beside accelerators: each process reads the weights, in 16 bits as far as needed."""
+        each = arch.BYTES.get(self.precision, 2.0) * count / 4
+        if self.method in ("full", "pretrain"):  # widened to fp32, which no file can be mapped for
+            each = 4.0 * count * (2 if self.held_against else 1)
+        return round(HOST + each * (self.placement.gpus or 1))
 
     def launched(self, steps: int, layers: int) -> float:
         """Seconds that an accelerator takes at least, however small what goes through at once is."""
@@ -113,9 +134,11 @@ def estimated(training: Training) -> Estimate:
     if there is None or here is None or count is None:
         return Estimate()
     on_gpu, on_cpu = held(there, accelerator=True), held(here, accelerator=False)
+    plain = held(here, accelerator=False, native=False)
     assert on_gpu is not None
     assert on_cpu is not None
-    measures = [("memory_peak", _around(on_gpu.total, on_cpu.total))]
+    assert plain is not None
+    measures = [("memory_peak", _around(on_gpu.total, on_cpu.total, plain.total))]
     work = None
     if training.steps is not None:
         tokens = training.steps * training.batch * training.row
@@ -129,11 +152,18 @@ def estimated(training: Training) -> Estimate:
         besides = START + weights / READING + (COMPILING if training.placement.compile else 0.0)
         least = training.launched(training.steps, there.model.layers or 0)
         across = moved(there, tokens)
-        host = round(HOST + weights / 4)
+        host = training.host(count)
         work = Work(computed, use, training.precision, across, besides, host, training.processes, words, least)
     result = in_bytes(training.result) if training.result is not None else ""
     return Estimate(
-        memory=on_cpu.total, gpu_memory=on_gpu.total, disk=training.result, result=result, measures=tuple(measures), work=work
+        memory=on_cpu.total,
+        gpu_memory=on_gpu.total,
+        disk=training.result,
+        result=result,
+        measures=tuple(measures),
+        work=work,
+        wide=plain.total,
+        scratch=round(training.checkpoints * state_bytes(there)),
     )
 
 

@@ -124,7 +124,7 @@ class Train(Fields):
 # what a twin changes of it: one process on the CPU, and nothing that only long runs need
 TWIN_PLACE: Mapping[str, object] = {
     "gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa", "workers": 0,
-    "activation_checkpointing": False, "checkpoint_every": None, "trackers": Trackers(),
+    "activation_checkpointing": False, "checkpoint_every": None, "trackers": Trackers(), "device": None,
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from zyc import fields
 from zyc.craft import arch, estimates
 from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
 from zyc.craft.aligning import LOSSES, OWNED, REWARDS, WAYS, Loss, Reward, Rollout, Way, names_in, read_losses, read_rewards
+from zyc.craft.arch.training import WHOLE
 from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
@@ -19,6 +20,7 @@ from zyc.craft.training import (
     MEASURES,
     OPTIMIZERS,
     REHEARSING,
+    TWIN_PLACE,
     Engine,
     Train,
     TrainingPlacement,
@@ -152,12 +154,11 @@ class Alignment(Kind[AlignmentSpec]):
         way = WAYS[spec.method]
         small: dict[str, Any] = {"learning_rate": TWIN_RATE, "steps": TWIN_DRAWN if way.drawn else TWIN_STEPS, "epochs": None}
         small |= {"batch": 8, "schedule": "cosine", "warmup": 0.05, "precision": "bf16", "optimizer": "adamw"}
-        place = {"gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa"}
         update: dict[str, Any] = {
             "context": min(spec.context, 512),
             "train": spec.train.model_copy(update=small),
             "engine": twin_engine(spec.engine),
-            "placement": spec.placement.model_copy(update=place),
+            "placement": spec.placement.model_copy(update=TWIN_PLACE),
         }
         if way.drawn:
             rollout = spec.rollout or Rollout()
@@ -299,6 +300,8 @@ def _training(case: Case[AlignmentSpec]) -> Training:
     if way.drawn:  # what it answers stands behind what it is asked
         row = min(float(spec.context), row + (spec.rollout or Rollout()).max_tokens)
     times = 1 if way.drawn or spec.method == "kto" else 2
+    beta = way.beta if spec.beta is None else spec.beta
+    compares = spec.method in ("dpo", "kto") or (way.drawn and beta != 0)  # an adapter is switched off instead
     steps = spec.train.steps
     if steps is None and rows is not None:
         seen = rows * (spec.rollout or Rollout()).generations if way.drawn else rows
@@ -320,6 +323,9 @@ def _training(case: Case[AlignmentSpec]) -> Training:
         precision=spec.train.precision,
         placement=spec.placement,
         result=arch.weight_bytes(base, spec.train.precision) if spec.method == "reward" else result,
+        together=times,
+        logit=WHOLE if spec.method == "orpo" else 0.0,
+        held_against=spec.adapter == "none" and compares,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from zyc import fields
 from zyc.craft import arch, estimates
 from zyc.craft.adapting import Lora, adapter_objections, adapter_of, parameters_of, values_for
+from zyc.craft.arch.training import COMPARED
 from zyc.craft.chats import SPEAKS
 from zyc.craft.estimates import Training
 from zyc.craft.training import (
@@ -20,6 +21,7 @@ from zyc.craft.training import (
     REHEARSING,
     TWIN_BATCH,
     TWIN_BETAS,
+    TWIN_PLACE,
     TWIN_RATE,
     TWIN_WARMUP,
     Engine,
@@ -170,7 +172,6 @@ class Distillation(Kind[DistillationSpec]):
         """What a tiny student learns in half a minute; mode, method, teachers and weights stay."""
         small: dict[str, Any] = {"learning_rate": TWIN_RATE, "batch": TWIN_BATCH, "steps": TWIN_STEPS, "epochs": None}
         small |= {"betas": TWIN_BETAS, "schedule": "cosine", "warmup": TWIN_WARMUP, "precision": "bf16", "optimizer": "adamw"}
-        place = {"gpus": 0, "nodes": 1, "sharding": "none", "micro_batch": None, "compile": False, "attention": "sdpa"}
         few = {"max_tokens": min(spec.answers.max_tokens, TWIN_LONGEST)}
         return spec.model_copy(
             update={
@@ -178,7 +179,7 @@ class Distillation(Kind[DistillationSpec]):
                 "answers": spec.answers.model_copy(update=few),
                 "train": spec.train.model_copy(update=small),
                 "engine": twin_engine(spec.engine),
-                "placement": spec.placement.model_copy(update=place),
+                "placement": spec.placement.model_copy(update=TWIN_PLACE),
             }
         )
 
@@ -226,10 +227,12 @@ class Distillation(Kind[DistillationSpec]):
         if case.spec.mode == "responses":  # each token of a batch of answers reads all weights once
             batches = training.steps * training.batch / min(3, case.spec.train.epochs or 3) / WRITTEN_AT_ONCE
             work = work._replace(moved=work.moved + batches * case.spec.answers.max_tokens * max(each or 0 for each in weights))
-        memory, gpu = told.memory or 0, told.gpu_memory or 0
+        memory, wide, gpu = told.memory or 0, told.wide or 0, told.gpu_memory or 0
+        widest = max(largest, 4 * max(each or 0 for each in sizes))  # a teacher, where a processor has no bf16
         if case.spec.mode == "logits":  # both are there at once
-            return told._replace(work=work, memory=memory + largest, gpu_memory=gpu + largest)
-        return told._replace(work=work, memory=max(memory, round(1.2e9 + largest)), gpu_memory=max(gpu, round(0.6e9 + largest)))
+            return told._replace(work=work, memory=memory + largest, wide=wide + widest, gpu_memory=gpu + largest)
+        memory, wide = max(memory, round(1.2e9 + largest)), max(wide, round(1.2e9 + widest))
+        return told._replace(work=work, memory=memory, wide=wide, gpu_memory=max(gpu, round(0.6e9 + largest)))
 
     def lighter(self, case: Case[DistillationSpec]) -> Iterable[tuple[str, DistillationSpec]]:
         """Another placement first, then another recipe."""
@@ -335,6 +338,7 @@ def _training(case: Case[DistillationSpec]) -> Training:
         precision=spec.train.precision,
         placement=spec.placement,
         result=None if learned is None else round(kept * learned),
+        logit=COMPARED if spec.mode == "logits" else 0.0,
     )
 
 

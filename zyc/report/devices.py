@@ -153,11 +153,15 @@ def beforehand(plan: Plan, decision: Decision) -> list[tuple[str, ...]]:
     elif seconds is not None:
         learned = seconds.because if thought.work is None or seconds.because != thought.work.says else ""
         rows.append(("here", about(offers.middle(decision.estimate)), learned))
+    elif says := offers.imitated(thought, plan.settlement.known.machine, placement_of(plan, decision)):
+        rows.append(("here", f"no {says}", "it ends before anything is loaded; `precision: fp16` trains here, and is another recipe"))
     for name, value in (("memory", thought.memory), ("memory of a GPU", thought.gpu_memory), ("download", thought.download)):
         if value:
             rows.append((name, in_bytes(value), ""))
     if thought.result:
         rows.append(("result", thought.result, ""))
+    if thought.scratch:
+        rows.append(("checkpoints", in_bytes(thought.scratch), "on the disk while it works"))
     for offer in offers_of(plan, decision, columns(plan)):
         cost = f"≈ ${offer.cost:.2f}" if offer.cost >= 0.005 else ""
         rows.append((offer.device.says, cell(offer, thought.work.precision if thought.work else ""), cost))

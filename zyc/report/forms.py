@@ -73,6 +73,7 @@ def _decision_data(plan: Plan, decision: Decision, read: Read, there: Sequence[D
         "devices": [_offer_data(each) for each in devices.offers_of(plan, decision, there)],
         "gpu_memory": estimate.gpu_memory,
         "disk": estimate.disk,
+        "scratch": decision.thought.scratch,
         "accepted": plan.accepted(decision.name) or None,
         "stands_on_accepted": [name for name in plan.lineage[decision.name] if name != decision.name],
         "adopted": plan.adopted(decision.name) or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zyc import offers
 from zyc.errors import Problem
 from zyc.front import Front
 from zyc.plan import Plan, State, Why
@@ -118,7 +119,11 @@ def _footer(console: Console, front: Front, told: Listing, lacks: Sequence[Probl
     download = sum(each.estimate.download for each in running)
     if download:
         words.append(f"{in_bytes(download)} to download")
-    disk = sum(each.estimate.disk or 0 for each in running) + weight(plan)
+    disk = sum(
+        offers.room(
+            offers.taken(each.estimate, devices.placement_of(plan, each), resumed=each.state is State.RESUME) for each in running
+        )
+    ) + weight(plan)
     if machine.disk is not None and disk > machine.disk / 10:
         words.append(f"{in_bytes(disk)} of disk ({in_bytes(machine.disk)} free)")
     words += devices.summed(plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zyc import kinds
+from zyc import kinds, offers
 from zyc.catalogue.devices import Device
 from zyc.gates import Interval
 from zyc.graph import Node
@@ -158,6 +158,8 @@ def _row(
     if gpu and (first.cannot or machine.gpus):
         held = f"{in_bytes(gpu)} gpu"
     time = cannot or ("no network" if first.estimate.download and machine.offline else _times(told))
+    if not time and len(group) == 1 and (says := offers.imitated(first.thought, machine, devices.placement_of(plan, first))):
+        time = f"no {says}"
     if cannot and machine.memory is not None and memory > machine.memory and first.thought.work is None:
         time = f"{memory / 1e9:.3g} > {machine.memory / 1e9:.3g} GB"
     return Row(label, names, first.state, because, result, held, time, devices.cells(plan, told, columns))

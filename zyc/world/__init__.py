@@ -622,6 +622,12 @@ class World:
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return min((pages, *memory(self)))
 
+    def has_bf16(self) -> bool:
+        """Whether the processor has bf16 of its own."""
+        from zyc.world.machine import has_bf16
+
+        return has_bf16(self)
+
     def routed(self) -> bool:
         """Whether this machine has a way to any other; nobody is asked for it."""
         from zyc.world.machine import routed

@@ -24,6 +24,20 @@ def memory(world: World) -> Iterator[int]:
             yield int(limit)
 
 
+def has_bf16(world: World) -> bool:
+    """Whether the processor has bf16 of its own, as placing.py asks torch; where the system does not tell, it has none."""
+    told = "/proc/cpuinfo"
+    if world.exists(told):
+        lines = (line.partition(":") for line in world.read_text(told).splitlines())
+        words = next((names for title, _, names in lines if title.strip() in ("flags", "Features")), "")
+        return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words.split())
+    try:
+        code, text = world.output(("sysctl", "-n", "hw.optional.arm.FEAT_BF16"))
+    except OSError:
+        return False
+    return code == 0 and text.strip() == "1"
+
+
 def _limits(world: World, controller: str, *, first: str | None, second: str) -> Iterator[str]:
     """The limits on this process, by the file names of the first and the second version of control groups."""
     groups = world.read_text("/proc/self/cgroup").splitlines() if world.exists("/proc/self/cgroup") else []

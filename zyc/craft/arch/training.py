@@ -10,6 +10,7 @@ from zyc.types import Model
 
 CHUNK = 256  # tokens whose logits are there at once
 WHOLE = 14.0  # bytes of a logit where all are there at once: in 16 bits, in 32, what the loss keeps, and both gradients
+COMPARED = 50.0  # the same of two models side by side: what trl's GKDTrainer makes of them one after the other, not measured
 BETWEEN = 1000.0  # bytes that move between matrices, for each token, layer and unit of width: forward, and backward
 AGAIN = 900.0  # the same for a layer that is computed a second time
 ADAPTED = 1.3  # times as much with adapters beside the matrices
@@ -43,7 +44,8 @@ class Run(NamedTuple):
     processes: int = 1  # that share what is sharded
     sharding: str = "none"
     compiled: bool = False
-    whole: bool = False  # logits of all tokens are there at once
+    logit: float = 0.0  # bytes of a logit, where those of all tokens are there at once
+    held_against: bool = False  # the model as it was stays beside it, in fp32
 
     @property
     def kept(self) -> str:
@@ -66,25 +68,27 @@ class Held(NamedTuple):
         return round(SLACK * sum(self))
 
 
-def held(run: Run, *, accelerator: bool) -> Held | None:
-    """What one process of a run holds; None while the shape is not known."""
+def held(run: Run, *, accelerator: bool, native: bool = True) -> Held | None:
+    """What one process of a run holds; None while the shape is not known. A processor that is not `native` has no bf16."""
     told, count = arch.shape(run.model), arch.parameters(run.model)
     if told is None or count is None:
         return None
     shared = run.processes if run.sharding in {"fsdp2", "zero3"} else 1
     stated = run.processes if run.sharding in {"fsdp2", "zero2", "zero3"} else 1
-    state = STATE[run.optimizer][run.kept] * run.learned
+    widened = run.precision == "bf16" and not accelerator and not native  # as placing.py has it: then fp32 is computed in
+    state = STATE[run.optimizer]["fp32" if widened else run.kept] * run.learned
     if run.method == "full":
         # of the state 4 bytes are the parameters themselves, which zero2 does not share out
-        weights = (4.0 + (CAST if run.precision != "fp32" else 0)) * count / shared
+        weights = (4.0 + (CAST if run.precision != "fp32" and not widened else 0)) * count / shared
         state = (STATE[run.optimizer]["fp32"] - 4) * count / stated
     elif run.method == "qlora":
-        weights = float(arch.four_bit_bytes(run.model) or 0)
+        weights = float(arch.four_bit_bytes(run.model) or 0) + (2.0 * (count - arch.linear_values(run.model)) if widened else 0.0)
     else:
-        weights = arch.BYTES[run.precision] * count / shared
+        weights = (4.0 if widened else arch.BYTES[run.precision]) * count / shared
+    weights += 4.0 * count / shared if run.held_against else 0.0
     size = 2 if run.precision != "fp32" and accelerator else 4  # most processors would only imitate 16 bits
     activations = size / 2 * activation_bytes(told, run.at_once, checkpointing=run.checkpointing)
-    logits = told.vocabulary * (WHOLE * run.at_once if run.whole else 10.0 * min(CHUNK, run.at_once))
+    logits = told.vocabulary * (run.logit * run.at_once if run.logit else 10.0 * min(CHUNK, run.at_once))
     unpacked = 2.0 * told.width * told.mlp if run.method == "qlora" else 0.0
     return Held(weights, state, activations, logits, unpacked + (CUDA if accelerator else ENGINE))
 
@@ -118,8 +122,9 @@ def moved(run: Run, tokens: float) -> float:
 
 
 def state_bytes(run: Run) -> float:
-    """What a checkpoint of the run takes on a disk: what is trained, and its optimizer."""
-    return (STATE[run.optimizer][run.kept] - (4 if run.kept == "fp32" else 2)) * run.learned
+    """What a checkpoint of the run takes on a disk: what is trained and its optimizer's state, without gradients."""
+    optimizer = "adamw-8bit" if run.optimizer == "paged-adamw-8bit" else run.optimizer  # on a disk nothing is paged
+    return (STATE[optimizer][run.kept] - (4 if run.kept == "fp32" else 2)) * run.learned
 
 
 def tokens_within(model: Model, seconds: float, flops_per_second: float) -> float:
