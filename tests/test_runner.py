@@ -272,6 +272,40 @@ def test_a_step_that_takes_too_long_may_keep_a_state(slow):
     _goes_on(slow)
 
 
+def test_what_a_step_took_is_all_that_its_state_stands_on(slow):
+    """A run that was cut short and gone on with took both its parts; one that began anew took its last only."""
+    first = made(slow, timeout=2)["sacks"]
+    (slow.root / "slow").unlink()
+    made(slow, "sacks")
+    (home,) = [path for path in slow.root.glob("artifacts/steps/*") if not (path / "spent.json").exists()]
+    took = slow.front().history.traces[slow.plan().decisions["sacks"].key].seconds
+    assert first.seconds < took < first.seconds + 2
+    assert slow.plan().decisions["sacks"].estimate.seconds.low == took
+    assert not (home / "spent.json").exists()
+    (slow.root / "slow").touch()
+    slow.spec(SACKS.replace("ON_INT", f"{SAVES}; :"))
+    made(slow, "sacks", timeout=2)
+    (slow.root / "slow").unlink()
+    made(slow, "sacks", fresh=True)
+    assert slow.front().history.traces[slow.plan().decisions["sacks"].key].seconds < 2
+
+
+def test_what_a_killed_attempt_took_is_known_by_its_last_sign(slow):
+    """When zyc and its step are killed together, nobody saw the end: the last sign of the step counts."""
+    with _driver(slow) as driver:
+        _until(lambda: any(slow.root.glob("artifacts/steps/*/state/1")))
+        time.sleep(0.5)
+        os.killpg(driver.pid, signal.SIGKILL)
+    os.killpg(os.getpgid(pids(slow)[0]), signal.SIGKILL)
+    (state,) = slow.root.glob("artifacts/steps/*/state")
+    began = json.loads((state.parent / "job.json").read_text())["began"]
+    os.utime(state / "1", (began + 100, began + 100))
+    (slow.root / "slow").unlink()
+    assert fates(made(slow)) == {"sacks": "resumed", "after": "ran"}
+    took = slow.front().history.traces[slow.plan().decisions["sacks"].key].seconds
+    assert 100 <= took < 110
+
+
 def test_a_step_that_does_not_mind_its_limit_is_killed(slow, monkeypatch):
     """After a while; a limit of its own comes before that of the call."""
     monkeypatch.setattr(attempt, "_GRACE", 0.2)

@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import subprocess
+import tarfile
 
 import pytest
 from elsewhere import Elsewhere, cells, files_in
@@ -267,7 +268,7 @@ def test_where_nothing_can_be_installed_a_job_may_run_with_what_is_there(letters
 
 def test_a_job_whose_time_is_over_is_queued_again(bare, tmp_path):
     """Asked to stop, a step keeps a state and ends with 130: the job is queued again, and goes on from there."""
-    run = "if [ -e state/half ]; then echo $MASTER_ADDR > out/x; else touch state/half; exit 130; fi"
+    run = "if [ -e state/half ]; then echo $MASTER_ADDR > out/x; else touch state/half; sleep 2; exit 130; fi"
     bare.spec(f"steps: {{post: {{run: '{run}', placement: {{resume: true}}}}}}")
     assert bare.zyc("render", "post", "--as", "sbatch", "-o", "job/post").code == 0
     for name, text in CLUSTER.items():
@@ -285,6 +286,8 @@ def test_a_job_whose_time_is_over_is_queued_again(bare, tmp_path):
     assert (folder / "out/x").read_text() == "node-1\n"
     (adopted,) = bare.zyc("adopt", "job/post.zyc.tar", "--json").data["adopted"]
     assert adopted["environment"]["host"] == "slurm"
+    with tarfile.open(bare.root / "job/post.zyc.tar") as tar:
+        assert json.load(tar.extractfile("adopt.json"))["seconds"] > 2, "both parts count"
 
 
 def test_a_bar_shows_how_far_a_run_is(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from zyc import folder, kinds
 from zyc.errors import ZycError, problem
 from zyc.files import Disk, find
-from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
+from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, SPENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
 from zyc.hosts.local import environment
 from zyc.kind import EnvironmentNeed, FileNeed, Found
 from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
@@ -27,6 +27,7 @@ from zyc.world import Lock
 _GRACE = 15.0  # seconds that a step which took too long has to keep a state
 _MOST_LOST = 10
 _MOST_LOGS = 5
+_LONGEST = 1e9  # seconds; what is said to have taken longer is no time
 _NOTICE = 0.2  # seconds between two looks at what a step says of itself
 
 
@@ -114,6 +115,7 @@ class Attempt:
         if self._timed_out and short:
             return self._failed(self._too_long(), report.seconds)
         if self._presses and short:
+            self._spend(report.seconds)
             self._forget()
             return Result(Fate.INTERRUPTED, seconds=report.seconds, log=self._log())
         if report.code != 0:
@@ -135,6 +137,7 @@ class Attempt:
 
     def _failed(self, reason: str, seconds: float = 0.0, *, over: bool = True) -> Result:
         """Noted in the step's folder, too: the next plan says so. A job that may live on is not forgotten."""
+        self._spend(seconds)
         with suppress(OSError):
             if over:
                 self._forget()
@@ -200,8 +203,32 @@ class Attempt:
             self._tree = self._announced()
             if report is not None and (lives or (report.code == 0 and not (self._tree is None and self._is_empty()))):
                 return report
+            self._spend(self._lived(card) if report is None else report.seconds)
+        elif ours:
+            self._job = self._new_job(name, lock)
+            self._spend(self._lived(card))
         self.number, self._job, self._tree = number + 1, None, None
         return None
+
+    def _lived(self, card: Mapping[str, object]) -> float:
+        """Seconds from the start of a job that nobody saw end to the last sign of it."""
+        places = [self.home / name for name in (LOG, "events.jsonl")]
+        places += [self.home / "state" / name for name in self.world.list(self.home / "state")]
+        signs = [seen.mtime_ns / 1e9 for seen in map(self.world.stat, places) if seen is not None]
+        return max(signs, default=0.0) - float(str(card["began"])) if self.bench.host.local else 0.0
+
+    def _spend(self, seconds: float) -> None:
+        """Note what an attempt took that left a state: whoever goes on from there adds to it. By job: twice told is once."""
+        if self._job is None or seconds <= 0 or not self.task.node.shape.resumes:
+            return
+        with suppress(OSError):
+            if has_state(self.world, self.home):
+                self.world.write(self.home / SPENT, json.dumps({**self._spent(), self._job.name: seconds}))
+
+    def _spent(self) -> dict[str, float]:
+        """The seconds of earlier attempts that this one's state stands on."""
+        told = note(self.world, self.home / SPENT)
+        return {name: each for name, each in told.items() if isinstance(each, int | float) and 0 < each < _LONGEST}
 
     def _announced(self) -> Tree | None:
         """The tree that an earlier zyc was about to publish, if it did."""
@@ -285,7 +312,8 @@ class Attempt:
         self._resumed = task.goes_on and has_state(world, home)
         logs = earlier_logs(world, home)
         names = world.list(home)
-        stay = {log_name(number) for number in logs[-(_MOST_LOGS - (LOG in names)) :]} | ({"state"} if self._resumed else set())
+        stay = {log_name(number) for number in logs[-(_MOST_LOGS - (LOG in names)) :]}
+        stay |= {"state", SPENT} if self._resumed else set()
         for name in names:
             if name == LOG:
                 world.rename(home / name, to=home / log_name(max(logs, default=0) + 1))
@@ -366,6 +394,8 @@ class Attempt:
         tree = self._tree or self.bench.store.publish(
             self.home / "out", told=self._announce, links=kinds.load(self.task.node.kind).links
         )
+        ours = self._job.name if self._job is not None else ""
+        before = sum(each for name, each in self._spent().items() if name != ours)
         trace = Trace(
             key=task.key,
             kind=node.kind,
@@ -377,14 +407,14 @@ class Attempt:
             measures=measures,
             environment=machine_words(self.bench.host.name),
             placement={name: str(value) for name, value in node.shape.placement},
-            seconds=report.seconds,
+            seconds=before + report.seconds,
             peak_memory=report.peak_memory,
             started=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
             predicted=task.predicted,
             device=task.device if task.predicted else "",
         )
         self.bench.traces.write(trace)
-        for name in ("state", "in", CARD):  # only now: a kill before this moment must find them again
+        for name in ("state", SPENT, "in", CARD):  # only now: a kill before this moment must find them again
             self.world.remove_tree(self.home / name)
         fate = Fate.RESUMED if self._resumed else Fate.RAN
         return Result(fate, trace, seconds=report.seconds, log=self._log())
