@@ -112,6 +112,21 @@ def test_absent_and_not_needed_is_kept(desk):
     assert told(desk, "flour").keys() == {"grain", "flour"}
 
 
+def test_what_is_gone_and_needed_is_held_against_this_machine(desk):
+    """A kept node that is made again needs what a new one needs, and goes on from a state that is there."""
+    line = '  label: echo "for $ZYC_VARS_WHO" > out/x\n'
+    needs = "  label:\n    placement: {memory: 1 GB, resume: true}\n    run: echo \"for $ZYC_VARS_WHO\" > out/x\n"
+    desk.edit("specs/mill.yml", line, needs)
+    desk.write("zyc.yml", "hosts: {local: {memory: 500 MB}}\n")
+    assert (front_of(desk, "label").plan.decisions["label"].cannot, told(desk, "label")) == ("", {})
+    lose(desk, "label")
+    front = front_of(desk, "label")
+    assert (front.plan.decisions["label"].state, front.plan.decisions["label"].cannot) == (State.RUN, "needs 1 GB, has 0.5 GB")
+    assert desk.zyc("build", "label").code == 2
+    desk.write(f"{front.project.step(front.plan.decisions['label'].key).relative_to(desk.root)}/state/progress.json", "{}")
+    assert told(desk, "label")["label"][0] == "resume"
+
+
 def test_what_may_run_may_need_what_is_gone(desk):
     """A tree that only a `maybe` would read is itself a `maybe`."""
     lose(desk, "label")

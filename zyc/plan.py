@@ -397,7 +397,7 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
             here = decisions[name]
             if here.state is State.KEEP and need is not None and here.tree not in history.present:
                 there = here.tree in history.remote  # then it is kept, and nothing upstream of it is needed
-                told = here._replace(cause=_from(history, need)) if there else here._replace(state=need, cause=Cause(Why.MISSING))
+                told = here._replace(cause=_from(history, need)) if there else _missing(vertex, forward, here, need)
                 decisions[name] = here = told
             passes = {State.RUN: State.RUN, State.RESUME: State.RUN, State.MAYBE: State.MAYBE}.get(here.state)
         else:
@@ -410,6 +410,13 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
                 continue
             if wanted.get(edge.source) is not State.RUN:
                 wanted[edge.source] = passes
+
+
+def _missing(node: Node, forward: Forward, here: Decision, need: State) -> Decision:
+    """What was kept and is made again is held against this machine like what is new, and goes on from a state like it."""
+    cannot = offers.lacks(here.thought, forward.settlement.known.machine, dict(node.shape.placement))
+    told = here._replace(state=need, cause=Cause(Why.MISSING), cannot=cannot)
+    return _resumed(node, forward, told) if need is State.RUN else told
 
 
 def _from(history: History, need: State) -> Cause:
