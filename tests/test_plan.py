@@ -115,7 +115,7 @@ def test_absent_and_not_needed_is_kept(desk):
 def test_what_is_gone_and_needed_is_held_against_this_machine(desk):
     """A kept node that is made again needs what a new one needs, and goes on from a state that is there."""
     line = '  label: echo "for $ZYC_VARS_WHO" > out/x\n'
-    needs = "  label:\n    placement: {memory: 1 GB, resume: true}\n    run: echo \"for $ZYC_VARS_WHO\" > out/x\n"
+    needs = '  label:\n    placement: {memory: 1 GB, resume: true}\n    run: echo "for $ZYC_VARS_WHO" > out/x\n'
     desk.edit("specs/mill.yml", line, needs)
     desk.write("zyc.yml", "hosts: {local: {memory: 500 MB}}\n")
     assert (front_of(desk, "label").plan.decisions["label"].cannot, told(desk, "label")) == ("", {})
@@ -125,6 +125,22 @@ def test_what_is_gone_and_needed_is_held_against_this_machine(desk):
     assert desk.zyc("build", "label").code == 2
     desk.write(f"{front.project.step(front.plan.decisions['label'].key).relative_to(desk.root)}/state/progress.json", "{}")
     assert told(desk, "label")["label"][0] == "resume"
+
+
+def test_why_says_of_a_tree_that_is_gone_what_the_plan_of_the_project_says(desk):
+    """To ask why is not to ask for bytes: what nothing needs is kept, and what something needs would run."""
+    lose(desk, "sack", "label")
+    assert (told(desk), told(desk, "label").keys()) == ({}, {"label"})
+    said, data = desk.zyc("why", "label"), desk.zyc("why", "label", "--json").data
+    assert (data["plan"], data["why"], data["here"]) == ("keep", "kept", False)
+    assert "is kept" in said.text
+    assert "are not here, and nothing needs them: `zyc build label` makes or fetches them" in " ".join(said.text.split())
+    desk.write("specs/broken.yml", "steps: {bad: {nonsense: 1}}\n")
+    assert desk.zyc("why", "label", "--json").data["plan"] == "keep", "what is wrong elsewhere is not its matter"
+    (desk.root / "specs/broken.yml").unlink()
+    told_if = desk.zyc("why", "label", "--json", "--set", "sack.run=echo > out/x").data
+    assert (told_if["plan"], told_if["why"], told_if["here"]) == ("run", "missing", False)
+    assert desk.zyc("why", "grain", "--json").data["here"]
 
 
 def test_what_may_run_may_need_what_is_gone(desk):
