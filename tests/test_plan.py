@@ -1,6 +1,7 @@
 """Plans as values: two passes over keys and traces, which need no disk, and ask for no more than is needed."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from desk import Desk
@@ -187,6 +188,21 @@ def test_measured_time_comes_before_what_was_thought(desk):
     assert plan.decisions["label"].estimate.seconds.high < 60
     fresh = front_of(desk, sets=("label.placement.time=3h",)).settlement
     assert fresh.nodes["label"].estimate.seconds.low == 3 * 3600
+
+
+def test_what_a_run_elsewhere_took_is_no_time_of_this_machine(desk):
+    """An adopted run, and one of another device, tell its bytes; the time is that of the estimate."""
+    front = front_of(desk, sets=("label.placement.time=3h", "label.run=echo > out/x"))
+    history, settlement, key = front.history, front.settlement, front.history.last["label"]
+    for changes in ({"adopted": "2026-01-01T00:00:00+00:00"}, {"device": "1 x H100", "predicted": {"seconds": 9.0}}):
+        traces = {**history.traces, key: history.traces[key]._replace(seconds=660.0, **changes)}
+        decision = make_plan(settlement, replace(history, traces=traces), {"truck"}).decisions["label"]
+        assert (decision.measured, decision.estimate.seconds.low, decision.estimate.disk) == (False, 3 * 3600, 10)
+    lose(desk, "label")
+    told = front_of(desk, "label")
+    traces = {**told.history.traces, key: told.history.traces[key]._replace(seconds=660.0, adopted="2026-01-01T00:00:00+00:00")}
+    decision = make_plan(told.settlement, replace(told.history, traces=traces), {"label"}).decisions["label"]
+    assert (decision.cause.why, decision.measured, decision.estimate.seconds) == (Why.MISSING, False, None)
 
 
 def test_a_twin_has_a_history_of_its_own(desk):

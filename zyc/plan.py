@@ -306,10 +306,8 @@ def _decide(node: Node, forward: Forward) -> Decision:
     if last is not None and last.own == settled.own_digest:
         state, cause = _from_inputs(node, forward, manifest, unknown, last)
     cannot = offers.lacks(thought, machine, placement)
-    estimate = _from_history(thought, last) if last is not None else offers.learned(thought, forward.lesson(node, thought))
-    told = Decision(
-        node.name, state, cause, key, manifest, unknown, None, estimate, last is not None, thought, told_gates, cannot
-    )
+    estimate, measured = _foreseen(node, forward, thought, last)
+    told = Decision(node.name, state, cause, key, manifest, unknown, None, estimate, measured, thought, told_gates, cannot)
     return _resumed(node, forward, told) if key is not None else told
 
 
@@ -326,6 +324,15 @@ def _from_inputs(
     root = forward.roots.get(waiting, waiting)
     forward.roots[node.name] = root
     return State.MAYBE, Cause(Why.WAITS, root)
+
+
+def _foreseen(node: Node, forward: Forward, thought: Estimate, last: Summary | None) -> tuple[Estimate, bool]:
+    """What a run here would take, and whether that was measured: what a run elsewhere took tells its bytes only."""
+    room = offers.classroom(forward.settlement.known.machine, twin=forward.settlement.twin)
+    if last is not None and not last.adopted and last.device in ("", room):
+        return _from_history(thought, last), True
+    told = offers.learned(thought, forward.lesson(node, thought))
+    return (told._replace(disk=last.bytes) if last is not None else told), False
 
 
 def _from_history(estimate: Estimate, last: Summary) -> Estimate:
@@ -415,7 +422,8 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
 def _missing(node: Node, forward: Forward, here: Decision, need: State) -> Decision:
     """What was kept and is made again is held against this machine like what is new, and goes on from a state like it."""
     cannot = offers.lacks(here.thought, forward.settlement.known.machine, dict(node.shape.placement))
-    told = here._replace(state=need, cause=Cause(Why.MISSING), cannot=cannot)
+    estimate, measured = _foreseen(node, forward, here.thought, forward.history.traces.get(here.key or ""))
+    told = here._replace(state=need, cause=Cause(Why.MISSING), cannot=cannot, estimate=estimate, measured=measured)
     return _resumed(node, forward, told) if need is State.RUN else told
 
 
