@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zyc import kinds
-from zyc.faces import file_literal
+from zyc.craft.training import TrainingPlacement
+from zyc.faces import batch, file_literal
+from zyc.kind import Placement
 from zyc.store import tree_of
 from zyc.world import World
 
@@ -143,6 +145,14 @@ def test_a_batch_job_asks_for_what_the_placement_says(letters):
     letters.zyc("render", "pairs", "--as", "sbatch", "-o", "other")
     body = [re.sub("#SBATCH .*\n", "", letters.read(f"{name}/job.sbatch")) for name in ("job", "other")]
     assert body[0] == body[1]
+
+
+@pytest.mark.parametrize(("placed", "asks"), [({"cpus": 1}, ["1"]), ({"gpus": 0}, []), ({"gpus": 8}, ["8"])])
+def test_a_training_that_leaves_its_accelerator_open_asks_a_cluster_for_one(placed, asks):
+    """A cluster gives what it is asked for: open is one, none is none, and what has no placement asks for nothing."""
+    job = batch(dict(TrainingPlacement(**placed)), "", name="tuned")
+    assert re.findall(r"--gpus-per-node=(\d+)", job) == asks
+    assert "gpus" not in batch(dict(Placement()), "", name="rows") + batch({}, "", name="letters")
 
 
 # --- what is refused ---
