@@ -73,20 +73,20 @@ def test_steps_beside_each_other_share_no_core(shop):
 
 
 def test_steps_that_want_accelerators_are_told_which(shop):
-    """By their numbers; who wants none is told of none."""
+    """By their numbers; who wants none is told that there is none: it would take all of them."""
     both = "until [ -e $HOME/x ] && [ -e $HOME/y ]; do sleep 0.01; done"
     run = "echo $CUDA_VISIBLE_DEVICES > out/it"
     shop.spec(
         f"steps:\n  x: {{placement: {{gpus: 1}}, run: 'touch $HOME/x; {both}; {run}'}}\n"
         f"  y: {{placement: {{gpus: 1}}, run: 'touch $HOME/y; {both}; {run}'}}\n"
-        f"  z: 'echo ${{CUDA_VISIBLE_DEVICES-none}} > out/it'\n"
+        f"  z: 'echo ${{CUDA_VISIBLE_DEVICES-every one}} > out/it'\n"
         f"  w: {{placement: {{gpus: 2, cpus: 2}}, run: 'echo $CUDA_VISIBLE_DEVICES $OMP_NUM_THREADS > out/it'}}\n"
     )
     shop.write("zyc.yml", "hosts: {local: {cpus: 2, gpus: 2}}\n")
     assert set(fates(made(shop)).values()) == {"ran"}
     told = {name: (shop.tree(name) / "it").read_text().strip() for name in "xyzw"}
     assert {told["x"], told["y"]} == {"0", "1"}
-    assert (told["z"], told["w"]) == ("none", "0,1 2")
+    assert (told["z"], told["w"]) == ("", "0,1 2")
 
 
 @pytest.mark.parametrize(("left", "site"), [("5,GPU-7", ""), ("5,GPU-7", "gpus: 8"), ("5,GPU-7,-1,3", "")])

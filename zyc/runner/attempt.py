@@ -337,9 +337,9 @@ class Attempt:
         passed = {name: environ[name] for name in names if name in environ}
         # threads are counted out like cores: steps side by side do not take each other's
         given = {"OMP_NUM_THREADS": str(share.need.cpus)}
-        if share.gpus:
-            ours = self.world.accelerators()
-            given["CUDA_VISIBLE_DEVICES"] = ",".join(ours[at] if at < len(ours) else str(at) for at in share.gpus)
+        ours = self.world.accelerators() if share.gpus else ()
+        # said to whoever takes none, too: what is not said is every accelerator there is
+        given["CUDA_VISIBLE_DEVICES"] = ",".join(ours[at] if at < len(ours) else str(at) for at in share.gpus)
         return environment(self.world, {**given, **passed})
 
     def _secrets(self) -> tuple[str, ...]:
