@@ -288,7 +288,7 @@ def _decide(node: Node, forward: Forward) -> Decision:
     machine, placement = forward.settlement.known.machine, dict(node.shape.placement)
     thought = offers.as_here(settled.estimate, machine, placement)
     if trace is not None:
-        estimate = _from_history(thought, trace)
+        estimate = offers.as_before(thought, trace)
         return Decision(
             node.name,
             State.KEEP,
@@ -330,20 +330,9 @@ def _foreseen(node: Node, forward: Forward, thought: Estimate, last: Summary | N
     """What a run here would take, and whether that was measured: what a run elsewhere took tells its bytes only."""
     room = offers.classroom(forward.settlement.known.machine, twin=forward.settlement.twin)
     if last is not None and not last.adopted and last.device in ("", room):
-        return _from_history(thought, last), True
+        return offers.as_before(thought, last), True
     told = offers.learned(thought, forward.lesson(node, thought))
     return (told._replace(disk=last.bytes) if last is not None else told), False
-
-
-def _from_history(estimate: Estimate, last: Summary) -> Estimate:
-    """What was measured comes before what was thought; of a node that asks for more or less now, as much more or less."""
-    took, now, then = last.seconds, offers.middle(estimate), last.predicted.get("seconds", 0.0)
-    more = now / then if now and then else 1.0
-    if not 0.99 < more < 1.01:
-        return estimate._replace(seconds=Interval(took * more, took * more, "learned from its last run"))
-    return estimate._replace(
-        seconds=Interval(took, took, "last time"), memory=last.peak_memory or estimate.memory, disk=last.bytes
-    )
 
 
 def _resumed(node: Node, forward: Forward, told: Decision) -> Decision:

@@ -15,6 +15,7 @@ from zyc.files import Disk, find
 from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, SPENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
 from zyc.hosts.local import environment
 from zyc.kind import EnvironmentNeed, FileNeed, Found
+from zyc.runner import spent
 from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
 from zyc.runner.heard import Heard
 from zyc.runner.task import Bench, Result, Task, machine_words
@@ -27,7 +28,6 @@ from zyc.world import Lock
 _GRACE = 15.0  # seconds that a step which took too long has to keep a state
 _MOST_LOST = 10
 _MOST_LOGS = 5
-_LONGEST = 1e9  # seconds; what is said to have taken longer is no time
 _NOTICE = 0.2  # seconds between two looks at what a step says of itself
 
 
@@ -203,32 +203,18 @@ class Attempt:
             self._tree = self._announced()
             if report is not None and (lives or (report.code == 0 and not (self._tree is None and self._is_empty()))):
                 return report
-            self._spend(self._lived(card) if report is None else report.seconds)
+            unseen = spent.lived(self.world, self.home) - began if self.bench.host.local else 0.0
+            self._spend(unseen if report is None else report.seconds)
         elif ours:
             self._job = self._new_job(name, lock)
-            self._spend(self._lived(card))
+            self._spend(spent.lived(self.world, self.home) - began)
         self.number, self._job, self._tree = number + 1, None, None
         return None
 
-    def _lived(self, card: Mapping[str, object]) -> float:
-        """Seconds from the start of a job that nobody saw end to the last sign of it."""
-        places = [self.home / name for name in (LOG, "events.jsonl")]
-        places += [self.home / "state" / name for name in self.world.list(self.home / "state")]
-        signs = [seen.mtime_ns / 1e9 for seen in map(self.world.stat, places) if seen is not None]
-        return max(signs, default=0.0) - float(str(card["began"])) if self.bench.host.local else 0.0
-
     def _spend(self, seconds: float) -> None:
-        """Note what an attempt took that left a state: whoever goes on from there adds to it. By job: twice told is once."""
-        if self._job is None or seconds <= 0 or not self.task.node.shape.resumes:
-            return
-        with suppress(OSError):
-            if has_state(self.world, self.home):
-                self.world.write(self.home / SPENT, json.dumps({**self._spent(), self._job.name: seconds}))
-
-    def _spent(self) -> dict[str, float]:
-        """The seconds of earlier attempts that this one's state stands on."""
-        told = note(self.world, self.home / SPENT)
-        return {name: each for name, each in told.items() if isinstance(each, int | float) and 0 < each < _LONGEST}
+        """Note what an attempt took that left a state."""
+        if self._job is not None and self.task.node.shape.resumes:
+            spent.spend(self.world, self.home, self._job.name, seconds)
 
     def _announced(self) -> Tree | None:
         """The tree that an earlier zyc was about to publish, if it did."""
@@ -394,8 +380,7 @@ class Attempt:
         tree = self._tree or self.bench.store.publish(
             self.home / "out", told=self._announce, links=kinds.load(self.task.node.kind).links
         )
-        ours = self._job.name if self._job is not None else ""
-        before = sum(each for name, each in self._spent().items() if name != ours)
+        before = spent.before(self.world, self.home, self._job.name if self._job is not None else "")
         trace = Trace(
             key=task.key,
             kind=node.kind,
