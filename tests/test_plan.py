@@ -1,6 +1,7 @@
 """Plans as values: two passes over keys and traces, which need no disk, and ask for no more than is needed."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from desk import Desk
@@ -112,6 +113,37 @@ def test_absent_and_not_needed_is_kept(desk):
     assert told(desk, "flour").keys() == {"grain", "flour"}
 
 
+def test_what_is_gone_and_needed_is_held_against_this_machine(desk):
+    """A kept node that is made again needs what a new one needs, and goes on from a state that is there."""
+    line = '  label: echo "for $ZYC_VARS_WHO" > out/x\n'
+    needs = '  label:\n    placement: {memory: 1 GB, resume: true}\n    run: echo "for $ZYC_VARS_WHO" > out/x\n'
+    desk.edit("specs/mill.yml", line, needs)
+    desk.write("zyc.yml", "hosts: {local: {memory: 500 MB}}\n")
+    assert (front_of(desk, "label").plan.decisions["label"].cannot, told(desk, "label")) == ("", {})
+    lose(desk, "label")
+    front = front_of(desk, "label")
+    assert (front.plan.decisions["label"].state, front.plan.decisions["label"].cannot) == (State.RUN, "needs 1 GB, has 0.5 GB")
+    assert desk.zyc("build", "label").code == 2
+    desk.write(f"{front.project.step(front.plan.decisions['label'].key).relative_to(desk.root)}/state/progress.json", "{}")
+    assert told(desk, "label")["label"][0] == "resume"
+
+
+def test_why_says_of_a_tree_that_is_gone_what_the_plan_of_the_project_says(desk):
+    """To ask why is not to ask for bytes: what nothing needs is kept, and what something needs would run."""
+    lose(desk, "sack", "label")
+    assert (told(desk), told(desk, "label").keys()) == ({}, {"label"})
+    said, data = desk.zyc("why", "label"), desk.zyc("why", "label", "--json").data
+    assert (data["plan"], data["why"], data["here"]) == ("keep", "kept", False)
+    assert "is kept" in said.text
+    assert "are not here, and nothing needs them: `zyc build label` makes or fetches them" in " ".join(said.text.split())
+    desk.write("specs/broken.yml", "steps: {bad: {nonsense: 1}}\n")
+    assert desk.zyc("why", "label", "--json").data["plan"] == "keep", "what is wrong elsewhere is not its matter"
+    (desk.root / "specs/broken.yml").unlink()
+    told_if = desk.zyc("why", "label", "--json", "--set", "sack.run=echo > out/x").data
+    assert (told_if["plan"], told_if["why"], told_if["here"]) == ("run", "missing", False)
+    assert desk.zyc("why", "grain", "--json").data["here"]
+
+
 def test_what_may_run_may_need_what_is_gone(desk):
     """A tree that only a `maybe` would read is itself a `maybe`."""
     lose(desk, "label")
@@ -156,6 +188,21 @@ def test_measured_time_comes_before_what_was_thought(desk):
     assert plan.decisions["label"].estimate.seconds.high < 60
     fresh = front_of(desk, sets=("label.placement.time=3h",)).settlement
     assert fresh.nodes["label"].estimate.seconds.low == 3 * 3600
+
+
+def test_what_a_run_elsewhere_took_is_no_time_of_this_machine(desk):
+    """An adopted run, and one of another device, tell its bytes; the time is that of the estimate."""
+    front = front_of(desk, sets=("label.placement.time=3h", "label.run=echo > out/x"))
+    history, settlement, key = front.history, front.settlement, front.history.last["label"]
+    for changes in ({"adopted": "2026-01-01T00:00:00+00:00"}, {"device": "1 x H100", "predicted": {"seconds": 9.0}}):
+        traces = {**history.traces, key: history.traces[key]._replace(seconds=660.0, **changes)}
+        decision = make_plan(settlement, replace(history, traces=traces), {"truck"}).decisions["label"]
+        assert (decision.measured, decision.estimate.seconds.low, decision.estimate.disk) == (False, 3 * 3600, 10)
+    lose(desk, "label")
+    told = front_of(desk, "label")
+    traces = {**told.history.traces, key: told.history.traces[key]._replace(seconds=660.0, adopted="2026-01-01T00:00:00+00:00")}
+    decision = make_plan(told.settlement, replace(told.history, traces=traces), {"label"}).decisions["label"]
+    assert (decision.cause.why, decision.measured, decision.estimate.seconds) == (Why.MISSING, False, None)
 
 
 def test_a_twin_has_a_history_of_its_own(desk):

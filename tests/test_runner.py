@@ -73,20 +73,20 @@ def test_steps_beside_each_other_share_no_core(shop):
 
 
 def test_steps_that_want_accelerators_are_told_which(shop):
-    """By their numbers; who wants none is told of none."""
+    """By their numbers; who wants none is told that there is none: it would take all of them."""
     both = "until [ -e $HOME/x ] && [ -e $HOME/y ]; do sleep 0.01; done"
     run = "echo $CUDA_VISIBLE_DEVICES > out/it"
     shop.spec(
         f"steps:\n  x: {{placement: {{gpus: 1}}, run: 'touch $HOME/x; {both}; {run}'}}\n"
         f"  y: {{placement: {{gpus: 1}}, run: 'touch $HOME/y; {both}; {run}'}}\n"
-        f"  z: 'echo ${{CUDA_VISIBLE_DEVICES-none}} > out/it'\n"
+        f"  z: 'echo ${{CUDA_VISIBLE_DEVICES-every one}} > out/it'\n"
         f"  w: {{placement: {{gpus: 2, cpus: 2}}, run: 'echo $CUDA_VISIBLE_DEVICES $OMP_NUM_THREADS > out/it'}}\n"
     )
     shop.write("zyc.yml", "hosts: {local: {cpus: 2, gpus: 2}}\n")
     assert set(fates(made(shop)).values()) == {"ran"}
     told = {name: (shop.tree(name) / "it").read_text().strip() for name in "xyzw"}
     assert {told["x"], told["y"]} == {"0", "1"}
-    assert (told["z"], told["w"]) == ("none", "0,1 2")
+    assert (told["z"], told["w"]) == ("", "0,1 2")
 
 
 @pytest.mark.parametrize(("left", "site"), [("5,GPU-7", ""), ("5,GPU-7", "gpus: 8"), ("5,GPU-7,-1,3", "")])
@@ -270,6 +270,40 @@ def test_a_step_that_takes_too_long_may_keep_a_state(slow):
     assert (ending.fate, ending.reason) == (Fate.FAILED, "it took longer than its timeout of 2 s")
     assert (slow.root / ending.log).read_text().endswith("saved\n")
     _goes_on(slow)
+
+
+def test_what_a_step_took_is_all_that_its_state_stands_on(slow):
+    """A run that was cut short and gone on with took both its parts; one that began anew took its last only."""
+    first = made(slow, timeout=2)["sacks"]
+    (slow.root / "slow").unlink()
+    made(slow, "sacks")
+    (home,) = [path for path in slow.root.glob("artifacts/steps/*") if not (path / "spent.json").exists()]
+    took = slow.front().history.traces[slow.plan().decisions["sacks"].key].seconds
+    assert first.seconds < took < first.seconds + 2
+    assert slow.plan().decisions["sacks"].estimate.seconds.low == took
+    assert not (home / "spent.json").exists()
+    (slow.root / "slow").touch()
+    slow.spec(SACKS.replace("ON_INT", f"{SAVES}; :"))
+    made(slow, "sacks", timeout=2)
+    (slow.root / "slow").unlink()
+    made(slow, "sacks", fresh=True)
+    assert slow.front().history.traces[slow.plan().decisions["sacks"].key].seconds < 2
+
+
+def test_what_a_killed_attempt_took_is_known_by_its_last_sign(slow):
+    """When zyc and its step are killed together, nobody saw the end: the last sign of the step counts."""
+    with _driver(slow) as driver:
+        _until(lambda: any(slow.root.glob("artifacts/steps/*/state/1")))
+        time.sleep(0.5)
+        os.killpg(driver.pid, signal.SIGKILL)
+    os.killpg(os.getpgid(pids(slow)[0]), signal.SIGKILL)
+    (state,) = slow.root.glob("artifacts/steps/*/state")
+    began = json.loads((state.parent / "job.json").read_text())["began"]
+    os.utime(state / "1", (began + 100, began + 100))
+    (slow.root / "slow").unlink()
+    assert fates(made(slow)) == {"sacks": "resumed", "after": "ran"}
+    took = slow.front().history.traces[slow.plan().decisions["sacks"].key].seconds
+    assert 100 <= took < 110
 
 
 def test_a_step_that_does_not_mind_its_limit_is_killed(slow, monkeypatch):

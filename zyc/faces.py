@@ -307,14 +307,15 @@ def _code(name: str, text: str, *, folded: bool = False) -> dict[str, Any]:
 
 def batch(placement: Mapping[str, object], body: str, *, name: str) -> str:
     """The job: what it asks of the cluster, and a script that is the same for every node."""
-    nodes, gpus = placement.get("nodes") or 1, placement.get("gpus")
+    nodes, gpus = placement.get("nodes") or 1, placement.get("gpus", 0)
     memory, seconds = placement.get("memory"), placement.get("timeout") or placement.get("time")
     lines = [
         f"--job-name={re.sub(r'[^A-Za-z0-9._-]', '-', name)[:64]}",
         f"--nodes={_whole(nodes)}",
         "--ntasks-per-node=1",
         f"--cpus-per-task={_whole(placement.get('cpus') or 1)}",
-        *([f"--gpus-per-node={_whole(gpus)}"] if gpus else []),
+        # left open is one if there is any: a cluster that is not asked gives none
+        *([f"--gpus-per-node={_whole(1 if gpus is None else gpus)}"] if gpus != 0 else []),
         *([f"--mem={-(-_whole(memory) // 1_000_000)}M"] if memory else []),
         *([f"--time={max(1, -(-_whole(seconds) // 60))}"] if seconds else []),
         "--signal=INT@120",

@@ -292,6 +292,13 @@ class Front:
         """What would happen."""
         return self._plan(self.graph, self.compiled, check_it=True)
 
+    @cached_property
+    def whole(self) -> Plan:
+        """What would happen were the call about the whole project; what is wrong elsewhere in it is not its matter."""
+        graph = self.compiled.graph
+        named = {node.name for node in graph.nodes() if not node.inserted}
+        return self._plan(graph.cut(closure(graph, named)), self.compiled, check_it=False)
+
     def _plan(self, graph: Graph, compiled: Compiled, *, check_it: bool) -> Plan:
         settlement = self.settlement if check_it else self._settled(graph, compiled, check_it=False)
         readers = graph.readers()
@@ -322,7 +329,7 @@ class Front:
 
     def forget(self) -> None:
         """The store moved on: read it again when next asked."""
-        for name in ("history", "compiled", "selector", "selection", "graph", "settlement", "plan"):
+        for name in ("history", "compiled", "selector", "selection", "graph", "settlement", "plan", "whole"):
             self.__dict__.pop(name, None)
 
 

@@ -217,7 +217,9 @@ def history(world: World, project: Project, *, twin: bool, told: Callable[[Probl
         traces, last = journal.summaries(), journal.last_keys(project.root, twin=twin)
     finally:
         journal.close()
-    return History(traces, last, store.present(), dict(_unfinished(world, project, {key[:24] for key in traces})))
+    present = store.present()
+    done = {key[:24] for key, each in traces.items() if each.tree in present}
+    return History(traces, last, present, dict(_unfinished(world, project, done)))
 
 
 def _unfinished(world: World, project: Project, done: Container[str]) -> Iterator[tuple[str, Unfinished]]:

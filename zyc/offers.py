@@ -255,6 +255,17 @@ def learned(estimate: Estimate, told: Lesson | None) -> Estimate:
     return estimate._replace(seconds=time, memory=round(estimate.memory * told.memory) if estimate.memory else estimate.memory)
 
 
+def as_before(estimate: Estimate, last: Summary) -> Estimate:
+    """What was measured comes before what was thought; of a node that asks for more or less now, as much more or less."""
+    took, now, then = last.seconds, middle(estimate), last.predicted.get("seconds", 0.0)
+    more = now / then if now and then else 1.0
+    if not 0.99 < more < 1.01:
+        return estimate._replace(seconds=Interval(took * more, took * more, "learned from its last run"))
+    return estimate._replace(
+        seconds=Interval(took, took, "last time"), memory=last.peak_memory or estimate.memory, disk=last.bytes
+    )
+
+
 def predicted(estimate: Estimate) -> Mapping[str, float]:
     """What is kept of an estimate beside what was measured; nothing when the time was not estimated."""
     now = middle(estimate)

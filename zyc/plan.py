@@ -288,7 +288,7 @@ def _decide(node: Node, forward: Forward) -> Decision:
     machine, placement = forward.settlement.known.machine, dict(node.shape.placement)
     thought = offers.as_here(settled.estimate, machine, placement)
     if trace is not None:
-        estimate = _from_history(thought, trace)
+        estimate = offers.as_before(thought, trace)
         return Decision(
             node.name,
             State.KEEP,
@@ -306,10 +306,8 @@ def _decide(node: Node, forward: Forward) -> Decision:
     if last is not None and last.own == settled.own_digest:
         state, cause = _from_inputs(node, forward, manifest, unknown, last)
     cannot = offers.lacks(thought, machine, placement)
-    estimate = _from_history(thought, last) if last is not None else offers.learned(thought, forward.lesson(node, thought))
-    told = Decision(
-        node.name, state, cause, key, manifest, unknown, None, estimate, last is not None, thought, told_gates, cannot
-    )
+    estimate, measured = _foreseen(node, forward, thought, last)
+    told = Decision(node.name, state, cause, key, manifest, unknown, None, estimate, measured, thought, told_gates, cannot)
     return _resumed(node, forward, told) if key is not None else told
 
 
@@ -328,15 +326,13 @@ def _from_inputs(
     return State.MAYBE, Cause(Why.WAITS, root)
 
 
-def _from_history(estimate: Estimate, last: Summary) -> Estimate:
-    """What was measured comes before what was thought; of a node that asks for more or less now, as much more or less."""
-    took, now, then = last.seconds, offers.middle(estimate), last.predicted.get("seconds", 0.0)
-    more = now / then if now and then else 1.0
-    if not 0.99 < more < 1.01:
-        return estimate._replace(seconds=Interval(took * more, took * more, "learned from its last run"))
-    return estimate._replace(
-        seconds=Interval(took, took, "last time"), memory=last.peak_memory or estimate.memory, disk=last.bytes
-    )
+def _foreseen(node: Node, forward: Forward, thought: Estimate, last: Summary | None) -> tuple[Estimate, bool]:
+    """What a run here would take, and whether that was measured: what a run elsewhere took tells its bytes only."""
+    room = offers.classroom(forward.settlement.known.machine, twin=forward.settlement.twin)
+    if last is not None and not last.adopted and last.device in ("", room):
+        return offers.as_before(thought, last), True
+    told = offers.learned(thought, forward.lesson(node, thought))
+    return (told._replace(disk=last.bytes) if last is not None else told), False
 
 
 def _resumed(node: Node, forward: Forward, told: Decision) -> Decision:
@@ -397,7 +393,7 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
             here = decisions[name]
             if here.state is State.KEEP and need is not None and here.tree not in history.present:
                 there = here.tree in history.remote  # then it is kept, and nothing upstream of it is needed
-                told = here._replace(cause=_from(history, need)) if there else here._replace(state=need, cause=Cause(Why.MISSING))
+                told = here._replace(cause=_from(history, need)) if there else _missing(vertex, forward, here, need)
                 decisions[name] = here = told
             passes = {State.RUN: State.RUN, State.RESUME: State.RUN, State.MAYBE: State.MAYBE}.get(here.state)
         else:
@@ -410,6 +406,14 @@ def _need(graph: Graph, forward: Forward, history: History, decisions: dict[str,
                 continue
             if wanted.get(edge.source) is not State.RUN:
                 wanted[edge.source] = passes
+
+
+def _missing(node: Node, forward: Forward, here: Decision, need: State) -> Decision:
+    """What was kept and is made again is held against this machine like what is new, and goes on from a state like it."""
+    cannot = offers.lacks(here.thought, forward.settlement.known.machine, dict(node.shape.placement))
+    estimate, measured = _foreseen(node, forward, here.thought, forward.history.traces.get(here.key or ""))
+    told = here._replace(state=need, cause=Cause(Why.MISSING), cannot=cannot, estimate=estimate, measured=measured)
+    return _resumed(node, forward, told) if need is State.RUN else told
 
 
 def _from(history: History, need: State) -> Cause:

@@ -171,7 +171,15 @@ def bring():
             remember(trees=trees)
         link(Path("in", each["place"]), Path("files", each["place"]) if each["how"] == "file" else place_of(tree_of(each)))
         print(f"in/{each['place']}  {each['how']}")
-    remember(began=time.time(), stamps=stamps(told))
+    remember(spent=spent(memory()), began=time.time(), stamps=stamps(told))
+
+
+def spent(seen):
+    """The seconds of the attempts here that state/ stands on: until their last sign."""
+    signs = [path.stat().st_mtime for path in map(Path, ("exit", "log.txt")) if path.exists()]
+    if "began" not in seen or not signs or not any(path.name[0] != "." for path in Path("state").glob("*")):
+        return 0.0
+    return seen.get("spent", 0.0) + max(0.0, max(signs) - seen["began"])
 
 
 def check_variables(variables):
@@ -418,7 +426,7 @@ def account(told, seen):
         "fetched": [fetched(each, seen) for each in told["inputs"] if each["how"] == "made here"],
         "environment": {"zyc": told["zyc"], **surroundings(told["pins"])},
         "started": datetime.fromtimestamp(seen["began"], UTC).isoformat(timespec="seconds"),
-        "seconds": round(Path("exit").stat().st_mtime - seen["began"], 3),
+        "seconds": round(seen.get("spent", 0.0) + max(0.0, Path("exit").stat().st_mtime - seen["began"]), 3),
         "peak_memory": seen.get("peak_memory", 0),
     }
 

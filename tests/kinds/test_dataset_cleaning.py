@@ -129,6 +129,27 @@ def test_near_duplicates(recipe, tmp_path):
     assert sum(text in left for text in turned) == 50
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_no_row_goes_for_the_sake_of_one_that_goes(recipe, tmp_path, seed):
+    """Of rows that drift and that met, no two that are alike stay, and whatever goes is like one that stays."""
+    draw, duplicates = np.random.default_rng(seed), recipe.duplicates
+    rows = [draw.integers(0, 1 << 32, 128, dtype=np.uint32)]
+    for _ in range(119):
+        rows.append(rows[-1].copy())
+        rows[-1][draw.choice(128, 12, replace=False)] = draw.integers(0, 1 << 32, 12)
+    table, path = np.array(rows, dtype="<u4")[draw.permutation(120)], tmp_path / "keys"
+    path.write_bytes(table.tobytes())
+    drop = duplicates.similar(path, 120, 0.8)
+    bands, height = duplicates.bands_of(0.8)
+    same = table[:, None] == table[None]
+    met = same[:, :, : bands * height].reshape(120, 120, bands, height).all(axis=3).any(axis=2)
+    alike = met & (same.mean(axis=2) >= 0.8) & ~np.eye(120, dtype=bool)
+    assert 10 < drop.sum() < 110
+    assert not alike[~drop][:, ~drop].any()
+    assert alike[drop][:, ~drop].any(axis=1).all()
+    assert (duplicates.similar(path, 120, 0.8) == drop).all()
+
+
 # --- splits ---
 
 

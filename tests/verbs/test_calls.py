@@ -176,7 +176,7 @@ def test_a_version_is_a_version(hello):
 
 KEYS = {  # the keys of what each verb says as data: a program may rely on them
     "plan": "counts devices fetch lacks nodes searches seconds too_large twin unpinned",
-    "why": "accepted adopted although chain key manifest node plan reasons stands_on_accepted stands_on_adopted unknown why",
+    "why": "accepted adopted although chain here key manifest node plan reasons stands_on_accepted stands_on_adopted unknown why",
     "ls": "about coordinates family file kind line name owner plan tags",
     "show": "about accepted adopted elsewhere fields file files gates inputs key kind line measures name placement plan "
     "predicted readers stands_on_accepted stands_on_adopted took tree",

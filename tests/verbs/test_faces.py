@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import subprocess
+import tarfile
 
 import pytest
 from elsewhere import Elsewhere, cells, files_in
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zyc import kinds
-from zyc.faces import file_literal
+from zyc.craft.training import TrainingPlacement
+from zyc.faces import batch, file_literal
+from zyc.kind import Placement
 from zyc.store import tree_of
 from zyc.world import World
 
@@ -144,6 +147,14 @@ def test_a_batch_job_asks_for_what_the_placement_says(letters):
     assert body[0] == body[1]
 
 
+@pytest.mark.parametrize(("placed", "asks"), [({"cpus": 1}, ["1"]), ({"gpus": 0}, []), ({"gpus": 8}, ["8"])])
+def test_a_training_that_leaves_its_accelerator_open_asks_a_cluster_for_one(placed, asks):
+    """A cluster gives what it is asked for: open is one, none is none, and what has no placement asks for nothing."""
+    job = batch(dict(TrainingPlacement(**placed)), "", name="tuned")
+    assert re.findall(r"--gpus-per-node=(\d+)", job) == asks
+    assert "gpus" not in batch(dict(Placement()), "", name="rows") + batch({}, "", name="letters")
+
+
 # --- what is refused ---
 
 
@@ -267,7 +278,7 @@ def test_where_nothing_can_be_installed_a_job_may_run_with_what_is_there(letters
 
 def test_a_job_whose_time_is_over_is_queued_again(bare, tmp_path):
     """Asked to stop, a step keeps a state and ends with 130: the job is queued again, and goes on from there."""
-    run = "if [ -e state/half ]; then echo $MASTER_ADDR > out/x; else touch state/half; exit 130; fi"
+    run = "if [ -e state/half ]; then echo $MASTER_ADDR > out/x; else touch state/half; sleep 2; exit 130; fi"
     bare.spec(f"steps: {{post: {{run: '{run}', placement: {{resume: true}}}}}}")
     assert bare.zyc("render", "post", "--as", "sbatch", "-o", "job/post").code == 0
     for name, text in CLUSTER.items():
@@ -285,6 +296,8 @@ def test_a_job_whose_time_is_over_is_queued_again(bare, tmp_path):
     assert (folder / "out/x").read_text() == "node-1\n"
     (adopted,) = bare.zyc("adopt", "job/post.zyc.tar", "--json").data["adopted"]
     assert adopted["environment"]["host"] == "slurm"
+    with tarfile.open(bare.root / "job/post.zyc.tar") as tar:
+        assert json.load(tar.extractfile("adopt.json"))["seconds"] > 2, "both parts count"
 
 
 def test_a_bar_shows_how_far_a_run_is(tmp_path, monkeypatch):

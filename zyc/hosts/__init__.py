@@ -17,6 +17,7 @@ EXIT = "exit"  # how run.sh ended, by its own hand
 CARD = "job.json"  # the attempt that was submitted and not judged yet
 FAILED = "failed.json"  # why the last attempt failed; gone when the next one starts
 PROCESS = "process.json"  # of the host that is this machine: which process runs it
+SPENT = "spent.json"  # the seconds of the attempts that its state stands on, by job
 SAVED = "progress.json"  # in state/, by the step itself: `{"step": 400, "of": 1000}`, how far its state has come
 PLACEMENT = ".placement.json"  # in state/: where and how it was written
 LOG = "log.txt"

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from zyc import folder, kinds
 from zyc.errors import ZycError, problem
 from zyc.files import Disk, find
-from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
+from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, SPENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
 from zyc.hosts.local import environment
 from zyc.kind import EnvironmentNeed, FileNeed, Found
+from zyc.runner import spent
 from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
 from zyc.runner.heard import Heard
 from zyc.runner.task import Bench, Result, Task, machine_words
@@ -114,6 +115,7 @@ class Attempt:
         if self._timed_out and short:
             return self._failed(self._too_long(), report.seconds)
         if self._presses and short:
+            self._spend(report.seconds)
             self._forget()
             return Result(Fate.INTERRUPTED, seconds=report.seconds, log=self._log())
         if report.code != 0:
@@ -135,6 +137,7 @@ class Attempt:
 
     def _failed(self, reason: str, seconds: float = 0.0, *, over: bool = True) -> Result:
         """Noted in the step's folder, too: the next plan says so. A job that may live on is not forgotten."""
+        self._spend(seconds)
         with suppress(OSError):
             if over:
                 self._forget()
@@ -200,8 +203,18 @@ class Attempt:
             self._tree = self._announced()
             if report is not None and (lives or (report.code == 0 and not (self._tree is None and self._is_empty()))):
                 return report
+            unseen = spent.lived(self.world, self.home) - began if self.bench.host.local else 0.0
+            self._spend(unseen if report is None else report.seconds)
+        elif ours:
+            self._job = self._new_job(name, lock)
+            self._spend(spent.lived(self.world, self.home) - began)
         self.number, self._job, self._tree = number + 1, None, None
         return None
+
+    def _spend(self, seconds: float) -> None:
+        """Note what an attempt took that left a state."""
+        if self._job is not None and self.task.node.shape.resumes:
+            spent.spend(self.world, self.home, self._job.name, seconds)
 
     def _announced(self) -> Tree | None:
         """The tree that an earlier zyc was about to publish, if it did."""
@@ -285,7 +298,8 @@ class Attempt:
         self._resumed = task.goes_on and has_state(world, home)
         logs = earlier_logs(world, home)
         names = world.list(home)
-        stay = {log_name(number) for number in logs[-(_MOST_LOGS - (LOG in names)) :]} | ({"state"} if self._resumed else set())
+        stay = {log_name(number) for number in logs[-(_MOST_LOGS - (LOG in names)) :]}
+        stay |= {"state", SPENT} if self._resumed else set()
         for name in names:
             if name == LOG:
                 world.rename(home / name, to=home / log_name(max(logs, default=0) + 1))
@@ -309,9 +323,9 @@ class Attempt:
         passed = {name: environ[name] for name in names if name in environ}
         # threads are counted out like cores: steps side by side do not take each other's
         given = {"OMP_NUM_THREADS": str(share.need.cpus)}
-        if share.gpus:
-            ours = self.world.accelerators()
-            given["CUDA_VISIBLE_DEVICES"] = ",".join(ours[at] if at < len(ours) else str(at) for at in share.gpus)
+        ours = self.world.accelerators() if share.gpus else ()
+        # said to whoever takes none, too: what is not said is every accelerator there is
+        given["CUDA_VISIBLE_DEVICES"] = ",".join(ours[at] if at < len(ours) else str(at) for at in share.gpus)
         return environment(self.world, {**given, **passed})
 
     def _secrets(self) -> tuple[str, ...]:
@@ -366,6 +380,7 @@ class Attempt:
         tree = self._tree or self.bench.store.publish(
             self.home / "out", told=self._announce, links=kinds.load(self.task.node.kind).links
         )
+        before = spent.before(self.world, self.home, self._job.name if self._job is not None else "")
         trace = Trace(
             key=task.key,
             kind=node.kind,
@@ -377,14 +392,14 @@ class Attempt:
             measures=measures,
             environment=machine_words(self.bench.host.name),
             placement={name: str(value) for name, value in node.shape.placement},
-            seconds=report.seconds,
+            seconds=before + report.seconds,
             peak_memory=report.peak_memory,
             started=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
             predicted=task.predicted,
             device=task.device if task.predicted else "",
         )
         self.bench.traces.write(trace)
-        for name in ("state", "in", CARD):  # only now: a kill before this moment must find them again
+        for name in ("state", SPENT, "in", CARD):  # only now: a kill before this moment must find them again
             self.world.remove_tree(self.home / name)
         fate = Fate.RESUMED if self._resumed else Fate.RAN
         return Result(fate, trace, seconds=report.seconds, log=self._log())

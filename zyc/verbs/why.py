@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from zyc.front import Call, Front
@@ -27,7 +29,7 @@ def command(app: App, call: Call) -> int:
     zyc why page --set greeting.run='echo hi > out/x'     what if
     """
     front = app.open(call)
-    plan = front.plan
+    plan = asked_plan(front)
     names = sorted(front.selection.names)
     told = [_explained(front, plan, name) for name in names]
     if app.json:
@@ -39,6 +41,17 @@ def command(app: App, call: Call) -> int:
             _print(app.console, front, plan, name)
     app.close()
     return 0
+
+
+def asked_plan(front: Front) -> Plan:
+    """Who asks why wants no bytes: whether a tree that is gone is needed is said by the plan of the whole project."""
+    plan = front.plan
+    gone = any(plan.decisions[name].cause.why in (Why.MISSING, Why.FETCH) for name in front.selection.names)
+    return front.whole if gone else plan
+
+
+def _is_here(plan: Plan, decision: Decision) -> bool:
+    return decision.tree is not None and decision.tree in plan.history.present
 
 
 def chain(plan: Plan, name: str) -> list[str]:
@@ -73,6 +86,7 @@ def _explained(front: Front, plan: Plan, name: str) -> dict[str, object]:
         "plan": decision.state.value,
         "why": decision.cause.why.value,
         "key": decision.key,
+        "here": _is_here(plan, decision),
         "chain": links,
         "reasons": [
             {
@@ -160,6 +174,20 @@ def _print_kept(console: Console, front: Front, plan: Plan, decision: Decision) 
     console.print(f"  key   {(decision.key or '')[:24]}")
     rows = [(label, digest if len(digest) < 30 else digest[:24]) for label, digest in decision.manifest]
     console.table(rows, indent=4)
+    _print_besides(console, plan, decision, twin=front.call.twin)
+
+
+def _print_besides(console: Console, plan: Plan, decision: Decision, *, twin: bool) -> None:
+    """What is to be said of a kept node besides its key: where its bytes are, and what its gates hold up."""
+    if not _is_here(plan, decision):
+        console.say(f"its bytes are not here{_where(decision, twin=twin)}", indent=2)
     for gate in decision.gates:
         if gate.bad:
             console.say(f"and what stands on it is blocked: {gate.text}", indent=2)
+
+
+def _where(decision: Decision, *, twin: bool) -> str:
+    """How bytes that are not here would come."""
+    if decision.cause.why is Why.FETCH:
+        return f", and would come {decision.cause.text}"
+    return f", and nothing needs them: `zyc build {shlex.quote(decision.name)}{' --twin' * twin}` makes or fetches them"

@@ -84,7 +84,7 @@ class Slots:
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 self._give()  # it was our turn just as we left
-            else:
+            elif turn in self._line:  # who gave a slot on may have passed over it already
                 self._line.remove(turn)
             if isinstance(error, TimeoutError):
                 raise faults.busy(self.soon()) from None
