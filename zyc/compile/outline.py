@@ -16,7 +16,6 @@ from zyc.fields import NAME, describe, is_null
 from zyc.graph import Header
 from zyc.source import Document, Map, Scalar, Seq, Value, parse
 
-LATER = ("releases",)
 SECTIONS = (
     "models", "tokenizers", "datasets", "prompts", "pretrains", "finetunes", "alignments", "distillations", "merges",
     "quants", "evals", "tables", "indexes", "deployments", "releases", "steps",

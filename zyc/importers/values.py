@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from zyc.source import Map, Scalar, Seq, Value, is_null
@@ -155,8 +155,3 @@ def _shown(value: Value) -> Any:
     if isinstance(value, Seq):
         return [_shown(each) for each in value]
     return "" if is_null(value) else str(value)
-
-
-def one_of(value: Value, told: Mapping[str, str]) -> str | None:
-    """What a word means by a table; None where the table does not know it."""
-    return told.get(str(value)) if isinstance(value, Scalar) else None

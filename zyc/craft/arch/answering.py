@@ -28,11 +28,6 @@ def seconds(model: Model, weights: int, prompt: int, new: int, *, bandwidth: flo
     return None if count is None else new * weights / bandwidth + prompt * 2 * count / flops
 
 
-def download_seconds(size: int, bytes_per_second: float) -> float:
-    """Until the first token of a model that is not there yet: every token needs every layer, so all of its shards."""
-    return size / bytes_per_second
-
-
 def differences(one: Model, other: Model) -> tuple[tuple[str, object, object], ...]:
     """The facts that keep two models from being averaged: name, and what each has; facts that are not known are left out."""
     told = ((name, getattr(one, name), getattr(other, name)) for name in MERGED)

@@ -125,14 +125,3 @@ def state_bytes(run: Run) -> float:
     """What a checkpoint of the run takes on a disk: what is trained and its optimizer's state, without gradients."""
     optimizer = "adamw-8bit" if run.optimizer == "paged-adamw-8bit" else run.optimizer  # on a disk nothing is paged
     return (STATE[optimizer][run.kept] - (4 if run.kept == "fp32" else 2)) * run.learned
-
-
-def tokens_within(model: Model, seconds: float, flops_per_second: float) -> float:
-    """How many tokens a model learns from scratch in a time."""
-    count = arch.parameters(model)
-    return seconds * flops_per_second / (6 * count) if count else 0.0
-
-
-def parameters_for(seconds: float, flops_per_second: float, *, tokens_each: float = 110.0) -> float:
-    """How large a model a budget can train as small ones are trained now: with so many tokens for each parameter."""
-    return float((seconds * flops_per_second / (6 * tokens_each)) ** 0.5)
