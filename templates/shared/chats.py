@@ -87,7 +87,7 @@ class Encoder:
         return Rendered(text, [Span(0, len(text), "text")], [(0, len(text))], [written])
 
     def encode(self, rows):
-        """Many rows -> ids, labels, roles, where the assistant's turns end, and the characters of each id; cut to the context."""
+        """Many rows -> ids, labels, roles, where an assistant's turns end, the characters of each id; cut to the context."""
         rendered = [self.render(row) for row in rows]
         told = self.tokenizer([each.text for each in rendered], add_special_tokens=False, return_offsets_mapping=True)
         return [self._labelled(*each) for each in zip(rendered, told["input_ids"], told["offset_mapping"], strict=True)]
