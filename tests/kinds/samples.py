@@ -39,7 +39,7 @@ class Sample:
         kind = kinds.load(self.kind)
         measure = next(iter(measures_of(kind)), "").replace("*", "some")
         if measure:
-            told |= {"gates": f"gates=[{measure} < 12345]", "twin": f"twin=[{measure} < 12345]"}
+            told |= {"gates": f"gates=[{measure} < 0.12345]", "twin": f"twin=[{measure} < 0.12345]"}
         if "placement" in kind.Spec.model_fields:
             told |= {f"placement.{name}": f"placement.{name}={value}" for name, value in PLACED.items()}
         return {**{path: f"{self.node}.{text}" for path, text in told.items()}, **self.change}

@@ -132,6 +132,8 @@ def test_placement_is_named_by_whoever_acts_on_it(stem):
     placement = kind.Spec.model_fields.get("placement")
     own = placement.annotation.model_fields.keys() - Placement.model_fields.keys() if placement else ()
     told = "".join(path.read_text() for root in kinds.templates_of(stem) for path in root.rglob(f"{stem}/**/*") if path.is_file())
+    # and what its scripts import
+    told += "".join((root / "lib" / name).read_text() for root in kinds.templates_of(stem)[:1] for name in kind.harness)
     told += inspect.getsource(type(kind))
     for name in own:
         assert re.search(rf"\b{name}\b", told), f"nothing reads placement.{name}"

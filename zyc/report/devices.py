@@ -154,7 +154,7 @@ def beforehand(plan: Plan, decision: Decision) -> list[tuple[str, ...]]:
         learned = seconds.because if thought.work is None or seconds.because != thought.work.says else ""
         rows.append(("here", about(offers.middle(decision.estimate)), learned))
     elif says := offers.imitated(thought, plan.settlement.known.machine, placement_of(plan, decision)):
-        rows.append(("here", f"no {says}", "it ends before anything is loaded; `precision: fp16` trains here, and is another recipe"))
+        rows.append(("here", f"no {says}", "it ends before it loads; `precision: fp16` trains here, and is another recipe"))
     for name, value in (("memory", thought.memory), ("memory of a GPU", thought.gpu_memory), ("download", thought.download)):
         if value:
             rows.append((name, in_bytes(value), ""))

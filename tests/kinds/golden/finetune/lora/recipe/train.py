@@ -40,7 +40,6 @@ train, told = chats.encoded(chats.read("in/data", "train"), encoder)
 placed = placed.fitting(told["longest"])
 held_out = chats.read("in/data", "test")
 test = chats.encoded(held_out, encoder)[0] if held_out else None
-placed = placed.for_rows(chats.longest(train))
 
 # What it starts from.
 model = AutoModelForCausalLM.from_pretrained(

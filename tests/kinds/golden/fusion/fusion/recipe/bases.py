@@ -55,6 +55,10 @@ def places(base):
 
 def train_in(dtype, model):
     """What is trained, in a precision that loses no small steps and that this machine has."""
+    import torch
+
+    if dtype == torch.float16:  # computed in, never trained in: a scaler takes no gradient of its own precision
+        dtype = torch.float32
     for each in model.parameters():
         if each.requires_grad and each.is_floating_point():
             each.data = each.data.to(dtype)
@@ -64,15 +68,10 @@ def ready(model, placed):
     """A model that only answers: where it is asked, in a precision that this machine has."""
     import torch
 
-    if model.dtype == torch.bfloat16:
-        model = model.to(placed.computes("bf16"))
+    if model.dtype == torch.bfloat16 and not placed.has_bf16:
+        print(f"{model.name_or_path} answers in single precision: this {placed.device} has no bf16 of its own")
+        model = model.float()
     return model.to(placed.device).eval()
-
-
-def trainable(model):
-    """How many parameters are trained, and how many there are."""
-    counts = [(each.numel(), each.requires_grad) for each in model.parameters()]
-    return sum(count for count, trained in counts if trained), sum(count for count, _ in counts)
 
 
 def publish_adapter(made, out="out", *, dtype="fp32"):

@@ -79,12 +79,6 @@ class GgufFile:
         """Of all files."""
         return sum(each.stat().st_size for each in shards_of(self.path))
 
-    @property
-    def bits_per_weight(self) -> float:
-        """Of the tensors alone."""
-        told = self.tensors
-        return 8 * sum(each.bytes for each in told) / sum(each.numbers for each in told)
-
 
 def _largest(file, count: int, room: np.ndarray) -> int:
     """The largest of so many 16-bit numbers without their signs, by their bits: infinity and what is no number come last."""

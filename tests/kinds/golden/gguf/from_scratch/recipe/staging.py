@@ -11,8 +11,6 @@ OURS = ("zyc.json", "training_template.jinja")  # not for the converter
 REWRITTEN = ("config.json", "tokenizer_config.json", "README.md")
 # places where an older template could stand beside the published one
 TEMPLATES = ("chat_template.json", "additional_chat_templates")
-# pieces of other sentencepiece types are what the converter takes them for: unknown, control, unused or a byte
-NORMAL, USER_DEFINED = 1, 4
 
 
 class Trap(Exception):

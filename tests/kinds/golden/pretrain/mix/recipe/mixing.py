@@ -42,6 +42,15 @@ class Mix:
         tokens = self.sources[source]
         return tokens.window(at, self.context) if self.packed else tokens.example(at, self.context)
 
+    def tokens(self, step):
+        """How many have been read before a step: whole epochs, and the part of the last one."""
+        told, read = 0, counts(self.weights, self.rows, step)
+        for source, (count, size, each) in enumerate(zip(read, self.sizes, self.sources, strict=True)):
+            lengths = each.lengths(self.context, self.packed)
+            epoch, rest = divmod(count, size)
+            told += epoch * int(lengths.sum()) + int(lengths[_order(self.seed, source, epoch, size)[:rest]].sum())
+        return told
+
     def epochs(self, step):
         """How often the dataset that ran out first has been read."""
         return max(count / size for count, size in zip(counts(self.weights, self.rows, step), self.sizes, strict=True))
@@ -63,6 +72,12 @@ class Ahead:
             if at not in self.waiting:
                 self.waiting[at] = self.pool.submit(self.make, at)
         return self.waiting.pop(step).result()
+
+
+def filled(rows, world):
+    """Rows in such number that each process takes as many, since a model that they share answers only when all ask."""
+    empty = np.zeros(1, dtype=np.int64), np.full(1, -100, dtype=np.int64)
+    return [*rows, *[empty] * (-len(rows) % world)]
 
 
 def padded(rows, *, fill, to=None):

@@ -1,4 +1,4 @@
-"""The state of a run: weights, optimizer, step and chance, whole in one file however many processes share the model."""
+"""The state of a run: weights, optimizer, scaler, step and chance, whole in one file however many processes share the model."""
 
 import random
 from pathlib import Path
@@ -35,21 +35,26 @@ def share(model, placed, sharding):
     return fully_shard(model, mesh=mesh, reshard_after_forward=sharding != "zero2")
 
 
-def save(path, model, optimizer, step, first):
+def save(path, model, optimizer, scaler, step, first):
     """Gather the state and write it; every process takes part, the first one writes."""
     weights, moments = get_state_dict(model, optimizer, options=WHOLE)
     if first:
         Path(path).mkdir(parents=True, exist_ok=True)
         chance = {"torch": torch.get_rng_state(), "python": random.getstate()}
-        torch.save({"model": weights, "optimizer": moments, "step": step, "chance": chance}, Path(path) / "state.pt")
+        told = {"model": weights, "optimizer": moments, "step": step, "chance": chance}
+        if scaler.is_enabled():
+            told["scaler"] = scaler.state_dict()
+        torch.save(told, Path(path) / "state.pt")
 
 
-def load(path, model, optimizer):
+def load(path, model, optimizer, scaler):
     """Take up a state; the step that it was left at."""
     told = torch.load(Path(path) / "state.pt", map_location="cpu", weights_only=False, mmap=True)
     shared = dist.is_initialized() and not isinstance(model, torch.nn.parallel.DistributedDataParallel)
     options = SHARED_OUT if shared else StateDictOptions(full_state_dict=True)
     set_state_dict(model, optimizer, model_state_dict=told["model"], optim_state_dict=told["optimizer"], options=options)
+    if "scaler" in told:
+        scaler.load_state_dict(told["scaler"])
     torch.set_rng_state(told["chance"]["torch"])
     random.setstate(told["chance"]["python"])
     return told["step"]

@@ -27,9 +27,16 @@ class Tokens:
         """The share of tokens that are trained."""
         return self.told["trained"] / max(1, self.told["tokens"])
 
-    def windows(self, context):
-        """How many rows of one length there are; a short text is one row."""
-        return max(1, (len(self.ids) - 1) // context)
+    def windows(self, context, *, rest=False):
+        """How many rows of one length there are; a short text is one row, and so is the rest where it is asked for."""
+        count = len(self.ids) - 1
+        return max(1, -(-count // context) if rest else count // context)
+
+    def lengths(self, context, packed):
+        """How many tokens each row has: a window's, or an example's."""
+        if packed:
+            return np.minimum(context, len(self.ids) - 1 - context * np.arange(self.windows(context)))
+        return np.clip(np.diff(self.ends, prepend=0) - 1, 0, context)
 
     def window(self, at, context):
         """A row: ids, and the ids that are to be said next; -100 where nothing is learned."""
@@ -46,7 +53,7 @@ class Tokens:
         return ids[:-1], np.where(self.trained[start + 1 : end], ids[1:], chats.UNTRAINED)
 
 
-def write(name, rows, encoder, vocabulary, most=None):
+def write(name, rows, encoder, vocabulary, *, packed, most=None):
     """Encode the rows of a dataset, unless that has been done; the file that says how many there are is written last."""
     path = HOME / name
     if path.with_suffix(".json").exists():
@@ -57,13 +64,14 @@ def write(name, rows, encoder, vocabulary, most=None):
     with path.with_suffix(".ids").open("wb") as ids, path.with_suffix(".trained").open("wb") as trained:
         for batch in rows.iter(AT_ONCE):
             given = [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
-            for row, made in zip(given, encoder.encode(given), strict=True):
+            for made in encoder.encode(given):
                 mask = np.array(made["labels"]) != chats.UNTRAINED
                 ids.write(np.array(made["input_ids"], dtype=kind).tobytes())
                 trained.write(mask.tobytes())
+                foretold = 1 if told["tokens"] == 0 or not packed else 0  # nothing foretells what a row begins with
+                told["bytes"] += int(sizes(made)[foretold:][mask[foretold:]].sum())
                 told["tokens"] += len(mask)
                 told["trained"] += int(mask.sum())
-                told["bytes"] += learned_bytes(row, encoder.loss_on)
                 told["cut"] += made["cut"]
                 ends.append(told["tokens"])
             if most and told["tokens"] >= most:
@@ -79,13 +87,12 @@ def write(name, rows, encoder, vocabulary, most=None):
     return Tokens(path)
 
 
-def learned_bytes(row, loss_on):
-    """The bytes of the text that is learned, as people wrote it."""
-    if row.get("messages") is not None:
-        said = [each for each in row["messages"] if loss_on == "all" or each["role"] == "assistant"]
-        return sum(len((each.get("content") or "").encode()) for each in said)
-    if row.get("text") is not None:
-        return len(row["text"].encode())
-    parts = [row["completion"]] if loss_on == "assistant" else [row["prompt"], row["completion"]]
-    texts = [part if isinstance(part, str) else "".join(each.get("content") or "" for each in part) for part in parts]
-    return sum(len(text.encode()) for text in texts)
+def sizes(made):
+    """The bytes of each token, of the text as people wrote it: a character is that of the first token that reaches behind it."""
+    chars = np.frombuffer(made["rendered"].text.encode("utf-32-le"), dtype=np.uint32)
+    told = np.zeros(len(chars) + 1, dtype=np.int64)
+    for start, end in made["rendered"].written:
+        part = chars[start:end]
+        told[start + 1 : end + 1] = 1 + (part > 0x7F) + (part > 0x7FF) + (part > 0xFFFF)
+    reach = np.maximum.accumulate(np.array([end for _, end in made["offsets"]], dtype=np.int64))
+    return np.diff(told.cumsum()[reach], prepend=0)

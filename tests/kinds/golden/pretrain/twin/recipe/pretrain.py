@@ -22,7 +22,7 @@ import tokens
 import torch
 import torch.nn.functional as F
 import trackers
-from mixing import Ahead, Mix, padded
+from mixing import Ahead, Mix, filled, padded
 from schedules import factor
 from transformers import AutoModelForCausalLM, set_seed
 
@@ -56,9 +56,9 @@ with placing.first_alone(placed):
     train, test = [], []
     for at in range(len(WEIGHTS)):
         rows, held_out = (chats.read(f"in/data/{at}", split) for split in ("train", "test"))
-        train.append(tokens.write(f"train-{at}", rows, encoder, len(tokenizer)))
+        train.append(tokens.write(f"train-{at}", rows, encoder, len(tokenizer), packed=PACKED))
         if held_out:
-            test.append(tokens.write(f"test-{at}", held_out, encoder, len(tokenizer), most=tokens.TESTED))
+            test.append(tokens.write(f"test-{at}", held_out, encoder, len(tokenizer), packed=PACKED, most=tokens.TESTED))
 mix = Mix(train, WEIGHTS, rows=ROWS, context=CONTEXT, seed=SEED, packed=PACKED)
 for each, size, weight in zip(train, mix.sizes, WEIGHTS, strict=True):
     print(f"{weight:.1%} of {each.told['examples']:,} examples, {each.told['tokens']:,} tokens, {size:,} rows; {each.share:.1%} learned")
@@ -105,13 +105,13 @@ if compiled:
 
 @torch.no_grad()
 def tested():
-    """Loss in nats a token and in bits a byte, over all that is held out."""
+    """Loss in nats a token and in bits a byte of the text, over all that is held out and foretold."""
     model.eval()
     nats = count = size = 0
     for each in test:
-        every = range(each.windows(CONTEXT) if PACKED else len(each.ends))
+        every = range(each.windows(CONTEXT, rest=True) if PACKED else len(each.ends))
         rows = [each.window(at, CONTEXT) if PACKED else each.example(at, CONTEXT) for at in every]
-        rows = rows[placed.rank :: placed.world]
+        rows = filled(rows, placed.world)[placed.rank :: placed.world]
         for ids, targets in pieces(rows, placed.micro_batch):
             nats += loss_of(ids, targets).item()
             count += (targets != chats.UNTRAINED).sum().item()
@@ -142,7 +142,7 @@ def losses():
 before = losses()
 # From the newest whole checkpoint, if there is one.
 kept = keeping.newest()
-step = states.load(kept, model, optimizer) if kept else 0
+step = states.load(kept, model, optimizer, scaler) if kept else 0
 if placed.first:
     telling.rewind(step)
     moved = keeping.same_placement(placed.here(dtype))
@@ -198,7 +198,7 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
         worth = place["checkpoint_every"] or placed.world > 1 or time.monotonic() - kept_at > keeping.WORTH
         if stop or (step % every == 0 and step < STEPS and worth):
             path = Path(f"state/checkpoint-{step}")
-            states.save(path, model, optimizer, step, placed.first)
+            states.save(path, model, optimizer, scaler, step, placed.first)
             if placed.first:
                 keeping.mark(path)
                 keeping.progress(step, STEPS)
@@ -224,7 +224,7 @@ if placed.first:
             "test.loss": last.get("test_loss"),
             "test.bits_per_byte": last.get("bits_per_byte"),
             "trained_share": sum(each.share * weight for each, weight in zip(train, WEIGHTS, strict=True)),
-            "tokens": step * ROWS * CONTEXT,
+            "tokens": mix.tokens(step),
             "epochs": mix.epochs(step),
             "tokens_per_second": pace.mean,
             "mfu": pace.mean * costs / (most * placed.world) if most else None,

@@ -27,6 +27,7 @@ class Rendered:
     text: str
     spans: list  # who says what, in order
     trained: list  # (start, end) of what is trained
+    written: list  # (start, end) of what people wrote, without what a template or the tokenizer adds
 
 
 @dataclass
@@ -80,11 +81,13 @@ class Encoder:
         if row.get("question") is not None:
             said = [{"role": "assistant", "content": row["answer"]}] if row.get("answer") else []
             return self._chat([{"role": "user", "content": row["question"]}, *said], None)
-        text = self._open(row["text"]) + row["text"] + self._end(row["text"])
-        return Rendered(text, [Span(0, len(text), "text")], [(0, len(text))])
+        before = self._open(row["text"])
+        text = before + row["text"] + self._end(row["text"])
+        written = len(before), len(before) + len(row["text"])
+        return Rendered(text, [Span(0, len(text), "text")], [(0, len(text))], [written])
 
     def encode(self, rows):
-        """Many rows -> ids, labels, roles, and where the assistant's turns end; cut to the context."""
+        """Many rows -> ids, labels, roles, where an assistant's turns end, the characters of each id; cut to the context."""
         rendered = [self.render(row) for row in rows]
         told = self.tokenizer([each.text for each in rendered], add_special_tokens=False, return_offsets_mapping=True)
         return [self._labelled(*each) for each in zip(rendered, told["input_ids"], told["offset_mapping"], strict=True)]
@@ -117,7 +120,8 @@ class Encoder:
             )
         said = said[-sum(message["role"] == "assistant" for message in messages[asked:]) :] if asked else said
         spans = speakers(text, messages, said)
-        return Rendered(text, spans, [(0, len(text))] if self.loss_on == "all" else said)
+        written = [(span.start, span.end) for span in spans if span.turn or span.role != "assistant"]
+        return Rendered(text, spans, [(0, len(text))] if self.loss_on == "all" else said, written)
 
     def _marked(self, messages, tools):
         from transformers.utils.chat_template_utils import render_jinja_template
@@ -142,10 +146,12 @@ class Encoder:
         return len(prompt), len(text) if end < 0 else end + len(self.end_of_turn)
 
     def _completion(self, prompt, completion):
-        prompt = self._open(prompt) + prompt
+        before = self._open(prompt)
+        prompt = before + prompt
         text = prompt + completion + self._end(completion)
+        written = len(before), len(prompt) + len(completion)
         spans = [Span(0, len(prompt), "user"), Span(len(prompt), len(prompt) + len(completion), "assistant", turn=True)]
-        return Rendered(text, spans, [(0 if self.loss_on == "all" else len(prompt), len(text))])
+        return Rendered(text, spans, [(0 if self.loss_on == "all" else len(prompt), len(text))], [written])
 
     def _open(self, text):
         begin = self.tokenizer.bos_token or ""
@@ -174,7 +180,8 @@ class Encoder:
                 at += 1
         cut = count > self.context
         keep = slice(0, self.context)
-        return {"input_ids": ids[keep], "labels": labels[keep], "roles": roles[keep], "ends": ends, "cut": cut}
+        told = {"input_ids": ids[keep], "labels": labels[keep], "roles": roles[keep], "ends": ends, "cut": cut}
+        return {**told, "rendered": rendered, "offsets": offsets[keep]}
 
 
 def _first(starts, char):
@@ -268,8 +275,3 @@ def encoded(rows, encoder):
     longest = max(map(len, kept.with_format("numpy")["input_ids"]), default=0)
     told = {"rows": len(rows), "cut": sum(made["cut"]), "dropped": len(made) - len(kept), "longest": longest}
     return kept, told
-
-
-def longest(rows):
-    """Tokens of the longest row."""
-    return max((len(ids) for batch in rows.iter(AT_ONCE) for ids in batch["input_ids"]), default=1)
