@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zyc import kinds
+from zyc.report.training import filled
+from zyc.traces import Trace
 
 LIB = kinds.templates_of("step")[0] / "lib"
 sys.path.insert(0, str(LIB))
@@ -157,3 +160,15 @@ def test_an_answer_of_empty_lines_takes_no_room():
     assert "<span class=none>nothing</span>" in page
     assert ">a\n\nb</td>" in page
     assert len(training_report.shortened("x" * 10_000)) < 600
+
+
+def test_a_page_says_one_memory():
+    """The table has what the step held: what its process says is not told beside it, unless it is the memory of a GPU."""
+    page = training_report.page(noted(4), [], {"memory_peak": 1.00e9, "train.loss": 0.4})
+    predicted, here = {"memory": 1.4e9}, {"host": "here"}
+    trace = Trace("k", "finetune", "t", 1, peak_memory=1_020_000_000, predicted=predicted, environment=here)
+    told = filled(page, "a", trace, twin=False)
+    assert "1.00 GB" not in told
+    assert "1.02 GB" in told
+    there = replace(trace, environment={"accelerator": "1 x Tesla T4"})
+    assert "1.00 GB" in filled(page, "a", there, twin=False)

@@ -21,9 +21,9 @@ def hush():
 
 
 def event(**facts):
-    """One line of numbers for the bar."""
+    """One line of numbers for the bar, of those that are known."""
     with EVENTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(facts) + "\n")
+        file.write(json.dumps({name: value for name, value in facts.items() if value is not None}) + "\n")
 
 
 def note(path=None, **facts):
@@ -120,12 +120,14 @@ class Pace:
 
     @property
     def eta(self):
-        """Seconds that are left."""
-        steps = max(1, self.counted - 1)
-        return (self.steps - self.done) * self.seconds / steps
+        """Seconds that are left; nothing before a step was counted."""
+        if self.done >= self.steps:
+            return 0.0
+        return round((self.steps - self.done) * self.seconds / (self.counted - 1), 1) if self.seconds else None
 
 
 def line(step, of, loss, pace, every):
     """One line of the log in so many steps."""
     if step % every == 0 or step in (1, of):
-        print(f"step {step:,} of {of:,}  loss {loss:.4f}  {pace.mean:,.0f} tokens/s  {pace.eta:,.0f} s left")
+        left = "" if pace.eta is None else f"  {pace.eta:,.0f} s left"
+        print(f"step {step:,} of {of:,}  loss {loss:.4f}  {pace.mean:,.0f} tokens/s{left}")

@@ -107,7 +107,7 @@ class Watch(TrainerCallback):
         if not self.placed.first:
             return
         rate = round(self.pace.rate, 1)
-        telling.event(step=step, of=of, loss=logs["loss"], tokens_per_second=rate, eta=round(self.pace.eta, 1))
+        telling.event(step=step, of=of, loss=logs["loss"], tokens_per_second=rate, eta=self.pace.eta)
         facts = {name: logs[name] for name in NOTED if logs.get(name) is not None}
         telling.note(step=step, loss=logs["loss"], **facts, tokens_per_second=rate)
         telling.line(step, of, logs["loss"], self.pace, self.lines)

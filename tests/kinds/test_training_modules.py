@@ -251,6 +251,25 @@ def test_a_history_goes_on_where_its_checkpoint_is(module, tmp_path):
     assert telling.last(telling.history(path)) == 0.5
 
 
+def test_nothing_is_said_of_the_time_that_is_left_before_a_step_was_counted(module, tmp_path, monkeypatch, capsys):
+    """The first step warms up: behind it neither the log nor the bar says how long; the last one says that nothing is left."""
+    monkeypatch.chdir(tmp_path)
+    telling = module("telling")
+    pace = telling.Pace(3)
+    for step in (1, 2, 3):
+        pace.step(step, 10)
+        telling.event(step=step, eta=pace.eta)
+        telling.line(step, 3, 1.0, pace, 1)
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert "left" not in first
+    assert second.endswith(" s left")
+    assert last.endswith("  0 s left")
+    assert [("eta" in json.loads(each)) for each in (tmp_path / "events.jsonl").read_text().splitlines()] == [False, True, True]
+    pace = telling.Pace(1)
+    pace.step(1, 10)
+    assert pace.eta == 0.0
+
+
 def test_the_share_of_an_accelerators_peak(module, monkeypatch):
     """What is frozen costs no gradient of its own; on a CPU nothing is said."""
     for name in ("telling", "keeping", "failing"):

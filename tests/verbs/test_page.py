@@ -152,3 +152,54 @@ def test_a_graph_that_is_not_built_is_not_whole(bare):
     text = bare.read("artifacts/report/index.html")
     assert "1 of 1 nodes is not kept" in text
     assert 'class="card run"' in text
+
+
+def test_measures_of_gates_are_told_as_a_plan_tells_them(bare):
+    """A time, a share and bytes beside their bounds have units, as in `zyc plan --all`."""
+    bare.spec("""
+steps:
+  told:
+    run: echo '{"answer_p95":0.04828,"memory_peak":68870144,"same":1}' > measures.json; touch out/x
+    gates: [answer_p95 <= 15 s, memory_peak <= 5 GB, same = 100%]
+""")
+    assert bare.zyc("build").code == 0
+    bare.zyc("report")
+    text = bare.read("artifacts/report/index.html")
+    for gate, value in (("answer_p95 &lt;= 15 s", "48 ms"), ("memory_peak &lt;= 5 GB", "68.9 MB"), ("same = 100 %", "100 %")):
+        assert f'<td>{gate}</td><td class="n">{value}</td>' in text
+
+
+def test_sections_count_from_one():
+    """What stands before a heading is its number, as in the line of links."""
+    text = page(facts())
+    assert re.findall(r"<h2><span>(\d)</span>", text) == [*"1234567"]
+    assert re.findall(r'<a href="#\w+">(\d) \w+</a>', text) == [*"1234567"]
+
+
+def test_a_wide_graph_is_scrolled_and_says_so():
+    """A drawing shrinks as far as it can be read; in a narrower window a line says that there is more of it."""
+    cards = {f"n{at}": card(f"n{at}", *([f"n{at - 1}"] if at else [])) for at in range(9)}
+    drawn = drawing.graph(cards, {})
+    least = int(re.search(r"min-width:(\d+)px", drawn)[1])
+    assert f"@container drawing (width < {least}px) {{ .wider {{ display: block }} }}" in drawn
+    assert 'class="note wider"' in drawn
+    assert 'class="scroll"><svg' in drawn
+
+
+def test_a_ledger_on_a_phone_names_its_numbers():
+    """There each cell stands under the other, with the name of its column: none is cut."""
+    row = {"cells": ("F16", "a.gguf", "same", "same", "1e-05 <= 0.001", "100 %", "none found"), "holds": True, "kl": 0.1}
+    text = page(facts(ledgers=[{"node": "a", "rows": [row], "says": "x", "golden": [], "command": ""}]))
+    assert '<td data-name="KL" class="n">1e-05 &lt;= 0.001' in text
+    assert '<td data-name="top-1" class="n">100 %</td>' in text
+    assert "content: attr(data-name)" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [(0.000667, "6.7e-4"), (2e-4, "2e-4"), (0.0, "0"), (0.4521, "0.452"), (1234.0, "1,234"), (-1e-9, "-1e-9")],
+)
+def test_a_number_beside_an_axis_has_room(value, wanted):
+    """A learning rate is told in so few letters that none is cut."""
+    drawn = drawing.chart({"rate": [(1, value), (2, value)]})
+    assert f'text-anchor="end">{wanted}</text>' in drawn

@@ -14,6 +14,8 @@ from zyc.traces import Trace
 # a page may come from elsewhere: whatever it holds, it runs nothing and asks nobody
 _QUIET = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
 _HEAD = f'<!doctype html>\n<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_QUIET}">\n'
+# what the process that trained says; on a GPU it is another memory
+_MEMORY = re.compile(r"<div><b>[^<]*</b><span>memory</span></div>")
 
 
 class Entry(NamedTuple):
@@ -28,6 +30,8 @@ class Entry(NamedTuple):
 def filled(page: str, node: str, trace: Trace, *, twin: bool) -> str:
     """The page of a run with its node's name, where and when it ran, and what was predicted beside what was measured."""
     where = f"made elsewhere ({elsewhere(trace)})" if trace.adopted else trace.environment.get("host", "")
+    if trace.peak_memory and trace.predicted.get("memory") and not trace.environment.get("accelerator"):
+        page = _MEMORY.sub("", page, count=1)  # the table tells that of the whole step: nobody wonders which is right
     what = [f"{'rehearsal of a ' if twin else ''}{trace.kind}", in_time(trace.seconds), where, moment(trace.started)]
     texts = {
         "name": escape(node),

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 WIDE, HIGH, GAP, ROOM, LANE = 184, 80, 62, 24, 26  # of a card; between columns and rows; of an edge that passes
 THIN, THICK = 1.5, 14.0
+_LEAST = 0.6  # of its size, where a page is narrower: letters of eight pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,18 @@ def graph(cards: Mapping[str, Card], lost: Mapping[tuple[str, str], float]) -> s
             tall = HIGH + ROOM if name in cards else LANE
             places[name] = (column * (WIDE + GAP), at + tall / 2)
             at += tall
+    least = round(_LEAST * width)  # below that nobody reads it: it is scrolled, and the page says so
     parts = [
-        (
-            f'<svg class="graph" viewBox="-4 0 {width + 8} {height:.0f}" style="max-width:{width + 8}px;min-width:'
-            f'{0.66 * width:.0f}px" role="img" aria-label="the graph, inputs at the left">'
-        )
+        f"<style>@container drawing (width < {least}px) {{ .wider {{ display: block }} }}</style>",
+        '<p class="note wider">It is wider than this window: scroll it sideways →</p><div class="scroll">',
+        f'<svg class="graph" viewBox="-4 0 {width + 8} {height:.0f}" style="max-width:{width + 8}px;min-width:{least}px" ',
+        'role="img" aria-label="the graph, inputs at the left">',
     ]
     for name, card in cards.items():
         parts += [_edge([places[each] for each in routes[source, name]], lost.get((source, name)), f"{source} → {name}")
                   for source in card.inputs]  # fmt: skip
     parts += [_card(card, places[name][0], places[name][1] - HIGH / 2) for name, card in cards.items()]
-    return "".join((*parts, "</svg>"))
+    return "".join((*parts, "</svg></div>"))
 
 
 def routed(cards: Mapping[str, Card]) -> tuple[list[list[str]], dict[tuple[str, str], list[str]]]:
@@ -182,6 +184,10 @@ def chart(lines: Mapping[str, Points], *, width: int = 560, height: int = 220, z
 
 
 def _tick(value: float) -> str:
+    """A number of seven letters at most: there is no room for more beside an axis."""
+    if value and (abs(value) < 0.01 or abs(value) >= 1_000_000):
+        mantissa, _, power = f"{value:.1e}".partition("e")
+        return f"{mantissa.removesuffix('.0')}e{int(power)}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from zyc import __version__, asking, kinds
 from zyc.front import Front
-from zyc.gates import Outlook, Verdict
+from zyc.gates import Outlook, Verdict, show, show_beside
 from zyc.graph import Node
 from zyc.ledger import FORMS, Hop, Reading
 from zyc.plan import State
@@ -57,7 +57,7 @@ class Page:
             "again": self.again(),
         }
 
-    # --- 1. what it is ---
+    # --- what it is ---
 
     def what(self) -> Facts:
         """Its name, what it is for, and whether it may go."""
@@ -111,10 +111,10 @@ class Page:
                 trace = self.traces.get(name)
                 value = trace.measures.get(each.gate.measure) if trace is not None else None
                 mark = marks.get(each.verdict, "open")
-                number = in_number(value) if value is not None else briefly(each)
+                number = show_beside(value, each.gate) if value is not None else briefly(each)
                 yield {"node": name, "gate": str(each.gate), "mark": mark, "value": number, "proof": name.endswith(".proof")}
 
-    # --- 2. the graph ---
+    # --- 1. the graph ---
 
     def graph(self) -> Facts:
         """Cards and edges, drawn."""
@@ -160,7 +160,7 @@ class Page:
         behind = {name for form in forms for name in list(self.reading.lineage(form))[1:]}
         return [name for name in forms if name not in behind]
 
-    # --- 3. the ledger ---
+    # --- 2. the ledger ---
 
     def ledger(self, hops: Sequence[Hop]) -> Facts:
         """The hops of one model, and what they were asked."""
@@ -171,7 +171,7 @@ class Page:
         command = f"zyc ask {hops[-1].node} --along{twin}"
         return {"node": hops[-1].node, "rows": rows, "says": told_ledger.sentence(hops), "golden": found[:3], "command": command}
 
-    # --- 4. predicted against measured ---
+    # --- 3. predicted against measured ---
 
     def predicted(self) -> Iterator[Facts]:
         """Each node that was estimated, beside what it took."""
@@ -185,7 +185,7 @@ class Page:
             if any(each["ratio"] for each in cells):
                 yield {"node": name, "cells": cells, "main": name in self.visible}
 
-    # --- 5. training ---
+    # --- 4. training ---
 
     def trainings(self) -> Iterator[Facts]:
         """Each run that kept its history, or left a page."""
@@ -199,7 +199,7 @@ class Page:
             yield {
                 "node": name,
                 "page": f"{slug(name)}/index.html" if name in self.pages else "",
-                "figures": [(each, in_number(trace.measures[each])) for each in _TRAINED if each in trace.measures],
+                "figures": list(_trained(trace)),
                 "loss": drawing.chart({"loss": loss, "test loss": test}),
                 "rate": drawing.chart({"learning rate": line(rows, "learning_rate")}, height=130, zero=True),
                 "pace": drawing.chart({"tokens/s": line(rows, "tokens_per_second")}, height=130, zero=True),
@@ -231,7 +231,7 @@ class Page:
         for text in self._step_files(trace, name):
             yield from json_lines(text)
 
-    # --- 6. exams ---
+    # --- 5. exams ---
 
     def exams(self) -> Iterator[Facts]:
         """Each task of each report, with its groups and every wrong answer."""
@@ -253,7 +253,7 @@ class Page:
                 if isinstance(found, dict):
                     yield exam(name, str(task), found, rows)
 
-    # --- 7. data ---
+    # --- 6. data ---
 
     def data(self) -> Iterator[Facts]:
         """The card of each dataset, and how its samples are trained on."""
@@ -277,7 +277,7 @@ class Page:
                     told[edge.source] = str(loss_on or "assistant")
         return told
 
-    # --- 8. again ---
+    # --- 7. again ---
 
     def again(self) -> Facts:
         """How to have exactly this once more."""
@@ -321,6 +321,13 @@ def _is_shown(node: Node) -> bool:
 
 def _learns(node: Node) -> bool:
     return kinds.load(node.kind).section in ("finetunes", "pretrains", "alignments", "distillations")
+
+
+def _trained(trace: Trace) -> Iterator[tuple[str, str]]:
+    known = kinds.load(trace.kind).measures
+    for name in _TRAINED:
+        if name in trace.measures:
+            yield name, show(trace.measures[name], known[name].dimension if name in known else "number")
 
 
 def _figures(trace: Trace | None) -> Iterator[str]:

@@ -9,6 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from zyc.report.ledger import HEAD
+
 _HOME = Path(__file__).parent
 _QUIET = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
 _HEAD = f'<!doctype html>\n<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_QUIET}">\n'
@@ -20,7 +22,7 @@ def page(facts: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(_HOME), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     style = Markup((_HOME / "graph.css").read_text(encoding="utf-8"))  # noqa: S704  # ours
-    return _HEAD + environment.get_template("graph.html").render(_drawn(facts), style=style) + "\n"
+    return _HEAD + environment.get_template("graph.html").render(_drawn(facts), style=style, head=HEAD) + "\n"
 
 
 def _drawn(facts: Mapping[str, Any]) -> dict[str, Any]:
