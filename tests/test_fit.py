@@ -234,3 +234,9 @@ def test_what_the_matrix_decides_is_left_to_it(philo):
     assert "these members hold as they are: philo-q4@type=Q3_K_M" in desk.zyc("fit", "philo-q4").text
     alone = desk.zyc("fit", "philo-q4@type=Q4_K_M", "--json").data
     assert {each["set"][0].partition("=")[0] for each in alone["changes"]} == {"mistral-7b.hub"}
+
+
+def test_the_plan_that_is_named_keeps_what_was_set(philo):
+    """What `fit` was asked with goes on into what it names next; a change comes behind it, and so wins."""
+    said = philo("4 GB").zyc("fit", "philo-q4", "--set", "philo-lora.context=256")
+    assert "next   zyc plan --set philo-lora.context=256 --set philo-q4.type=IQ4_XS" in said.text

@@ -67,3 +67,15 @@ def test_following_the_log_of_a_build_that_was_killed_ends(bare):
     card = next(bare.root.glob("artifacts/steps/*")) / "job.json"
     card.write_text(card.read_text() if card.exists() else "{}")
     assert bare.shell("timeout 20 zyc logs a --follow").code == 0
+
+
+def test_what_is_printed_as_next_reads_the_log_of_the_step_that_failed(bare):
+    """Of the graph that was built: another `--set` has other keys, and its log is another one."""
+    bare.spec("vars: {n: 3}\nsteps:\n  bad: 'echo n is $ZYC_VARS_N; exit 3'\n")
+    said = bare.zyc("build", "--twin", "--set", "vars.n=4")
+    words = next(line for line in said.lines if line.startswith("next ")).split()[2:-3]
+    assert words == ["logs", "bad", "--set", "vars.n=4", "--twin"]
+    assert bare.zyc(*words).out.strip().endswith("n is 4")
+    said = bare.zyc("retry")
+    assert "zyc logs bad --set vars.n=4 --twin" in said.out
+    assert "`zyc build bad --set vars.n=5` runs it" in bare.zyc("logs", "bad", "--set", "vars.n=5").text.replace("\n", " ")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
+from zyc.again import line
 from zyc.catalogue.devices import article
 from zyc.errors import ZycError
-from zyc.front import Call, Front
+from zyc.front import Front
 from zyc.gates import Outlook
 from zyc.plan import Plan, State
 from zyc.report import devices
@@ -34,14 +35,15 @@ def _rows(front: Front, told: Listing) -> Iterator[tuple[str, str]]:
     stuck = [name for name, each in plan.decisions.items() if any(gate.verdict is Outlook.CANNOT for gate in each.gates)]
     if stuck:
         owners = [node.owner or node.name for node in plan.graph.nodes() if node.name == stuck[0]]
-        yield _line("fit", front.call, owners[0]), "changes that would hold"
+        yield safe(line(front.call, "fit", owners[0])), "changes that would hold"
     dear = devices.elsewhere(plan, _LONG)
     if devices.working(plan) and not plan.settlement.twin and not told.count(State.KEEP):
         words = _rehearsed(front, told)
         if words:
-            yield _line("build", front.call, *front.call.select, "--twin"), words
+            yield safe(line(replace(front.call, twin=True), "build", *front.call.select)), words
     if dear:
-        yield f"zyc render {safe(dear[0])} --as notebook", f"train it {_on_what(plan, dear[0])}, bring it back with `zyc adopt`"
+        render = line(front.call, "render", dear[0], "--as", "notebook")
+        yield safe(render), f"train it {_on_what(plan, dear[0])}, bring it back with `zyc adopt`"
 
 
 def _on_what(plan: Plan, name: str) -> str:
@@ -51,12 +53,6 @@ def _on_what(plan: Plan, name: str) -> str:
         return "on a free GPU"
     cheapest = min(offers, key=lambda each: each.cost, default=None)
     return f"on {article(cheapest.device.says)} {cheapest.device.says}" if cheapest is not None else "elsewhere"
-
-
-def _line(verb: str, call: Call, *words: str) -> str:
-    """A call that changes the graph as this one does."""
-    more = [*(("--profile", call.profile) if call.profile else ()), *(word for each in call.sets for word in ("--set", each))]
-    return safe(shlex.join(["zyc", verb, *words, *more]))
 
 
 def _rehearsed(front: Front, told: Listing) -> str:

@@ -8,6 +8,7 @@ import click
 
 from zyc import asking, ledger
 from zyc import brief as briefly
+from zyc.again import line
 from zyc.asking import Question
 from zyc.errors import ZycError, guess, problem
 from zyc.front import Call, Front
@@ -76,7 +77,7 @@ def _own(hops: tuple[Hop, ...], node: str) -> Hop:
 
 def _build(hops: tuple[Hop, ...], call: Call) -> str:
     names = dict.fromkeys(each.node for each in hops if not each.here)
-    return f"zyc build {' '.join(names)}{' --twin' if call.twin else ''}"
+    return line(call, "build", *names)
 
 
 def _briefly(app: App, front: Front, asked: asking.Asked, hops: tuple[Hop, ...], persona: str) -> None:
@@ -109,8 +110,8 @@ def _persona(front: Front, name: str) -> str:
         raise ZycError(problem("not-asked", reason=f"`{name}` is no persona", hint="`zyc ls kind:prompt` shows what there is"))
     reading = Reading(front)
     if decision.state is not State.KEEP or not decision.tree or not reading.store.has(decision.tree):
-        twin = " --twin" if front.call.twin else ""
-        raise ZycError(problem("not-asked", reason=f"`{name}` is not built", hint=f"`zyc build {name}{twin}` builds it"))
+        hint = f"`{line(front.call, 'build', name)}` builds it"
+        raise ZycError(problem("not-asked", reason=f"`{name}` is not built", hint=hint))
     if any(each.get("retrieval") for each in reading.documents(decision.tree)):
         reason = f"`{name}` looks passages up for each question, which a bare model does not"
         raise ZycError(problem("not-asked", reason=reason, hint="ask without it, or with another persona"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from zyc.again import line
 from zyc.fitting import Fit, Outcome, costs, fit, verdict_words
 from zyc.front import Call, Front
 from zyc.gates import Interval
@@ -45,7 +46,7 @@ def command(app: App, call: Call) -> int:
         for at, each in enumerate(told):
             if at:
                 app.console.print()
-            _print(app.console, each)
+            _print(app.console, call, each)
     app.close()
     return 0
 
@@ -59,7 +60,7 @@ def _asked(front: Front) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def _print(console: Console, told: Fit) -> None:
+def _print(console: Console, call: Call, told: Fit) -> None:
     console.print(told.node)
     if not told.gates:
         console.print("  it has no gates: nothing has to fit")
@@ -84,8 +85,8 @@ def _print(console: Console, told: Fit) -> None:
         rows, head=_HEAD, flexible=7, right=(1, 2, 3, 4, 5, 6), spare=_SPARE, whole=(0,), enough=[_ENOUGH] * len(_SPARE)
     )
     console.print()
-    sets = " ".join(f"--set {shlex.quote(each)}" for each in told.found[0].sets)
-    console.beside([(f"next   zyc plan {sets}", "the whole plan with the first of them", "")], indent=0)
+    then = replace(call, sets=(*call.sets, *told.found[0].sets))
+    console.beside([(f"next   {line(then, 'plan')}", "the whole plan with the first of them", "")], indent=0)
 
 
 def _cells(told: Outcome) -> tuple[str, ...]:
