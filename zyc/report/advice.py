@@ -10,6 +10,8 @@ from zyc.catalogue.devices import article
 from zyc.errors import ZycError
 from zyc.front import Front
 from zyc.gates import Outlook
+from zyc.graph import Node
+from zyc.kind import HubNeed
 from zyc.plan import Plan, State
 from zyc.report import devices
 from zyc.report.console import Console, safe
@@ -42,8 +44,25 @@ def _rows(front: Front, told: Listing) -> Iterator[tuple[str, str]]:
         if words:
             yield safe(line(replace(front.call, twin=True), "build", *front.call.select)), words
     if dear:
+        unpinned = _unpinned(plan, dear[0])
+        if unpinned:
+            yield "zyc lock", f"pins `{safe(unpinned)}`: a notebook fetches no other than what is pinned"
         render = line(front.call, "render", dear[0], "--as", "notebook")
         yield safe(render), f"train it {_on_what(plan, dear[0])}, bring it back with `zyc adopt`"
+
+
+def _unpinned(plan: Plan, name: str) -> str:
+    """An input of a node that a face of it would fetch, and that nothing pins."""
+    vertices, unpinned = plan.graph.vertices, plan.settlement.known.unpinned
+    sources = (vertices[edge.source] for edge in vertices[name].edges if not edge.order)
+    hubs = (
+        (each.name, need.name)
+        for each in sources
+        if isinstance(each, Node)
+        for need in each.shape.needs
+        if isinstance(need, HubNeed)
+    )
+    return next((source for source, pin in hubs if pin in unpinned), "")
 
 
 def _on_what(plan: Plan, name: str) -> str:
