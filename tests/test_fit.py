@@ -251,3 +251,15 @@ def test_the_gate_of_another_node_is_named_where_it_blocks(philo):
     assert "next   zyc fit philo-q4" in said.text
     assert desk.zyc("fit", "free", "--json").data["behind"] == "philo-q4"
     assert desk.zyc("fit", "philo-q4", "--json").data["behind"] is None
+
+
+def test_fit_is_named_only_where_something_could_be_changed(philo):
+    """Rows that are too few are no field of anybody: the plan leads to no verb that would plan nothing."""
+    desk = philo("4 GB")
+    assert "zyc fit philo-q4" in desk.zyc("plan").out
+    desk = philo("9 GB")
+    desk.edit("specs/philo.yml", "seed: 7}}", "seed: 7}, gates: [rows >= 9000]}")
+    said = desk.zyc("plan")
+    assert "cannot hold  schemes" in said.out
+    assert "zyc fit" not in said.out
+    assert "0 were planned" in desk.zyc("fit", "schemes").out

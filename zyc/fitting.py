@@ -103,6 +103,11 @@ def _behind(plan: Plan, names: Sequence[str]) -> str:
     return next((root for root in stuck if not _is_of(root, names)), "")
 
 
+def has_changes(front: Front, name: str) -> bool:
+    """Whether anything of a node, or of what it stands on, could be planned otherwise: nothing is planned for it."""
+    return any(_fields(front, _members(front.plan, name)).values())
+
+
 def gates_of(plan: Plan, names: Sequence[str]) -> tuple[tuple[str, GateOutlook], ...]:
     """The gates of nodes, of their parts and of their proofs."""
     return tuple((each.name, gate) for each in plan.decisions.values() if _is_of(each.name, names) for gate in each.gates)

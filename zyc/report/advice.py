@@ -8,6 +8,7 @@ from dataclasses import replace
 from zyc.again import line
 from zyc.catalogue.devices import article
 from zyc.errors import ZycError
+from zyc.fitting import has_changes
 from zyc.front import Front
 from zyc.gates import Outlook
 from zyc.graph import Node
@@ -35,9 +36,10 @@ def tell(console: Console, front: Front, told: Listing) -> None:
 def _rows(front: Front, told: Listing) -> Iterator[tuple[str, str]]:
     plan = front.plan
     stuck = [name for name, each in plan.decisions.items() if any(gate.verdict is Outlook.CANNOT for gate in each.gates)]
-    if stuck:
-        owners = [node.owner or node.name for node in plan.graph.nodes() if node.name == stuck[0]]
-        yield safe(line(front.call, "fit", owners[0])), "changes that would hold"
+    owners = dict.fromkeys(node.owner or node.name for node in plan.graph.nodes() if node.name in stuck)
+    able = next((each for each in owners if has_changes(front, each)), "")
+    if able:
+        yield safe(line(front.call, "fit", able)), "changes that would hold"
     dear = devices.elsewhere(plan, _LONG)
     if devices.working(plan) and not plan.settlement.twin and not told.count(State.KEEP):
         words = _rehearsed(front, told)
