@@ -79,3 +79,16 @@ def test_what_is_printed_as_next_reads_the_log_of_the_step_that_failed(bare):
     said = bare.zyc("retry")
     assert "zyc logs bad --set vars.n=4 --twin" in said.out
     assert "`zyc build bad --set vars.n=5` runs it" in bare.zyc("logs", "bad", "--set", "vars.n=5").text.replace("\n", " ")
+
+
+def test_a_retry_of_nothing_answers_programs_as_a_build_does(built):
+    """Where nothing is left, the one line is the `done` of a build in which nothing happened."""
+    told = built.zyc("retry", "--json").data
+    assert {**told, "counts": set(told["counts"].values())} == {
+        "event": "done",
+        "counts": {0},
+        "left": 0,
+        "seconds": 0,
+        "saved": 0,
+    }
+    assert told.keys() == json.loads(built.zyc("build", "--json").lines[-1]).keys()
