@@ -181,6 +181,16 @@ def test_the_first_token_that_differs_is_underlined(asked, capsys):
     assert ["fp16", "no engine here answers as onnx"] in lines
 
 
+def test_an_answer_of_blanks_is_nothing(capsys):
+    """What is empty once it is stripped is said to be, in colour too, of the first form and of one that differs."""
+    import sys
+
+    blank = Asked(("why?",), ("",), ("",), ("base", "fused"), {"base": (said(" ", "\n"),), "fused": (said("\n", " "),)})
+    for colour in (False, True):
+        report_asked.tell(Console(sys.stdout, sys.stderr, colour=colour), blank, [])
+        assert capsys.readouterr().out.count("(nothing)") == 2
+
+
 def test_an_answer_is_data(asked):
     """For programs: the text of each form, and how far it goes with the one before."""
     told = report_asked.as_data(asked, [])
