@@ -92,3 +92,10 @@ def test_a_retry_of_nothing_answers_programs_as_a_build_does(built):
         "saved": 0,
     }
     assert told.keys() == json.loads(built.zyc("build", "--json").lines[-1]).keys()
+
+
+def test_who_reads_a_node_twice_is_shown_once(desk):
+    """Two inputs of one step from the same node: the node is read by one."""
+    desk.spec("steps:\n  a: echo 1 > out/it\n  b: {inputs: {one: a, two: a}, run: cat in/one/it in/two/it > out/it}\n")
+    assert desk.zyc("show", "a", "--json").data["readers"] == ["b"]
+    assert desk.zyc("show", "a").out.count("\n    b\n") == 1
