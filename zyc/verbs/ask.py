@@ -53,7 +53,8 @@ def command(  # one for each option
     missing = [each for each in hops if each not in there]
     if not there:
         reason = f"nothing of `{node}` is kept that could answer"
-        raise ZycError(problem("not-asked", reason=reason, hint=f"`{_build(hops, call)}` makes it"))
+        twin = f"; its rehearsal is kept: `{line(replace(call, twin=True), 'ask', node)}`" if _has_twin(front, node) else ""
+        raise ZycError(problem("not-asked", reason=reason, hint=f"`{_build(hops, call)}` makes it{twin}"))
     question = Question(texts, _persona(front, persona), "" if texts else asking.data_of(reading, there[-1].node), tokens or 0)
     if not question.texts and not question.data:
         hint = f'`zyc ask {node} "..."`, or build the data that it was trained on'
@@ -68,6 +69,17 @@ def command(  # one for each option
         report.tell(app.console, asked, missing)
     app.close()
     return 0 if asked.answers else 1
+
+
+def _has_twin(front: Front, node: str) -> bool:
+    """Whether the rehearsal of a node could answer where the node itself cannot."""
+    if front.call.twin:
+        return False
+    try:
+        hops = Reading(front.as_twin()).chain(node)
+    except ZycError:
+        return False
+    return bool(hops) and any(each.here and each.form in asking.FORMS for each in (_own(hops, node),))
 
 
 def _own(hops: tuple[Hop, ...], node: str) -> Hop:
