@@ -3,9 +3,10 @@
 import pytest
 from screen import Terminal
 
-from zyc.gates import Interval
+from zyc.front import Call
+from zyc.gates import Interval, Verdict, parse
 from zyc.kind import Estimate
-from zyc.plan import Cause, Decision, State, Why
+from zyc.plan import Cause, Decision, GateOutlook, State, Why
 from zyc.report.console import Console
 from zyc.report.ended import furthest_off, summary
 from zyc.runner import Ending, Fate
@@ -17,12 +18,12 @@ def decision(name, seconds=None, memory=None):
     return Decision(name, State.RUN, Cause(Why.NEW), estimate=estimate)
 
 
-def said(*endings, left=0, again="zyc build", took=0.0, columns=100, decisions=()):
+def said(*endings, left=0, again="zyc build", took=0.0, columns=100, decisions=(), call=Call()):  # noqa: B008
     """The lines of a summary."""
     out = Terminal(columns, 50)
     by_name = {each.node: each for each in endings}
     thought = {each.name: each for each in decisions}
-    summary(Console(out, out, columns), by_name, thought, left=left, again=again, took=took)
+    summary(Console(out, out, columns), by_name, thought, call, left=left, again=again, took=took)
     return out.lines
 
 
@@ -109,3 +110,11 @@ def test_only_the_worst_estimate_is_told():
     }
     assert furthest_off(endings, thought).startswith("`b` held 8.8 GB, expected were 2 GB; ")
     assert said(*endings.values(), decisions=thought.values())[1].startswith("`b` held 8.8 GB")
+
+
+def test_what_comes_next_is_about_the_graph_that_was_built():
+    """The profile, the set fields and the twin of a build are in what is typed next: else it is another graph's log."""
+    call = Call(profile="ci", sets=("vars.n=4",), twin=True)
+    assert said(failed(), call=call)[1].startswith("next   zyc logs flour --profile ci --set vars.n=4 --twin   ")
+    short = Ending("flour", Fate.RAN, gates=(GateOutlook(parse("bytes < 1 GB"), Verdict.FAILS),))
+    assert said(short, call=call)[1].startswith("next   zyc show flour --profile ci --set vars.n=4 --twin")

@@ -234,3 +234,32 @@ def test_what_the_matrix_decides_is_left_to_it(philo):
     assert "these members hold as they are: philo-q4@type=Q3_K_M" in desk.zyc("fit", "philo-q4").text
     alone = desk.zyc("fit", "philo-q4@type=Q4_K_M", "--json").data
     assert {each["set"][0].partition("=")[0] for each in alone["changes"]} == {"mistral-7b.hub"}
+
+
+def test_the_plan_that_is_named_keeps_what_was_set(philo):
+    """What `fit` was asked with goes on into what it names next; a change comes behind it, and so wins."""
+    said = philo("4 GB").zyc("fit", "philo-q4", "--set", "philo-lora.context=256")
+    assert "next   zyc plan --set philo-lora.context=256 --set philo-q4.type=IQ4_XS" in said.text
+
+
+def test_the_gate_of_another_node_is_named_where_it_blocks(philo):
+    """What is wrong stands in front: `fit` of what is behind it says so, as `why` does, and names what to ask about."""
+    more = "steps: {free: {inputs: {model: philo-q4}, run: wc -c in/model/* > out/it}}\n"
+    desk = philo("4 GB", more)
+    said = desk.zyc("fit", "free")
+    assert "it is blocked: `philo-q4` cannot hold `bytes <= 4 GB`" in said.text
+    assert "next   zyc fit philo-q4" in said.text
+    assert desk.zyc("fit", "free", "--json").data["behind"] == "philo-q4"
+    assert desk.zyc("fit", "philo-q4", "--json").data["behind"] is None
+
+
+def test_fit_is_named_only_where_something_could_be_changed(philo):
+    """Rows that are too few are no field of anybody: the plan leads to no verb that would plan nothing."""
+    desk = philo("4 GB")
+    assert "zyc fit philo-q4" in desk.zyc("plan").out
+    desk = philo("9 GB")
+    desk.edit("specs/philo.yml", "seed: 7}}", "seed: 7}, gates: [rows >= 9000]}")
+    said = desk.zyc("plan")
+    assert "cannot hold  schemes" in said.out
+    assert "zyc fit" not in said.out
+    assert "0 were planned" in desk.zyc("fit", "schemes").out

@@ -454,3 +454,14 @@ def test_a_width_that_quantizes_badly_is_told_with_the_nearest(tmp_path):
 def test_bits_per_byte_compare_what_perplexity_cannot():
     """Half as many tokens at twice the loss say the same about a text."""
     assert answering.bits_per_byte(2.0, 100, 400) == pytest.approx(answering.bits_per_byte(1.0, 200, 400))
+
+
+def test_what_a_notebook_would_fetch_is_pinned_first(philo):
+    """Its face is refused while its base has no pin; with one, `zyc lock` is no step on the way any more."""
+    assert philo.zyc("render", "philo-lora", "--as", "notebook").code == 2
+    steps = philo.zyc("plan", "specs/philo-free.yml").out.partition("\nnext ")[2]
+    assert "zyc lock " in steps.partition("zyc render philo-lora --as notebook")[0]
+    philo.write("zyc.lock", 'zyc-lock: 1\npins:\n  "hub:mistralai/Mistral-7B-Instruct-v0.3@main": "%s"\n' % ("a" * 40))
+    steps = philo.zyc("plan", "specs/philo-free.yml").out.partition("\nnext ")[2]
+    assert "zyc render philo-lora --as notebook" in steps
+    assert "zyc lock " not in steps

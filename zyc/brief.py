@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from zyc.again import line
 from zyc.asking import Asked
 from zyc.front import Front
 from zyc.graph import Node
@@ -158,11 +159,10 @@ def _home(front: Front, hops: tuple[Hop, ...]) -> str:
 
 def _again(front: Front, home: str) -> tuple[str, int, int]:
     """The call that builds all of that file, and what it would find."""
-    twin = " --twin" if front.call.twin else ""
     whole = Front(front.world, front.project, replace(front.call, select=(home,) if home else ()), front.here)
     states = [each.state for each in whole.plan.decisions.values()]
     kept = sum(each is State.KEEP for each in states)
-    return f"zyc build {home}{twin}", kept, len(states) - kept
+    return line(front.call, "build", *((home,) if home else ())), kept, len(states) - kept
 
 
 def _change(front: Front, hops: tuple[Hop, ...], home: str) -> tuple[str, str]:

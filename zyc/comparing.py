@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zyc import kinds
+from zyc.again import line
 from zyc.asking import Tell, first_file, run
 from zyc.errors import ZycError, problem
 from zyc.front import Front
@@ -69,8 +70,8 @@ def side_of(front: Front, reading: Reading, text: str) -> Side:
     if decision is None:
         return Side(text, tree_like(front, text))
     if decision.state is not State.KEEP or not decision.tree or not reading.store.has(decision.tree):
-        twin = " --twin" if front.call.twin else ""
-        raise ZycError(problem("not-asked", reason=f"`{text}` is not kept here", hint=f"`zyc build {text}{twin}` builds it"))
+        hint = f"`{line(front.call, 'build', text)}` builds it"
+        raise ZycError(problem("not-asked", reason=f"`{text}` is not kept here", hint=hint))
     return Side(text, decision.tree, text)
 
 

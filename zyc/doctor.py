@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
@@ -83,7 +84,10 @@ def _place(world: World, here: Path) -> Iterator[Finding]:
         yield Finding("this project", "file system", fine=True, says="writes, links, locks and renames", needed=True)
     except OSError as error:
         says = f"artifacts/ cannot be used: {error.strerror}"
-        yield Finding("this project", "file system", fine=False, says=says, mend="move the project to a local disk", needed=True)
+        refused = error.errno in (errno.EACCES, errno.EPERM)
+        place = project.artifacts if made else project.root
+        mend = f"see who owns it and may write there: ls -ld {place}" if refused else "move the project to a local disk"
+        yield Finding("this project", "file system", fine=False, says=says, mend=mend, needed=True)
     finally:
         world.remove_tree(folder if made else project.artifacts)
     free = world.disk_free(project.root)

@@ -206,7 +206,9 @@ WORDING: dict[str, Says] = {
         "`--plan {file}` says what to build; the call names nodes, fields or a profile as well", "keep one of them"
     ),
     "no-last-build": Says("nothing was built here yet", "`zyc build` builds all of specs/"),
-    "no-log": Says("there is no log of `{node}`", "`zyc plan {node}` says whether it would run, `zyc build {node}` runs it"),
+    "no-log": Says(
+        "there is no log of `{node}`", "`zyc plan {node}{changes}` says whether it would run, `zyc build {node}{changes}` runs it"
+    ),
     "one-node": Says("`{text}` means {count} nodes; this is about one", "{hint}"),
     "not-asked": Says("{reason}", "{hint}"),
     "not-served": Says("{reason}", "{hint}"),
@@ -235,7 +237,9 @@ WORDING: dict[str, Says] = {
         "`{node}` goes to `{target}`, which is no place to send to", "copy its folder there, or run it: `zyc serve {node}`"
     ),
     "deploy-nowhere": Says("`{node}` does not say where it goes", "`{field}: OWNER/NAME` in the spec, or `--to OWNER/NAME`"),
-    "deploy-unproven": Says("`{node}` is not sent: {reason}", "`zyc build {node}{twin}` makes and proves it, or says what fails"),
+    "deploy-unproven": Says(
+        "`{node}` is not sent: {reason}", "`zyc build {node}{changes}` makes and proves it, or says what fails"
+    ),
     "deploy-no-token": Says(
         "no token is in `{token}`", "put one that may write into that variable for this call; it is kept nowhere"
     ),

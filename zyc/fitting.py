@@ -18,7 +18,7 @@ from zyc.gates import Interval, Outlook, Verdict
 from zyc.graph import Node
 from zyc.kind import Change
 from zyc.measures import takes
-from zyc.plan import Decision, GateOutlook, Plan
+from zyc.plan import Decision, GateOutlook, Plan, State, Why
 from zyc.types import Artifact, Gguf, model_of
 
 A_FIELD = 3  # changes of one field that are told: the least ones
@@ -59,6 +59,7 @@ class Fit:
     found: tuple[Outcome, ...]
     tried: int
     others: tuple[str, ...] = ()  # members of its family that hold as they are
+    behind: str = ""  # another node, a gate of which blocks it
 
     @property
     def bad(self) -> tuple[tuple[str, GateOutlook], ...]:
@@ -92,7 +93,19 @@ def fit(front: Front, name: str) -> Fit:
             if outcome is not None:
                 found.append(outcome)
                 break
-    return Fit(name, here, now, tuple(found), tried, _that_hold(plan, names) if bad else ())
+    return Fit(name, here, now, tuple(found), tried, _that_hold(plan, names) if bad else (), _behind(plan, names))
+
+
+def _behind(plan: Plan, names: Sequence[str]) -> str:
+    """The node a gate of which blocks one of these, where it is none of them."""
+    causes = (plan.decisions[name].cause for name in names if plan.decisions[name].state is State.BLOCKED)
+    stuck = (each.root for each in causes if each.why in (Why.GATE, Why.UPSTREAM))
+    return next((root for root in stuck if not _is_of(root, names)), "")
+
+
+def has_changes(front: Front, name: str) -> bool:
+    """Whether anything of a node, or of what it stands on, could be planned otherwise: nothing is planned for it."""
+    return any(_fields(front, _members(front.plan, name)).values())
 
 
 def gates_of(plan: Plan, names: Sequence[str]) -> tuple[tuple[str, GateOutlook], ...]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zyc import kinds
-from zyc.front import Front
+from zyc.again import line
+from zyc.front import Call, Front
 from zyc.graph import Choice, Edge, Graph, Node, Vertex
 from zyc.plan import Decision, Forward, GateOutlook, State
 from zyc.store import Store
@@ -47,14 +48,14 @@ class Hop:
     gates: tuple[GateOutlook, ...] = ()
     difference: str = ""  # the first one that the proof found
     says: str = ""  # why there are no numbers
-    twin: bool = False
+    call: Call = Call()  # noqa: RUF009  (it is frozen)
 
     @property
     def command(self) -> str:
         """What builds what is missing."""
         missing = [] if self.here else [self.node]
         missing += [self.proof] if self.proof and not self.proven else []
-        return f"zyc build {' '.join(missing)}{' --twin' if self.twin else ''}" if missing else ""
+        return line(self.call, "build", *missing) if missing else ""
 
     @property
     def holds(self) -> bool | None:
@@ -172,9 +173,7 @@ class Reading:
     def _hop(self, name: str, before: str) -> Hop:
         vertex, facts, decision = self.graph.vertices[name], self.facts[name], self.plan.decisions[name]
         assert isinstance(vertex, Node)
-        hop = Hop(
-            name, _label(vertex, facts, first=not before), FORMS[type(facts)], large=_is_large(facts), twin=self.front.call.twin
-        )
+        hop = Hop(name, _label(vertex, facts, first=not before), FORMS[type(facts)], large=_is_large(facts), call=self.front.call)
         if decision.state is State.KEEP and decision.tree:
             hop = replace(hop, tree=decision.tree, here=self.store.has(decision.tree))
         if isinstance(facts, Adapter):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zyc import hub
+from zyc.again import beside
 from zyc.errors import ZycError, problem
 from zyc.front import Front
 from zyc.graph import Node
@@ -93,7 +94,7 @@ def _kept(front: Front, node: Node) -> Path:
         bad = [str(each.gate) for each in decision.gates if each.bad]
         if decision.state is not State.KEEP or not decision.tree or not store.has(decision.tree) or bad:
             reason = f"the gate `{bad[0]}` of `{name}` does not hold" if bad else f"`{name}` is not built as it is now"
-            raise ZycError(problem("deploy-unproven", node=node.name, twin=" --twin" if front.call.twin else "", reason=reason))
+            raise ZycError(problem("deploy-unproven", node=node.name, changes=beside(front.call), reason=reason))
     tree = front.plan.decisions[node.name].tree
     assert tree
     return store.path(tree)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from zyc import kinds
+from zyc.again import line
 from zyc.craft import deploying, evaluating
 from zyc.errors import ZycError, problem
 from zyc.front import Front
@@ -47,9 +48,8 @@ def kept(front: Front, node: str, *, verb: str) -> Kept:
         or not decision.tree
         or not store.has(decision.tree)
     ):
-        twin = " --twin" if front.call.twin else ""
         reason = f"`{node}` is not built: there is nothing here to {verb}"
-        raise ZycError(problem("not-served", reason=reason, hint=f"`zyc build {node}{twin}` builds it"))
+        raise ZycError(problem("not-served", reason=reason, hint=f"`{line(front.call, 'build', node)}` builds it"))
     return Kept(node, Path(front.world.real(store.path(decision.tree))), settled.facts)
 
 

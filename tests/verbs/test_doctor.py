@@ -1,10 +1,13 @@
 """`zyc doctor` and llama.cpp: what is here, what it would take, and how to have it before it is needed."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 
 from zyc.doctor import llama_home
+from zyc.world import World
 
 
 def finding(desk, **environ):
@@ -50,3 +53,15 @@ def test_a_build_that_cannot_be_made_ends_with_1(bare):
     done = bare.shell("PATH=$PWD/empty " + f"{sys.executable} -m zyc doctor --build")
     assert done.code == 1
     assert "this machine has no cmake and no c++" in done.err
+
+
+def test_a_folder_that_one_may_not_write_to_is_no_matter_of_disks(desk, monkeypatch):
+    """Who is refused is told to look at whose it is; a file system that cannot do it is another matter."""
+    for code, words in ((errno.EACCES, "ls -ld"), (errno.EOPNOTSUPP, "move the project to a local disk")):
+
+        def refuses(*_, code=code, **__):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(World, "symlink", refuses)
+        (told,) = (each for each in desk.zyc("doctor", "--json").data if each["name"] == "file system")
+        assert (told["fine"], words in told["mend"]) == (False, True)

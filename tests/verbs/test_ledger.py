@@ -1,13 +1,14 @@
 """`zyc ledger`, `zyc ask`, `zyc diff` without an engine: what a graph and kept files say; with engines see tests/systems."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from zyc import asking
 from zyc.asking import Asked, Said
 from zyc.gates import Verdict, parse
-from zyc.ledger import Hop
+from zyc.ledger import Hop, Reading
 from zyc.plan import GateOutlook
 from zyc.report import asked as report_asked
 from zyc.report import ledger as report
@@ -87,6 +88,19 @@ def test_a_rehearsal_is_told_how_to_be_built(chain):
     """The next step of a twin is that of the twin."""
     assert chain.zyc("ledger", "tuned", "--twin", "--json").data["hops"][2]["command"].endswith(" --twin")
     assert "help: `zyc build tuned --twin` makes it" in chain.zyc("ask", "tuned", "x", "--twin").err
+
+
+def test_what_is_kept_as_a_rehearsal_only_is_asked_as_that(chain, monkeypatch):
+    """Whoever built the twin and leaves `--twin` out is told of it; where no twin is kept, nobody is."""
+    assert "--twin" not in chain.zyc("ask", "tuned", "x").err
+    before = Reading.chain
+
+    def with_twin(self, end):
+        return tuple(replace(each, here=self.front.call.twin) for each in before(self, end))
+
+    monkeypatch.setattr(Reading, "chain", with_twin)
+    said = chain.zyc("ask", "tuned", "y")
+    assert "makes it; its rehearsal is kept: `zyc ask tuned --twin`" in said.err
 
 
 def test_what_another_file_was_asked_is_not_told_of_this_one(built):
@@ -179,6 +193,16 @@ def test_the_first_token_that_differs_is_underlined(asked, capsys):
     assert ["F16", "the same               abxy"] in lines
     assert ["Q4_K_M", "not built: zyc build m.gguf"] in lines
     assert ["fp16", "no engine here answers as onnx"] in lines
+
+
+def test_an_answer_of_blanks_is_nothing(capsys):
+    """What is empty once it is stripped is said to be, in colour too, of the first form and of one that differs."""
+    import sys
+
+    blank = Asked(("why?",), ("",), ("",), ("base", "fused"), {"base": (said(" ", "\n"),), "fused": (said("\n", " "),)})
+    for colour in (False, True):
+        report_asked.tell(Console(sys.stdout, sys.stderr, colour=colour), blank, [])
+        assert capsys.readouterr().out.count("(nothing)") == 2
 
 
 def test_an_answer_is_data(asked):

@@ -67,3 +67,35 @@ def test_following_the_log_of_a_build_that_was_killed_ends(bare):
     card = next(bare.root.glob("artifacts/steps/*")) / "job.json"
     card.write_text(card.read_text() if card.exists() else "{}")
     assert bare.shell("timeout 20 zyc logs a --follow").code == 0
+
+
+def test_what_is_printed_as_next_reads_the_log_of_the_step_that_failed(bare):
+    """Of the graph that was built: another `--set` has other keys, and its log is another one."""
+    bare.spec("vars: {n: 3}\nsteps:\n  bad: 'echo n is $ZYC_VARS_N; exit 3'\n")
+    said = bare.zyc("build", "--twin", "--set", "vars.n=4")
+    words = next(line for line in said.lines if line.startswith("next ")).split()[2:-3]
+    assert words == ["logs", "bad", "--set", "vars.n=4", "--twin"]
+    assert bare.zyc(*words).out.strip().endswith("n is 4")
+    said = bare.zyc("retry")
+    assert "zyc logs bad --set vars.n=4 --twin" in said.out
+    assert "`zyc build bad --set vars.n=5` runs it" in bare.zyc("logs", "bad", "--set", "vars.n=5").text.replace("\n", " ")
+
+
+def test_a_retry_of_nothing_answers_programs_as_a_build_does(built):
+    """Where nothing is left, the one line is the `done` of a build in which nothing happened."""
+    told = built.zyc("retry", "--json").data
+    assert {**told, "counts": set(told["counts"].values())} == {
+        "event": "done",
+        "counts": {0},
+        "left": 0,
+        "seconds": 0,
+        "saved": 0,
+    }
+    assert told.keys() == json.loads(built.zyc("build", "--json").lines[-1]).keys()
+
+
+def test_who_reads_a_node_twice_is_shown_once(desk):
+    """Two inputs of one step from the same node: the node is read by one."""
+    desk.spec("steps:\n  a: echo 1 > out/it\n  b: {inputs: {one: a, two: a}, run: cat in/one/it in/two/it > out/it}\n")
+    assert desk.zyc("show", "a", "--json").data["readers"] == ["b"]
+    assert desk.zyc("show", "a").out.count("\n    b\n") == 1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
+from zyc.again import line
 from zyc.catalogue.devices import article
 from zyc.errors import ZycError
-from zyc.front import Call, Front
+from zyc.fitting import has_changes
+from zyc.front import Front
 from zyc.gates import Outlook
+from zyc.graph import Node
+from zyc.kind import HubNeed
 from zyc.plan import Plan, State
 from zyc.report import devices
 from zyc.report.console import Console, safe
@@ -32,16 +36,35 @@ def tell(console: Console, front: Front, told: Listing) -> None:
 def _rows(front: Front, told: Listing) -> Iterator[tuple[str, str]]:
     plan = front.plan
     stuck = [name for name, each in plan.decisions.items() if any(gate.verdict is Outlook.CANNOT for gate in each.gates)]
-    if stuck:
-        owners = [node.owner or node.name for node in plan.graph.nodes() if node.name == stuck[0]]
-        yield _line("fit", front.call, owners[0]), "changes that would hold"
+    owners = dict.fromkeys(node.owner or node.name for node in plan.graph.nodes() if node.name in stuck)
+    able = next((each for each in owners if has_changes(front, each)), "")
+    if able:
+        yield safe(line(front.call, "fit", able)), "changes that would hold"
     dear = devices.elsewhere(plan, _LONG)
     if devices.working(plan) and not plan.settlement.twin and not told.count(State.KEEP):
         words = _rehearsed(front, told)
         if words:
-            yield _line("build", front.call, *front.call.select, "--twin"), words
+            yield safe(line(replace(front.call, twin=True), "build", *front.call.select)), words
     if dear:
-        yield f"zyc render {safe(dear[0])} --as notebook", f"train it {_on_what(plan, dear[0])}, bring it back with `zyc adopt`"
+        unpinned = _unpinned(plan, dear[0])
+        if unpinned:
+            yield "zyc lock", f"pins `{safe(unpinned)}`: a notebook fetches no other than what is pinned"
+        render = line(front.call, "render", dear[0], "--as", "notebook")
+        yield safe(render), f"train it {_on_what(plan, dear[0])}, bring it back with `zyc adopt`"
+
+
+def _unpinned(plan: Plan, name: str) -> str:
+    """An input of a node that a face of it would fetch, and that nothing pins."""
+    vertices, unpinned = plan.graph.vertices, plan.settlement.known.unpinned
+    sources = (vertices[edge.source] for edge in vertices[name].edges if not edge.order)
+    hubs = (
+        (each.name, need.name)
+        for each in sources
+        if isinstance(each, Node)
+        for need in each.shape.needs
+        if isinstance(need, HubNeed)
+    )
+    return next((source for source, pin in hubs if pin in unpinned), "")
 
 
 def _on_what(plan: Plan, name: str) -> str:
@@ -51,12 +74,6 @@ def _on_what(plan: Plan, name: str) -> str:
         return "on a free GPU"
     cheapest = min(offers, key=lambda each: each.cost, default=None)
     return f"on {article(cheapest.device.says)} {cheapest.device.says}" if cheapest is not None else "elsewhere"
-
-
-def _line(verb: str, call: Call, *words: str) -> str:
-    """A call that changes the graph as this one does."""
-    more = [*(("--profile", call.profile) if call.profile else ()), *(word for each in call.sets for word in ("--set", each))]
-    return safe(shlex.join(["zyc", verb, *words, *more]))
 
 
 def _rehearsed(front: Front, told: Listing) -> str:

@@ -40,11 +40,12 @@ def why(hop: Hop) -> str:
 
 
 def _answer(console: Console, label: str, said: Said, before: Said | None) -> None:
-    text, remark = safe(said.text) or "(nothing)", ""
+    blank = not safe(said.text).strip()
+    text, remark = "(nothing)" if blank else safe(said.text), ""
     if before is not None:
         same = said.same_first(before)
         remark = "the same" if said.is_that_of(before) else f"same first {same} token{'' if same == 1 else 's'}"
-        if not said.is_that_of(before) and same < len(said.pieces):
+        if not blank and not said.is_that_of(before) and same < len(said.pieces):
             parts = [
                 console.paint(safe(piece), "underline") if at == same else safe(piece) for at, piece in enumerate(said.pieces)
             ]

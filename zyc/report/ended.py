@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from zyc.again import line
+from zyc.front import Call
 from zyc.gates import Verdict
 from zyc.plan import Decision
 from zyc.quantity import in_bytes, in_time
@@ -20,6 +22,7 @@ def summary(
     console: Console,
     endings: Mapping[str, Ending],
     decisions: Mapping[str, Decision],
+    call: Call,
     *,
     left: int,
     again: str,
@@ -44,7 +47,8 @@ def summary(
     off = furthest_off(endings, decisions)
     if off:
         console.say(console.paint(off, "dim"))
-    _next(console, _steps(endings, left=left, again=again if len(again) <= _LONGEST else "zyc retry", stopped=bool(stopped)))
+    again = again if len(again) <= _LONGEST else "zyc retry"
+    _next(console, _steps(endings, call, left=left, again=again, stopped=bool(stopped)))
 
 
 def saved_seconds(endings: Mapping[str, Ending]) -> float:
@@ -73,28 +77,30 @@ def _factor(measured: float, expected: float) -> float:
     return max(measured / expected, expected / measured) if measured > 0 and expected > 0 else 0.0
 
 
-def _steps(endings: Mapping[str, Ending], *, left: int, again: str, stopped: bool) -> list[tuple[str, str]]:
+def _steps(endings: Mapping[str, Ending], call: Call, *, left: int, again: str, stopped: bool) -> list[tuple[str, str]]:
     """What to type next, and what for."""
     failed = [each for each in endings.values() if each.fate is Fate.FAILED]
     gates = [each for each in endings.values() if any(gate.verdict is Verdict.FAILS for gate in each.gates)]
     if failed:
         done = any(each.fate in (Fate.KEPT, Fate.RAN, Fate.RESUMED) for each in endings.values())
-        steps = [(f"zyc logs {failed[0].node}", "its whole log")] if failed[0].log else []
+        steps = [(line(call, "logs", failed[0].node), "its whole log")] if failed[0].log else []
         whom = f"`{failed[0].node}` is" if len(failed) == 1 else f"the {len(failed):,} are"
         steps.append((again, f"once {whom} mended" + ("; what is done is kept" if done else "")))
         return [*steps, (f"{again} --keep-going", "builds first what does not stand on it")] if left else steps
     if gates:
-        steps = [(f"zyc show {gates[0].node}", "its gates and measures; a moved bound reruns nothing")]
+        steps = [(line(call, "show", gates[0].node), "its gates and measures; a moved bound reruns nothing")]
         return [(again, "goes on where it stopped"), *steps] if stopped else steps
     return [(again, "goes on where it stopped")] if stopped else []
 
 
 def _next(console: Console, steps: list[tuple[str, str]]) -> None:
+    room = [console.width - 10 - cells(what) for _, what in steps]
     wide = max((cells(command) for command, _ in steps), default=0)
-    for at, (command, what) in enumerate(steps):
+    wide = wide if all(wide <= most for most in room) else 0  # in columns, or each for itself
+    for at, ((command, what), most) in enumerate(zip(steps, room, strict=True)):
         start = f"{'       ' if at else 'next   '}{command}"
-        if 10 + wide + cells(what) <= console.width:
-            console.print(f"{start}{' ' * (wide - cells(command) + 3)}{what}")
+        if cells(command) <= most:
+            console.print(f"{start}{' ' * (max(0, wide - cells(command)) + 3)}{what}")
         else:
-            console.say(start)
+            console.say(start, indent=7 if at else 0)
             console.say(what, indent=7)

@@ -8,6 +8,7 @@ import click
 
 from zyc import asking, ledger
 from zyc import brief as briefly
+from zyc.again import line
 from zyc.asking import Question
 from zyc.errors import ZycError, guess, problem
 from zyc.front import Call, Front
@@ -52,7 +53,8 @@ def command(  # one for each option
     missing = [each for each in hops if each not in there]
     if not there:
         reason = f"nothing of `{node}` is kept that could answer"
-        raise ZycError(problem("not-asked", reason=reason, hint=f"`{_build(hops, call)}` makes it"))
+        twin = f"; its rehearsal is kept: `{line(replace(call, twin=True), 'ask', node)}`" if _has_twin(front, node) else ""
+        raise ZycError(problem("not-asked", reason=reason, hint=f"`{_build(hops, call)}` makes it{twin}"))
     question = Question(texts, _persona(front, persona), "" if texts else asking.data_of(reading, there[-1].node), tokens or 0)
     if not question.texts and not question.data:
         hint = f'`zyc ask {node} "..."`, or build the data that it was trained on'
@@ -69,6 +71,17 @@ def command(  # one for each option
     return 0 if asked.answers else 1
 
 
+def _has_twin(front: Front, node: str) -> bool:
+    """Whether the rehearsal of a node could answer where the node itself cannot."""
+    if front.call.twin:
+        return False
+    try:
+        hops = Reading(front.as_twin()).chain(node)
+    except ZycError:
+        return False
+    return bool(hops) and any(each.here and each.form in asking.FORMS for each in (_own(hops, node),))
+
+
 def _own(hops: tuple[Hop, ...], node: str) -> Hop:
     """The form that is the node itself; of what is no model, the last one that it stands on."""
     return next((each for each in hops if each.node == node), hops[-1])
@@ -76,7 +89,7 @@ def _own(hops: tuple[Hop, ...], node: str) -> Hop:
 
 def _build(hops: tuple[Hop, ...], call: Call) -> str:
     names = dict.fromkeys(each.node for each in hops if not each.here)
-    return f"zyc build {' '.join(names)}{' --twin' if call.twin else ''}"
+    return line(call, "build", *names)
 
 
 def _briefly(app: App, front: Front, asked: asking.Asked, hops: tuple[Hop, ...], persona: str) -> None:
@@ -109,8 +122,8 @@ def _persona(front: Front, name: str) -> str:
         raise ZycError(problem("not-asked", reason=f"`{name}` is no persona", hint="`zyc ls kind:prompt` shows what there is"))
     reading = Reading(front)
     if decision.state is not State.KEEP or not decision.tree or not reading.store.has(decision.tree):
-        twin = " --twin" if front.call.twin else ""
-        raise ZycError(problem("not-asked", reason=f"`{name}` is not built", hint=f"`zyc build {name}{twin}` builds it"))
+        hint = f"`{line(front.call, 'build', name)}` builds it"
+        raise ZycError(problem("not-asked", reason=f"`{name}` is not built", hint=hint))
     if any(each.get("retrieval") for each in reading.documents(decision.tree)):
         reason = f"`{name}` looks passages up for each question, which a bare model does not"
         raise ZycError(problem("not-asked", reason=reason, hint="ask without it, or with another persona"))

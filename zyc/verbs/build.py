@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from zyc import agreed, past, share
+from zyc.again import changes
 from zyc.errors import ZycError, problem
 from zyc.fields import read_seconds
 from zyc.front import Call, Front
@@ -155,7 +156,7 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
         done_event = {"event": "done", "counts": counts, "left": len(left), "seconds": round(took, 3), "saved": saved}
         app.console.print(data(done_event))
     else:
-        ended.summary(app.console, endings, decisions, left=len(left), again=again or words_of(call), took=took)
+        ended.summary(app.console, endings, decisions, call, left=len(left), again=again or words_of(call), took=took)
         unsent = work.push and not _push(app, front)
     app.close()
     if stopped or any(each.fate is Fate.INTERRUPTED for each in endings.values()):
@@ -195,9 +196,7 @@ def words_of(call: Call) -> str:
     words = ["zyc", "build", *call.select]
     words += [word for each in call.exclude for word in ("--exclude", each)]
     words += ["--remote", call.remote] if call.remote else []
-    words += ["--profile", call.profile] if call.profile else []
-    words += [word for each in call.sets for word in ("--set", each)]
-    return shlex.join(words + ["--twin"] * call.twin)
+    return shlex.join([*words, *changes(call)])
 
 
 @dataclass

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from zyc.again import line
 from zyc.fitting import Fit, Outcome, costs, fit, verdict_words
 from zyc.front import Call, Front
 from zyc.gates import Interval
+from zyc.plan import Cause, Why
 from zyc.quantity import about, in_bytes, in_number, in_time
 from zyc.report import devices
 from zyc.report.console import Console
+from zyc.report.rows import gate_words
 from zyc.verbs import App, on_a_graph, one_node
 
 _HEAD = ("change", "size", "memory", "answer", "expected KL", "time", "money", "what else changes")
@@ -45,7 +48,7 @@ def command(app: App, call: Call) -> int:
         for at, each in enumerate(told):
             if at:
                 app.console.print()
-            _print(app.console, each)
+            _print(app.console, front, each)
     app.close()
     return 0
 
@@ -59,8 +62,11 @@ def _asked(front: Front) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def _print(console: Console, told: Fit) -> None:
+def _print(console: Console, front: Front, told: Fit) -> None:
     console.print(told.node)
+    if told.behind and not told.bad:
+        _blocked(console, front, told)
+        return
     if not told.gates:
         console.print("  it has no gates: nothing has to fit")
         return
@@ -84,8 +90,18 @@ def _print(console: Console, told: Fit) -> None:
         rows, head=_HEAD, flexible=7, right=(1, 2, 3, 4, 5, 6), spare=_SPARE, whole=(0,), enough=[_ENOUGH] * len(_SPARE)
     )
     console.print()
-    sets = " ".join(f"--set {shlex.quote(each)}" for each in told.found[0].sets)
-    console.beside([(f"next   zyc plan {sets}", "the whole plan with the first of them", "")], indent=0)
+    then = replace(front.call, sets=(*front.call.sets, *told.found[0].sets))
+    console.beside([(f"next   {line(then, 'plan')}", "the whole plan with the first of them", "")], indent=0)
+
+
+def _blocked(console: Console, front: Front, told: Fit) -> None:
+    """Nothing of it is in the way, but a gate of what it stands on."""
+    plan = front.plan
+    console.say(f"its own gates hold or could hold; it is blocked: {gate_words(plan, Cause(Why.GATE, told.behind))}", indent=2)
+    vertex = plan.graph.vertices[told.behind]
+    owner = getattr(vertex, "owner", "") or told.behind
+    console.print()
+    console.beside([(f"next   {line(front.call, 'fit', owner)}", "what would make that one hold", "")], indent=0)
 
 
 def _cells(told: Outcome) -> tuple[str, ...]:
@@ -143,6 +159,7 @@ def _data(told: Fit) -> dict[str, Any]:
         "changes": [_outcome_data(each) for each in told.found],
         "members": list(told.others),
         "planned": told.tried,
+        "behind": told.behind or None,
     }
 
 

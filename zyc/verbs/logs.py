@@ -6,6 +6,7 @@ import os
 
 import click
 
+from zyc.again import beside
 from zyc.errors import ZycError, problem
 from zyc.front import Call, Front
 from zyc.hosts import LOG, earlier_logs, log_name
@@ -69,7 +70,7 @@ def _logs(front: Front, name: str) -> tuple[str, list[str]]:
         logs += [LOG] if seen is not None and seen.kind == "file" else []  # a step may have made a pipe of it
         if logs:
             return key, logs
-    raise ZycError(problem("no-log", node=name))
+    raise ZycError(problem("no-log", node=name, changes=beside(front.call)))
 
 
 def _follow(app: App, front: Front, key: str, at: int) -> None:

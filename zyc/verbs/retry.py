@@ -9,6 +9,8 @@ import click
 from zyc import past
 from zyc.errors import ZycError, problem
 from zyc.project import find
+from zyc.report.console import data
+from zyc.runner import Fate
 from zyc.verbs import App
 from zyc.verbs.build import Work, build, build_options
 
@@ -36,7 +38,12 @@ def command(app: App, *, select: tuple[str, ...], as_json: bool, work: Work) -> 
         raise ZycError(problem("no-last-build"))
     undone = _declared(app, last) if last.undone else ()
     if not undone:
-        app.console.print("nothing to try again: the last build left nothing undone")
+        if as_json:
+            app.console.print(
+                data({"event": "done", "counts": {each.value: 0 for each in Fate}, "left": 0, "seconds": 0, "saved": 0})
+            )
+        else:
+            app.console.print("nothing to try again: the last build left nothing undone")
         return 0
     call = replace(last.call, select=select) if select else replace(last.call, select=undone, exclude=())
     return build(app, replace(call, frozen=False), replace(work, besides=undone), again="zyc retry")

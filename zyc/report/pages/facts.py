@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from zyc import __version__, asking, kinds
+from zyc import __version__, again, asking, kinds
 from zyc.front import Front
 from zyc.gates import Outlook, Verdict, show, show_beside
 from zyc.graph import Node
@@ -167,8 +167,7 @@ class Page:
         said = asking.differences(self.front, hops)
         rows = [{"cells": told_ledger.row(hop, said), "holds": hop.holds, "kl": _share(hop)} for hop in hops]
         found = [conversation(asked, at) for asked in asking.kept(self.front, hops) for at in range(len(asked.questions))]
-        twin = " --twin" if self.front.call.twin else ""
-        command = f"zyc ask {hops[-1].node} --along{twin}"
+        command = again.line(self.front.call, "ask", hops[-1].node, "--along")
         return {"node": hops[-1].node, "rows": rows, "says": told_ledger.sentence(hops), "golden": found[:3], "command": command}
 
     # --- 3. predicted against measured ---
@@ -281,7 +280,6 @@ class Page:
 
     def again(self) -> Facts:
         """How to have exactly this once more."""
-        twin = " --twin" if self.front.call.twin else ""
         files = sorted({node.span.file for node in self.visible.values()})
         pins = sorted({*self.front.lock.pins.items()})
         known = self.plan.settlement.known.pins
@@ -298,7 +296,7 @@ class Page:
             for name in self.plan.decisions
         ]  # fmt: skip
         return {
-            "commands": [f"zyc build {' '.join(self.select) or ' '.join(files)} --frozen{twin}"],
+            "commands": [f"zyc build {' '.join(self.select) or ' '.join(files)} --frozen{again.beside(self.front.call)}"],
             "pins": pins,
             "packages": packages,
             "licences": licences,
