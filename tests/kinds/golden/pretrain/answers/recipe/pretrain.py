@@ -165,7 +165,7 @@ with failing.told(lambda: keeping.newest(say=lambda _: None)):
         pace.step(step, sum(len(ids) for ids, _ in rows) * placed.world)
         if placed.first:
             speed = round(pace.rate, 1)
-            telling.event(step=step, of=STEPS, loss=value, tokens_per_second=speed, eta=round(pace.eta, 1))
+            telling.event(step=step, of=STEPS, loss=value, tokens_per_second=speed, eta=pace.eta)
             telling.note(step=step, loss=value, learning_rate=rate, grad_norm=float(norm), tokens_per_second=speed)
             trackers.tell(watchers, step, loss=value, learning_rate=rate, tokens_per_second=speed)
             telling.line(step, STEPS, value, pace, max(1, STEPS // telling.LINES))
