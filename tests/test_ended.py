@@ -8,7 +8,7 @@ from zyc.gates import Interval, Verdict, parse
 from zyc.kind import Estimate
 from zyc.plan import Cause, Decision, GateOutlook, State, Why
 from zyc.report.console import Console
-from zyc.report.ended import furthest_off, summary
+from zyc.report.ended import Next, furthest_off, summary
 from zyc.runner import Ending, Fate
 
 
@@ -18,12 +18,12 @@ def decision(name, seconds=None, memory=None):
     return Decision(name, State.RUN, Cause(Why.NEW), estimate=estimate)
 
 
-def said(*endings, left=0, again="zyc build", took=0.0, columns=100, decisions=(), call=Call()):  # noqa: B008
+def said(*endings, left=0, again="zyc build", took=0.0, columns=100, decisions=(), call=Call(), afresh=()):  # noqa: B008
     """The lines of a summary."""
     out = Terminal(columns, 50)
     by_name = {each.node: each for each in endings}
     thought = {each.name: each for each in decisions}
-    summary(Console(out, out, columns), by_name, thought, call, left=left, again=again, took=took)
+    summary(Console(out, out, columns), by_name, thought, Next(call, again, afresh), left=left, took=took)
     return out.lines
 
 
@@ -47,6 +47,7 @@ def test_everything_is_counted_once():
         "next   zyc build   goes on where it stopped",
     ]
     assert said() == ["nothing to do"]
+    assert said(*endings, columns=120, afresh={"d", "e"})[-1] == "next   zyc build   what is done is kept; `d` starts over"
 
 
 def test_after_a_failure_it_is_said_what_to_type():

@@ -617,6 +617,6 @@ def test_ctrl_c_on_a_terminal(tmp_path):
     assert "stubborn  interrupted" in text
     assert "lora      interrupted" in text
     assert terminal.lines[-2].startswith("1 ran · 2 interrupted · 1 not started")
-    assert terminal.lines[-1] == "next   zyc build   goes on where it stopped"
+    assert terminal.lines[-1] == "next   zyc build   what is done is kept; 2 start over"
     assert "Traceback" not in text
     assert "\x1b[?25h" in terminal.raw, "the cursor is back"

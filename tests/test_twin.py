@@ -181,6 +181,7 @@ def test_a_twin_must_be_better_than_it_was_before_it_learned(project):
 def test_an_end_of_an_interval_is_about_right_answers_too(project):
     """Whoever bounds the lower end, of all or of a group, asks no less of a twin."""
     gates = "questions.accuracy.low >= 70%, questions.kant.accuracy.low >= 60%"
+    project.write("data/chats.jsonl", ROWS.replace('{"messages"', '{"who": "kant", "messages"'))
     by = EVAL.replace("{exam: exam}", "{exam: exam, by: who}").replace("questions.accuracy >= 75%", gates)
     project.spec(SPEC + by)
     told = gates_of(project.front("asked", twin=True), "asked")

@@ -115,17 +115,9 @@ class Alignment(Kind[AlignmentSpec]):
         **MEASURES,
     }
     only_real = (
-        "train.loss",
-        "test.loss",
-        "reward.*",
-        "train.reward",
-        "test.reward",
-        "base.reward",
-        "kl",
-        "answer_tokens.*",
-        "tokens_per_second",
-        "mfu",
-    )
+        "train.loss", "test.loss", "reward.*", "train.reward", "test.reward", "base.reward", "kl", "answer_tokens.*",
+        "tokens_per_second", "mfu",
+    )  # fmt: skip
     harness = (*HARNESS, "answers.py")
     shares = ("asking.py", "bases.py", "chats.py", "counting.py", "schedules.py", *REHEARSING)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from zyc.again import line
 from zyc.front import Call
@@ -18,14 +19,21 @@ _LEAST_SECONDS, _LEAST_BYTES = 5.0, 500e6  # and by so much
 _LONGEST = 48  # letters of a command that is worth typing again
 
 
+class Next(NamedTuple):
+    """How one goes on: what was called, the same as it is typed, and the nodes that keep no state when they are cut short."""
+
+    call: Call
+    words: str
+    afresh: Collection[str] = ()
+
+
 def summary(
     console: Console,
     endings: Mapping[str, Ending],
     decisions: Mapping[str, Decision],
-    call: Call,
+    after: Next,
     *,
     left: int,
-    again: str,
     took: float,
 ) -> None:
     """What came of it, what was saved, and the next command."""
@@ -47,8 +55,9 @@ def summary(
     off = furthest_off(endings, decisions)
     if off:
         console.say(console.paint(off, "dim"))
-    again = again if len(again) <= _LONGEST else "zyc retry"
-    _next(console, _steps(endings, call, left=left, again=again, stopped=bool(stopped)))
+    again = after.words if len(after.words) <= _LONGEST else "zyc retry"
+    over = [each.node for each in counts[Fate.INTERRUPTED] if each.node in after.afresh]
+    _next(console, _steps(endings, after.call, left=left, again=again, stopped=_goes_on(over) if stopped else ""))
 
 
 def saved_seconds(endings: Mapping[str, Ending]) -> float:
@@ -77,7 +86,14 @@ def _factor(measured: float, expected: float) -> float:
     return max(measured / expected, expected / measured) if measured > 0 and expected > 0 else 0.0
 
 
-def _steps(endings: Mapping[str, Ending], call: Call, *, left: int, again: str, stopped: bool) -> list[tuple[str, str]]:
+def _goes_on(over: list[str]) -> str:
+    """What the next call does with what was cut short."""
+    if not over:
+        return "goes on where it stopped"
+    return f"what is done is kept; {f'`{over[0]}` starts' if len(over) == 1 else f'{len(over):,} start'} over"
+
+
+def _steps(endings: Mapping[str, Ending], call: Call, *, left: int, again: str, stopped: str) -> list[tuple[str, str]]:
     """What to type next, and what for."""
     failed = [each for each in endings.values() if each.fate is Fate.FAILED]
     gates = [each for each in endings.values() if any(gate.verdict is Verdict.FAILS for gate in each.gates)]
@@ -88,9 +104,10 @@ def _steps(endings: Mapping[str, Ending], call: Call, *, left: int, again: str, 
         steps.append((again, f"once {whom} mended" + ("; what is done is kept" if done else "")))
         return [*steps, (f"{again} --keep-going", "builds first what does not stand on it")] if left else steps
     if gates:
-        steps = [(line(call, "show", gates[0].node), "its gates and measures; a moved bound reruns nothing")]
-        return [(again, "goes on where it stopped"), *steps] if stopped else steps
-    return [(again, "goes on where it stopped")] if stopped else []
+        moved = "a bound that is moved in its `twin:` list" if call.twin else "a moved bound"
+        steps = [(line(call, "show", gates[0].node), f"its gates and measures; {moved} reruns nothing")]
+        return [(again, stopped), *steps] if stopped else steps
+    return [(again, stopped)] if stopped else []
 
 
 def _next(console: Console, steps: list[tuple[str, str]]) -> None:

@@ -34,8 +34,8 @@ def command(  # one for each option
 ) -> int:
     """Put a QUESTION to the model NODE, which always says the likeliest token. Only what is kept is asked.
 
-    Without a question it is asked three of the data that it was trained on, from the split that was held out. Answers are
-    kept: the same call again asks nobody.
+    Without a question it is asked three of the data that it was trained on: of the split that was held out, and of the
+    others where that has fewer. Answers are kept: the same call again asks nobody.
 
     \b
     zyc ask philo-lora "Si tout a une cause, suis-je libre ?"

@@ -156,7 +156,9 @@ def build(app: App, call: Call, work: Work, *, promise: agreed.Agreed | None = N
         done_event = {"event": "done", "counts": counts, "left": len(left), "seconds": round(took, 3), "saved": saved}
         app.console.print(data(done_event))
     else:
-        ended.summary(app.console, endings, decisions, call, left=len(left), again=again or words_of(call), took=took)
+        afresh = {node.name for node in front.compiled.graph.nodes() if not node.shape.resumes}
+        after = ended.Next(call, again or words_of(call), afresh)
+        ended.summary(app.console, endings, decisions, after, left=len(left), took=took)
         unsent = work.push and not _push(app, front)
     app.close()
     if stopped or any(each.fate is Fate.INTERRUPTED for each in endings.values()):
