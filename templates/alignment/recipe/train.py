@@ -161,6 +161,9 @@ model = Loader.from_pretrained(
 {% endif %}
     attn_implementation=place["attention"],
 )
+{% if quantized %}
+bases.unpacked(model)
+{% endif %}
 {% if method == "reward" %}
 model.config.pad_token_id = tokenizer.pad_token_id
 {% elif drawn %}

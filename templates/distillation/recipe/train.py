@@ -120,6 +120,9 @@ model = Loader.from_pretrained(
 {% endif %}
     attn_implementation=place["attention"],
 )
+{% if quantized %}
+bases.unpacked(model)
+{% endif %}
 {% if not responses %}
 guide = Loader.from_pretrained(teacher, dtype="auto", attn_implementation=place["attention"])
 guide = bases.ready(guide, placed)

@@ -70,6 +70,9 @@ model = AutoModelForCausalLM.from_pretrained(
 {% endif %}
     attn_implementation=place["attention"],
 )
+{% if quantized %}
+bases.unpacked(model)
+{% endif %}
 asked = answers.questions(held_out, encoder)
 answers.keep(model, tokenizer, asked, "before", placed)
 {% if adapter %}

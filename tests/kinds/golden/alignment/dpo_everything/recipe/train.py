@@ -59,6 +59,7 @@ model = Loader.from_pretrained(
     device_map={"": placed.local_rank if placed.device == "cuda" else "cpu"},
     attn_implementation=place["attention"],
 )
+bases.unpacked(model)
 asked = answers.questions(held_out, encoder)
 answers.keep(model, tokenizer, asked, "before", placed)
 

@@ -64,6 +64,7 @@ model = Loader.from_pretrained(
     device_map={"": placed.local_rank if placed.device == "cuda" else "cpu"},
     attn_implementation=place["attention"],
 )
+bases.unpacked(model)
 asked = [(text, wanted) for text, wanted in zip(test[: answers.MOST]["rendered"], test[: answers.MOST]["answer"], strict=True)]
 answers.keep(model, tokenizer, asked, "before", placed)
 before = drawing.kept(model.to(placed.device), tokenizer, test, LONGEST, rewards, WEIGHTS, placed)

@@ -64,6 +64,7 @@ model = Loader.from_pretrained(
     device_map={"": placed.local_rank if placed.device == "cuda" else "cpu"},
     attn_implementation=place["attention"],
 )
+bases.unpacked(model)
 asked = answers.questions(writing.listed(written), encoder)
 answers.keep(model, tokenizer, asked, "before", placed)
 

@@ -54,6 +54,7 @@ model = AutoModelForCausalLM.from_pretrained(
     device_map={"": placed.local_rank if placed.device == "cuda" else "cpu"},
     attn_implementation=place["attention"],
 )
+bases.unpacked(model)
 asked = answers.questions(held_out, encoder)
 answers.keep(model, tokenizer, asked, "before", placed)
 

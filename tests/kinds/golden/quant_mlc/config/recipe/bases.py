@@ -64,6 +64,13 @@ def train_in(dtype, model):
             each.data = each.data.to(dtype)
 
 
+def unpacked(model):
+    """Weights in four bits stay as they are: on a processor with bf16 bitsandbytes packs what answers, and no gradient passes."""
+    for each in model.modules():
+        if hasattr(each, "support_avx512bf16_for_cpu"):
+            each.support_avx512bf16_for_cpu = False
+
+
 def ready(model, placed):
     """A model that only answers: where it is asked, in a precision that this machine has."""
     import torch
