@@ -290,6 +290,21 @@ def test_the_share_of_an_accelerators_peak(module, monkeypatch):
         assert watch.share() == share
 
 
+def test_what_answers_in_four_bits_before_it_learns_passes_gradients_all_the_same(module):
+    """A layer that was asked is packed on a processor with bf16, and then learns nothing: it is told not to be."""
+    import bitsandbytes
+    import torch
+
+    layer = bitsandbytes.nn.Linear4bit(64, 64, bias=False, compute_dtype=torch.bfloat16, quant_type="nf4").to("cpu")
+    module("bases").unpacked(torch.nn.Sequential(layer))
+    with torch.inference_mode():
+        layer.eval()(torch.zeros(1, 64, dtype=torch.bfloat16))
+    given = torch.ones(1, 64, dtype=torch.bfloat16, requires_grad=True)
+    layer.train()(given).sum().backward()
+    assert given.grad is not None
+    assert given.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize(
     ("name", "device"),
     [("Tesla T4", "t4"), ("NVIDIA A100-SXM4-80GB", "a100-80"), ("NVIDIA A10G", "a10g"), ("Tesla V100-SXM2-16GB", "v100"),
