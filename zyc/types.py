@@ -96,7 +96,7 @@ class Dataset(Artifact):
     turns: str | None = None  # of chats: `single`, `multi`
     licence: str | None = None
     prompted: int | None = 0  # tokens that prompts put before each question, at most and guessed; 0 where none does
-    columns: tuple[str, ...] | None = None  # of its rows, where every source tells them
+    columns: tuple[str, ...] | None = None  # that any of its rows has, where that is sure
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,12 +91,22 @@ def test_the_first_row_tells_the_form(desk):
     assert problem[2]["says"] == "the first row of `data/pairs.jsonl` has no column `topik`"
     desk.spec("datasets: {my-data: {from: data/table.tsv, map: {question: enonce, answer: response}}}")
     (problem,) = desk.problems()
-    assert problem[2]["says"] == "the first row of `data/table.tsv` has no column `response`"
-    assert facts(desk, "from: [data/pairs.jsonl, data/list.json], map: {kind: {value: x}}").columns == (
-        "chosen", "instruction", "kind", "output", "prompt", "rejected", "topic",
-    )  # fmt: skip
-    desk.write("data/table.parquet", "PAR1")
-    assert facts(desk, "from: [data/pairs.jsonl, data/table.parquet]").columns is None
+    assert problem[2]["says"] == "no row of `data/table.tsv` has a column `response`"
+
+
+def test_columns_are_those_of_all_rows_or_nobodys(desk):
+    """A row may have a column that the first one has not: what a file may still hold is refused by nobody."""
+    desk.write("data/short.jsonl", '{"question": "a", "answer": "b"}\n{"question": "c", "answer": "d", "area": "e"}\n')
+    desk.write("data/table.tsv", "topic\n")
+    told = facts(desk, "from: [data/short.jsonl, data/table.tsv], map: {kind: {value: x}, where: area}").columns
+    assert told == ("answer", "kind", "question", "topic", "where")
+    desk.write(
+        "data/long.jsonl", '{"question": "a", "answer": "b"}\n' * 100_000 + '{"question": "c", "answer": "d", "area": "e"}\n'
+    )
+    assert facts(desk, "from: data/long.jsonl, map: {where: area}").columns is None
+    for unknown in ("list.json", "table.parquet", "torn.jsonl"):
+        desk.write(f"data/{unknown}", '{"question": "a",')
+        assert facts(desk, f"from: data/{unknown}").columns is None
 
 
 def test_a_gate_on_rows_is_answered_by_counting(desk):

@@ -111,12 +111,12 @@ def _columns(case: Case[DatasetSpec]) -> Iterator[Objection]:
 
 def _renamed(case: Case[DatasetSpec]) -> Iterator[Objection]:
     """Columns that are renamed and that no file has."""
-    if knowing.columns(case) is None:
+    every = knowing.given(case)
+    if every is None:
         return
-    every = set().union(*(knowing.header(case, each) or () for each in case.spec.source))
     for name, change in case.spec.map.items():
         if change.column and change.column not in every:
-            says = f"the first row of `{knowing.names(case, case.spec.source[0])[0]}` has no column `{change.column}`"
+            says = f"no row of `{knowing.names(case, case.spec.source[0])[0]}` has a column `{change.column}`"
             yield Objection(f"map.{name}", says, guess(change.column, sorted(every), listed="it has"))
 
 

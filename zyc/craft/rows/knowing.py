@@ -109,12 +109,43 @@ def first(case: Case[DatasetSpec], source: Source) -> set[str] | None:
 
 
 def columns(case: Case[DatasetSpec]) -> tuple[str, ...] | None:
-    """Those of all sources, where they are files whose first rows tell them."""
+    """Those that any row has, where that is sure: a row may have what the first one has not."""
+    told, taken = given(case), {change.column for change in case.spec.map.values()}
+    return None if told is None else tuple(sorted((told - {each for each in taken if each}) | {*case.spec.map}))
+
+
+def given(case: Case[DatasetSpec]) -> set[str] | None:
+    """The same, as the files name them."""
     spec = case.spec
-    if not spec.source or spec.hub or spec.generate is not None or spec.written is not None or spec.max_bad:
+    if not spec.source or spec.hub or spec.generate is not None or spec.written is not None:
         return None
-    told = [first(case, each) if each.path is not None else None for each in spec.source]
-    return None if None in told else tuple(sorted(set().union(*filter(None, told))))
+    told = [_every(case, each) if each.path is not None else None for each in spec.source]
+    return None if None in told else set().union(*filter(None, told))
+
+
+def _every(case: Case[DatasetSpec], source: Source) -> set[str] | None:
+    """The columns of all rows of one file: of a table with a header, or of lines that are all known."""
+    assert source.path is not None
+    file, kind = case.files[source.path.path], type_of(source.path.path)
+    if len(names(case, source)) > 1:
+        return None
+    if kind in ("csv", "tsv"):
+        return header(case, source)
+    return _of_lines(file.head) if kind == "jsonl" and len(file.head.encode()) >= file.bytes else None
+
+
+@lru_cache(maxsize=256)
+def _of_lines(text: str) -> set[str] | None:
+    told: set[str] = set()
+    for line in filter(str.strip, text.removeprefix("\ufeff").splitlines()):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            return None  # the build tells it with its line
+        if not isinstance(row, dict):
+            return None
+        told |= {str(name) for name in row}
+    return told or None
 
 
 def header(case: Case[DatasetSpec], source: Source) -> set[str] | None:
