@@ -30,21 +30,25 @@ def desk(tmp_path, monkeypatch):
     desk.write("scripts/grind.sh", "cat in/grain/x\n")
     desk.spec(SPEC)
     desk.zyc("build")
-    settle()
+    settle(desk)
     desk.zyc("plan")
     assert desk.zyc("plan").replayed
     return desk
 
 
-def settle():
-    """Wait until what was written is old enough to be believed."""
-    time.sleep(0.03)
+def settle(desk):
+    """Wait until what was written is old enough to be believed, by the clock that the memo reads: it may stand, or be set back."""
+    written = [*desk.root.rglob("*"), *memo._own_files()]
+    latest = max(max(stamp[3:5]) for stamp in map(memo.stamp, map(str, written)) if stamp)
+    by = time.monotonic() + 10
+    while time.time_ns() < latest + 30_000_000 and time.monotonic() < by:
+        time.sleep(0.01)
 
 
 def test_the_same_call_says_the_same(desk):
     """A replayed answer is what the call had said, on both streams, with its exit code."""
     desk.spec("steps: {page: {rum: 1}}", "other")
-    settle()
+    settle(desk)
     words = ("plan", "flour", "--exit-code", "--set", "vars.who=moon")
     first = desk.zyc(*words)
     assert first.err.startswith("warning: ")
@@ -61,12 +65,12 @@ def test_a_call_that_fails_is_asked_again(desk):
 
 def test_a_build_is_known_once_it_did_nothing(desk):
     """A build that ran something is no memo; the one after it, which kept everything, is."""
-    settle()
+    settle(desk)
     assert not desk.zyc("build").replayed
     assert desk.zyc("build").replayed
     desk.edit("specs/mill.yml", "world", "moon")
     assert "ran" in desk.zyc("build").out
-    settle()
+    settle(desk)
     said = desk.zyc("build")
     assert not said.replayed
     assert said.out == "3 kept\n"
@@ -77,7 +81,7 @@ def test_a_build_is_known_once_it_did_nothing(desk):
 def test_what_acts_or_looks_elsewhere_has_no_memo(desk, verb):
     """Verbs that write, or that look at the machine, do so each time."""
     words = {"init": ["init", "new"], "render": ["render", "--force"], "completion": ["completion", "bash"]}.get(verb, [verb])
-    settle()
+    settle(desk)
     for _ in range(3):
         assert not desk.zyc(*words).replayed
         shutil.rmtree(desk.root / "new", ignore_errors=True)
@@ -206,7 +210,7 @@ def test_a_file_that_moves_while_it_is_looked_at_is_not_believed(desk, monkeypat
         return text
 
     desk.edit("specs/mill.yml", "world", "moon")
-    settle()
+    settle(desk)
     with monkeypatch.context() as patched:
         patched.setattr(memo.Watching, "read", slowly)
         desk.zyc("plan")
@@ -217,14 +221,14 @@ def test_what_another_program_says_is_asked_each_time(desk):
     """A plan that asks a tool for its version, or git for a revision, is made again each time."""
     desk.tool("stone", "1.2")
     desk.spec("steps: {mill: {run: stone > out/x, tools: [stone]}}", "other")
-    settle()
+    settle(desk)
     desk.zyc("plan")
     assert not desk.zyc("plan").replayed
     desk.tool("stone", "1.3")
     told = desk.zyc("why", "mill", "--json").data["manifest"]
     assert {"label": "pin/tool:stone", "digest": "1.3"} in told
     desk.zyc("lock")
-    settle()
+    settle(desk)
     desk.zyc("plan")
     assert desk.zyc("plan").replayed, "a pin is a file"
 
@@ -236,7 +240,7 @@ def test_zyc_itself_is_watched(desk, monkeypatch):
     assert any(path.endswith("launch.sh") for path in own)
     monkeypatch.setattr(memo, "_own_files", lambda: iter([*own, str(desk.root / "new-module.py")]))
     desk.edit("specs/mill.yml", "world", "moon")
-    settle()
+    settle(desk)
     desk.zyc("plan")
     assert desk.zyc("plan").replayed
     desk.write("new-module.py", "")
@@ -275,7 +279,7 @@ def test_two_calls_with_one_name_are_told_apart(desk, monkeypatch):
 def test_memos_hold_no_secret(desk):
     """The value of a variable is in no memo."""
     desk.spec("steps: {post: {run: 'echo > out/x', secrets: [KEY]}}", "other")
-    settle()
+    settle(desk)
     for words in (("plan",), ("build",), ("why", "post"), ("show", "post")):
         desk.zyc(*words, KEY="sesame-0815")
     files = [path for path in (desk.root / "artifacts").rglob("*") if path.is_file()]

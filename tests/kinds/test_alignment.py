@@ -372,7 +372,7 @@ ADAPTER = {"adapter_config.json", "adapter_model.safetensors"}
     ("method", "more"),
     [
         ("dpo", {}),
-        ("dpo", {"adapter": "qlora", "loss": {"sigmoid": "1", "sft": "0.1"}}),
+        ("dpo", {"adapter": "qlora", "loss": {"sigmoid": "1", "sft": "0.1"}, "train": {**QUICK, "steps": "16"}}),
         ("dpo", {"adapter": "none"}),
         ("kto", {"train": {**QUICK, "steps": "16", "learning_rate": "3e-2"}}),
         ("orpo", {}),

@@ -70,21 +70,38 @@ def bands_of(similarity):
 
 
 def similar(path, rows, similarity):
-    """Which rows are nearly an earlier one that stays: candidates by bands, held against whole signatures."""
+    """Which rows are nearly one that stays: candidates by bands, held against whole signatures; of two the earlier stays."""
     drop = np.zeros(rows, dtype=bool)
     if rows < 2:
         return drop
     table = np.memmap(path, dtype="<u4", mode="r", shape=(rows, PERMUTATIONS))
+    whose = np.zeros(rows, dtype="<u4" if rows < 1 << 32 else "<u8")  # for whose sake a row goes
+    among = np.ones(rows, dtype=bool)
+    while among.any():
+        for group in _meeting(table, among, similarity):
+            _settle(table, group, similarity, drop, whose)
+        among &= drop & drop[whose]  # for the sake of one that went in a later band: what is like nothing that stays comes back
+        if among.any():
+            for group in _meeting(table, among | ~drop, similarity):
+                _find(table, group, similarity, drop, among)
+            drop[among] = False
+    return drop
+
+
+def _meeting(table, among, similarity):
+    """The groups of rows that have one key in a band, band by band."""
     bands, height = bands_of(similarity)
+    mine = None if among.all() else np.flatnonzero(among)
     for band in range(bands):
-        part = np.ascontiguousarray(table[:, band * height : (band + 1) * height])
+        part = table[:, band * height : (band + 1) * height]
+        part = np.ascontiguousarray(part if mine is None else part[mine])
         keys = part.view([("", "<u4")] * height).ravel()
         order = np.argsort(keys, kind="stable")
         ordered = part[order]
         same = (ordered[1:] == ordered[:-1]).all(axis=1)
         for start, end in _stretches(same):
-            _settle(table, order[start : end + 1], similarity, drop)
-    return drop
+            group = order[start : end + 1]
+            yield group if mine is None else mine[group]
 
 
 def _stretches(same):
@@ -93,14 +110,26 @@ def _stretches(same):
     return zip(edges[::2], edges[1::2], strict=True)
 
 
-def _settle(table, group, similarity, drop):
+def _settle(table, group, similarity, drop, whose):
     """Among rows that met in a band, what is nearly an earlier one goes."""
     group = np.sort(group[~drop[group]])
     while len(group) > 1:
         first, rest = group[0], group[1:]
-        near = (table[rest] == table[first]).mean(axis=1) >= similarity
-        drop[rest[near]] = True
+        near = _near(table, first, rest, similarity)
+        drop[rest[near]], whose[rest[near]] = True, first
         group = rest[~near]
+
+
+def _find(table, group, similarity, drop, lost):
+    """Among rows that met in a band, what is nearly one that stays is lost no more."""
+    stays = group[~drop[group]]
+    for row in group[lost[group]] if len(stays) else ():
+        lost[row] = not _near(table, row, stays, similarity).any()
+
+
+def _near(table, row, others, similarity):
+    """Which of others have so much of a row's signature."""
+    return (table[others] == table[row]).mean(axis=1) >= similarity
 
 
 class Keys:
