@@ -37,9 +37,9 @@ def desk(tmp_path, monkeypatch):
 
 
 def settle(desk):
-    """Wait until what was written is old enough to be believed, by the clock that the memo reads: it may stand, or be set back."""
+    """Wait until what was written is old enough to be believed, by the clock that the memo reads: it may stand, or go back."""
     written = [*desk.root.rglob("*"), *memo._own_files()]
-    latest = max(max(stamp[3:5]) for stamp in map(memo.stamp, map(str, written)) if stamp)
+    latest = max(max(seen[3:5]) for each in written if (seen := memo.stamp(str(each))))
     by = time.monotonic() + 10
     while time.time_ns() < latest + 30_000_000 and time.monotonic() < by:
         time.sleep(0.01)
