@@ -1,6 +1,8 @@
 """Hubs: what is pinned, what is asked and when, and what is said when there is no answer."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +149,26 @@ def test_what_a_hub_refuses_is_told(place, more, gated, environ, says):
     assert code == 2, told
     assert says in told
     assert "Traceback" not in told
+
+
+@pytest.mark.slow
+def test_one_hub_that_says_no_keeps_nothing_from_its_pin(place):
+    """What can be pinned is, and the others are told; a check asks nobody."""
+    place.spec("models: {mine: me/model, theirs: me/gone}\n")
+    with hubs.Hub({"me/model": place.root / "theirs"}) as hub:
+        code, told = zyc(place, "lock", "--check", hub=hub.url)
+        assert (code, hub.asked) == (1, [])
+        assert re.search(r"hub:me/gone@main +- +-> +no pin yet", told)
+        assert not (place.root / "zyc.lock").exists()
+        code, told = zyc(place, "lock", hub=hub.url)
+        assert code == 2
+        assert "the hub has no model `me/gone`" in told
+        assert f'"hub:me/model@main": "{MAIN}"' in (place.root / "zyc.lock").read_text()
+        code, told = zyc(place, "lock", "--json", hub=hub.url)
+        data = json.loads(told)
+        assert (code, data["pins"]["hub:me/model@main"], data["changes"]) == (2, MAIN, [])
+        assert [each["code"] for each in data["errors"]] == ["hub-unreached"]
+        assert zyc(place, "lock", "--check", hub=hub.url)[0] == 1
 
 
 @pytest.mark.slow

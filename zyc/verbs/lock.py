@@ -9,12 +9,13 @@ import click
 from zyc import lock as locks
 from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
-from zyc.errors import ZycError, guess, problem
+from zyc.errors import Problem, ZycError, guess, problem
 from zyc.front import Call, Front
 from zyc.hub import Unreached, resolve
 from zyc.kind import HubNeed, PinNeed
 from zyc.known import Known
 from zyc.lock import Lock
+from zyc.report import problems
 from zyc.verbs import App
 
 
@@ -45,25 +46,38 @@ def command(app: App, upgrade: tuple[str, ...], *, only_check: bool, as_json: bo
         )
     before = dict(front.lock.pins)
     moving = {name for name in wanted if {name, "all"} & {*upgrade}}
-    after = {name: _moved(front, name, hubs) if name in moving or not wanted[name] else wanted[name] for name in wanted}
+    after, failed = dict(wanted), list[Problem]()
+    for name, pinned in wanted.items():
+        if name in moving or not (pinned or (only_check and name in hubs)):
+            try:
+                after[name] = _moved(front, name, hubs)
+            except ZycError as error:  # the others are pinned all the same
+                failed += error.problems
+    missing = {name for name, version in after.items() if not version}
+    after = {name: version for name, version in after.items() if version}
     changes = [
         (name, before.get(name, ""), after.get(name, ""))
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
+        for name in sorted({*before, *wanted})
+        if before.get(name) != after.get(name) or (only_check and name in missing)
     ]
     if not only_check and changes:
         front.world.write(front.project.root / locks.FILE, Lock(after).text(), durable=True)
     counted = f"{len(after)} pin{'' if len(after) == 1 else 's'}"
+    code = 2 if failed else 1 if only_check and changes else 0
     if as_json:
-        app.console.json({"pins": after, "changes": [{"name": name, "before": old, "after": new} for name, old, new in changes]})
-    elif not changes:
-        app.console.print(f"{locks.FILE}: {counted}, all in place")
-    else:
-        rows = [(name, old or "-", "->", new or "gone") for name, old, new in changes]
+        told = {"pins": after, "changes": [{"name": name, "before": old, "after": new} for name, old, new in changes]}
+        app.console.json({**told, "errors": [problems.as_data(each) for each in failed]} if failed else told)
+        return code
+    if changes:
+        rows = [(name, old or "-", "->", new or ("no pin yet" if name in missing else "gone")) for name, old, new in changes]
         app.console.table(rows)
         app.console.print("nothing was written" if only_check else f"{locks.FILE}: {counted}")
+    elif not failed:
+        app.console.print(f"{locks.FILE}: {counted}, all in place")
     app.close()
-    return 1 if only_check and changes else 0
+    if failed:
+        problems.tell(app.console, app.files(), failed)
+    return code
 
 
 def _told(front: Front, need: HubNeed) -> str:
