@@ -39,6 +39,7 @@ def test_a_checkpoint_holds_what_is_trained_and_its_optimizer_but_no_gradient():
     for method in ("full", "lora"):
         assert state_bytes(Run(MISTRAL, method, RANK_16, 1)) == 12 * RANK_16
     assert state_bytes(Run(MISTRAL, "qlora", RANK_16, 1)) == 6 * RANK_16
+    assert state_bytes(Run(MISTRAL, "qlora", RANK_16, 1, precision="fp16")) == 12 * RANK_16  # as recipe/bases.py trains it
     assert state_bytes(Run(MISTRAL, "full", 1, 1, optimizer="paged-adamw-8bit")) == 6
 
 

@@ -22,11 +22,11 @@ ENGINE = 1.2e9  # what the engines hold of a machine's memory
 SLACK = 1.05
 # bytes of a parameter that is trained: its own, its gradient's, its optimizer's; by what it is kept in
 STATE: Mapping[str, Mapping[str, float]] = {
-    "adamw": {"fp32": 16, "bf16": 8, "fp16": 8},
-    "adamw-8bit": {"fp32": 10, "bf16": 6, "fp16": 6},
-    "paged-adamw-8bit": {"fp32": 8, "bf16": 4, "fp16": 4},  # its state moves to the machine's memory
-    "adafactor": {"fp32": 8.1, "bf16": 4.1, "fp16": 4.1},
-    "sgd": {"fp32": 8, "bf16": 4, "fp16": 4},
+    "adamw": {"fp32": 16, "bf16": 8},
+    "adamw-8bit": {"fp32": 10, "bf16": 6},
+    "paged-adamw-8bit": {"fp32": 8, "bf16": 4},  # its state moves to the machine's memory
+    "adafactor": {"fp32": 8.1, "bf16": 4.1},
+    "sgd": {"fp32": 8, "bf16": 4},
 }
 CAST = 2  # bytes a parameter: the copy in 16 bits that is computed with, where all of an fp32 model is trained
 
@@ -49,8 +49,8 @@ class Run(NamedTuple):
 
     @property
     def kept(self) -> str:
-        """What the trained parameters are kept in: trl keeps adapters of 4-bit models in bf16, all else in fp32."""
-        return "bf16" if self.method == "qlora" else "fp32"
+        """What the trained parameters are kept in: adapters of 4-bit models that compute in bf16 are, all else is in fp32."""
+        return "bf16" if self.method == "qlora" and self.precision == "bf16" else "fp32"
 
 
 class Held(NamedTuple):
