@@ -82,6 +82,6 @@ def test_the_oldest_have_no_bf16():
 
 def test_importing_the_catalogue_reads_no_data():
     """The data files are read when they are first asked for."""
-    code = "import zyc.site, zyc.catalogue as c; print(c.table.cache_info().currsize)"
+    code = "import zyc.place.site, zyc.catalogue as c; print(c.table.cache_info().currsize)"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
