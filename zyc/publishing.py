@@ -65,7 +65,7 @@ def planned(front: Front, node: str, *, to: str = "", model: str = "") -> Plan:
         raise ZycError(problem("deploy-what", node=node))
     target = str(vertex.spec.target)
     if target not in SENT:
-        raise ZycError(problem("deploy-here", node=node, target=target))
+        raise ZycError(problem("deploy-here", node=node, target=target, changes=beside(front.call)))
     folder = _kept(front, vertex)
     parts = tuple(_parts(front, folder))
     if target == "modal":

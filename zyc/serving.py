@@ -114,11 +114,12 @@ def service(front: Front, node: str) -> Service:
     found = kept(front, node, verb="serve")
     if not isinstance(found.facts, Bundle):
         reason = f"`{node}` is {found.facts.says}, and only a deployment is served"
-        raise ZycError(problem("not-served", reason=reason, hint=f"`zyc chat {node}` talks with it; `zyc ls kind:deployment`"))
+        hint = f"`{line(front.call, 'chat', node)}` talks with it; `zyc ls kind:deployment`"
+        raise ZycError(problem("not-served", reason=reason, hint=hint))
     target = deploying.of(found.facts.target or "")
     if not target.starts:
         reason = f"`{node}` is for {target.says}: nothing of it runs here"
-        raise ZycError(problem("not-served", reason=reason, hint=f"`zyc chat {node}` talks with its model"))
+        raise ZycError(problem("not-served", reason=reason, hint=f"`{line(front.call, 'chat', node)}` talks with its model"))
     wanted = {line.partition("==")[0] for line in front.world.read_text(found.folder / "requirements.txt").splitlines()}
     lacks = [name for name in target.packages if name in wanted and not _is_here(name)]
     if lacks:

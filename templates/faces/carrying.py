@@ -385,7 +385,8 @@ def pack():
             if Path(name).exists():
                 tar.add(name, filter=bare)
     fresh.replace(target)
-    print(f"{told['result']}  {size(target.stat().st_size)}\nbring it home, and there: zyc adopt {told['result']}")
+    twin = " --twin" if told["twin"] else ""
+    print(f"{told['result']}  {size(target.stat().st_size)}\nbring it home, and there: zyc adopt {told['result']}{twin}")
     return str(target)
 
 
