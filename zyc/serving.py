@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -103,6 +104,12 @@ class Service:
         """What it is started with: the bundle itself stays as it is."""
         told = {"ZYC_KEYS": str(self.keys), "ASSISTANT_HOME": str(self.keys.parent)}
         return {**told, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+
+    @property
+    def more_keys(self) -> str:
+        """What makes another key, typed in any folder by who may read this one; nothing is left in the bundle by it."""
+        add = [sys.executable, "-B", "-m", self.module, "keys", "add", "NAME"]
+        return f"cd {shlex.quote(str(self.kept.folder))} && ZYC_KEYS={shlex.quote(str(self.keys))} {shlex.join(add)}"
 
     def command(self, *options: str) -> tuple[str, ...]:
         """As a person starts it, in its folder."""
