@@ -179,5 +179,5 @@ def _change(front: Front, hops: tuple[Hop, ...], home: str) -> tuple[str, str]:
 def _page(front: Front) -> str:
     """The page of the report, where it is written."""
     parts = ("report", "twin", "index.html") if front.call.twin else ("report", "index.html")
-    there = front.world.stat(front.project.artifacts.joinpath(*parts)) is not None
-    return "/".join((front.project.artifacts.name, *parts)) if there else ""
+    page = front.project.artifacts.joinpath(*parts)
+    return front.shown(page) if front.world.stat(page) is not None else ""

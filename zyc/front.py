@@ -327,6 +327,10 @@ class Front:
             return self.hits[key]
         return Traces(Store.open(self.world, self.project.store, create=False), told=self.warnings.append).read(key)
 
+    def shown(self, path: Path) -> str:
+        """A path of the project, as one types it where the call was made."""
+        return os.path.relpath(path, self.project.root / self.here)
+
     def forget(self) -> None:
         """The store moved on: read it again when next asked."""
         for name in ("history", "compiled", "selector", "selection", "graph", "settlement", "plan", "whole"):

@@ -240,7 +240,14 @@ def _once(app: App, front: Front, work: Work, failed: Mapping[str, str]) -> Buil
     lacking = {name: _of_it(name, them[0].message) for name, them in flaws.items()}
     options = replace(work.options, lacking={**lacking, **failed})
     told = tellers.teller(
-        app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options
+        app.console,
+        plan,
+        log,
+        clock=front.world.monotonic,
+        as_json=app.json,
+        every=work.every,
+        options=options,
+        root=front.shown(front.project.root),
     )
     steady = _Steady(told, failed)
     made = Build(front, plan, steady, options=options)

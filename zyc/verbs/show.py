@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from zyc import offers
@@ -69,7 +67,7 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
     readers = front.compiled.graph.readers()[node.name]
     trace = front.read_trace(decision.key) if decision.key else None
     link = front.project.link(node.name, twin=front.call.twin)
-    where = os.path.relpath(link, front.project.root) if decision.tree and front.world.exists(link) else ""
+    where = front.shown(link) if decision.tree and front.world.exists(link) else ""
     sections: list[tuple[str, list[tuple[str, ...]]]] = [
         ("fields", [(path, _flat(text)) for path, text in recipe_fields(node, front.settlement.known).items()]),
         ("placement", [(name, _plain(value)) for name, value in node.shape.placement if value is not None]),
