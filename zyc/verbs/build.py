@@ -254,7 +254,7 @@ def _once(app: App, front: Front, work: Work, failed: Mapping[str, str]) -> Buil
     steady.stop = made.press
     remembered, concerned = None, dict.fromkeys([*plan.decisions, *work.besides])
     if plan.changes or plan.fetches:
-        remembered = past.begin(made.world, front.project, front.call, concerned)
+        remembered = past.begin(made.world, front.project, front.rooted, concerned)
     with told:
         made.run()
         if remembered is not None:
