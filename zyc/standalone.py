@@ -24,7 +24,7 @@ while IFS= read -r step; do
     continue
   fi
   echo "== $step"
-  bash "$step/run.sh" 2>&1 | tee "$step/log.txt"
+  bash "$step/run.sh" < /dev/null 2>&1 | tee "$step/log.txt"
   touch "$step/.done"
 done < order.txt
 """

@@ -311,7 +311,12 @@ def run():
     """Run the step and show how far it is; it goes on from state/ when it was cut short. Interrupt it, and it keeps a state."""
     with Path("log.txt").open("ab") as log:
         child = subprocess.Popen(
-            ["bash", "run.sh"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            ["bash", "run.sh"],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             show(child, log)

@@ -16,7 +16,7 @@ fi
 
 code=0
 LANG=C.UTF-8 TZ=UTC PYTHONHASHSEED=0 PYTHONUNBUFFERED=1 OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}" \
-  ${launch[@]+"${launch[@]}"} bash run.sh >> log.txt 2>&1 || code=$?
+  ${launch[@]+"${launch[@]}"} bash run.sh < /dev/null >> log.txt 2>&1 || code=$?
 
 # 130: asked to stop before its time was over, and it has kept a state.
 if [ "$code" -eq 130 ] && [ -n "${SLURM_JOB_ID:-}" ]; then

@@ -115,6 +115,15 @@ def test_what_is_done_is_passed_over(desk):
     assert run_apart(folder).splitlines() == ["== flour"]
 
 
+def test_a_step_that_reads_what_nobody_types_takes_no_other_step_away(bare):
+    """It reads nothing, as in a build; what comes after it runs."""
+    bare.spec("steps:\n  asks: cat > out/said\n  next: {inputs: {it: asks}, run: wc -c < in/it/said > out/count}\n")
+    bare.zyc("render")
+    run_apart(bare.root / "rendered")
+    assert (bare.root / "rendered/asks/out/said").read_text() == ""
+    assert (bare.root / "rendered/next/out/count").read_text().strip() == "0"
+
+
 def test_a_step_that_fails_stops_the_run(desk):
     """The script ends with an error at the first step that fails, and nothing behind it runs."""
     desk.edit("specs/mill.yml", "bash recipe/grind.sh", "exit 3; bash recipe/grind.sh")
