@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -52,9 +53,8 @@ def command(app: App, call: Call, *, output: str, face: str | None, copies: bool
     if app.json:
         app.console.json({"folder": output, "steps": names})
     else:
-        app.console.print(
-            f"{len(names)} step{'' if len(names) == 1 else 's'} in {output}/: `bash {output}/run.sh` runs them in order"
-        )
+        run = shlex.join(["bash", f"{output}/run.sh"])
+        app.console.print(f"{len(names)} step{'' if len(names) == 1 else 's'} in {output}/: `{run}` runs them in order")
     app.close()
     return 0
 
