@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from zyc.again import line
-from zyc.damage import Finding
 from zyc.front import Call
+from zyc.keeping.damage import Finding
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, safe
 
