@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from zyc import kinds
+from zyc.again import beside
 from zyc.errors import Problem, ZycError, problem
 from zyc.front import Front
 from zyc.graph import Choice, Cluster, Node
@@ -98,7 +99,7 @@ class Acceptance:
         return [name for name in nodes if self.forward.trees[name] is None]
 
     def _refuse(self, code: str, node: Node, **facts: object) -> None:
-        self._flaws.append(problem(code, node.span, node=node.name, **facts))
+        self._flaws.append(problem(code, node.span, node=node.name, changes=beside(self.front.call), **facts))
 
     def _trace(self, node: Node, key: str, manifest: Manifest, last: Trace) -> Trace:
         known = self.plan.settlement.known

@@ -197,7 +197,8 @@ WORDING: dict[str, Says] = {
     ),
     "cannot-here": Says(
         "`{node}` cannot run on this machine: {lacks}",
-        "run it elsewhere (`zyc render {node} --as notebook`), correct its `placement`, or build the rest with `--partial`",
+        "run it elsewhere (`zyc render {node}{changes} --as notebook`), correct its `placement`, "
+        "or build the rest with `--partial`",
     ),
     "no-device-here": Says("`{node}` cannot run on this machine: {lacks}", "{remedies}; `--partial` builds the rest"),
     "plan-moved": Says("`{node}` {what}", "look again: `zyc plan --out FILE`, then `zyc build --plan FILE`"),
@@ -217,24 +218,30 @@ WORDING: dict[str, Says] = {
     "machine-refuses": Says("`{path}`: {reason}", "check that it is there, that you may use it, and that the disk has room"),
     # --- accepting ---
     "accept-nothing-new": Says("`{node}` is up to date: there is nothing to accept", "leave it out"),
-    "accept-nothing-kept": Says("nothing is kept of `{node}`, so nothing can stand for it", "build it: `zyc build {node}`"),
-    "accept-other-kind": Says("`{node}` was a {before} when it was built, and is a {after} now", "build it: `zyc build {node}`"),
+    "accept-nothing-kept": Says(
+        "nothing is kept of `{node}`, so nothing can stand for it", "build it: `zyc build {node}{changes}`"
+    ),
+    "accept-other-kind": Says(
+        "`{node}` was a {before} when it was built, and is a {after} now", "build it: `zyc build {node}{changes}`"
+    ),
     "accept-gone": Says(
         "the last result of `{node}` ({tree}) is gone from the store, so it cannot stand for anything",
-        "build it: `zyc build {node}`",
+        "build it: `zyc build {node}{changes}`",
     ),
     "accept-unknown-input": Says(
         "the key of `{node}` is not known before `{input}` is built or accepted",
-        "`zyc build {input}`, or `zyc accept {all}`",
+        "`zyc build {input}{changes}`, or `zyc accept {all}{changes}`",
     ),
     # --- faces: away, and home again ---
     "face-not-built": Says(
-        "`{node}` cannot be carried away before {inputs} built: its key and its inputs are not known", "`zyc build {names}`"
+        "`{node}` cannot be carried away before {inputs} built: its key and its inputs are not known",
+        "`zyc build {names}{changes}`",
     ),
     "face-unpinned": Says("`{node}` fetches what has no pin in zyc.lock yet", "`zyc lock`, then render it again"),
     "deploy-what": Says("`{node}` is no deployment: there is nothing to send", "name one of the section `deployments`"),
     "deploy-here": Says(
-        "`{node}` goes to `{target}`, which is no place to send to", "copy its folder there, or run it: `zyc serve {node}`"
+        "`{node}` goes to `{target}`, which is no place to send to",
+        "copy its folder there, or run it: `zyc serve {node}{changes}`",
     ),
     "deploy-nowhere": Says("`{node}` does not say where it goes", "`{field}: OWNER/NAME` in the spec, or `--to OWNER/NAME`"),
     "deploy-unproven": Says(
@@ -261,12 +268,14 @@ WORDING: dict[str, Says] = {
         "{help}",
     ),
     "adopt-unknown-input": Says(
-        "the key of `{node}` is not known before `{input}` is built", "`zyc build {input}`, then adopt it again"
+        "the key of `{node}` is not known before `{input}` is built", "`zyc build {input}{changes}`, then adopt it again"
     ),
     "adopt-too-large": Says("`{file}` needs {needed} bytes here; {free} are free", "free some space, and adopt it again"),
     "adopt-one-node": Says("`{text}` means {count} nodes; one result is of one", "name the node that it was made of"),
     "adopt-runs": Says("`{node}` is being made here at this moment", "let it end, or stop it, then adopt again"),
-    "adopt-nothing-new": Says("`{node}` is up to date: there is nothing to adopt", "`zyc why {node}` shows what keeps it"),
+    "adopt-nothing-new": Says(
+        "`{node}` is up to date: there is nothing to adopt", "`zyc why {node}{changes}` shows what keeps it"
+    ),
     # --- the call ---
     "no-specs": Says("there is no spec below `specs/`", "a spec is a YAML file that starts with `zyc: 1`; `zyc init` writes one"),
     "no-project": Says("no folder named `specs` here or above", "run `zyc init` to start a project here"),

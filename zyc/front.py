@@ -327,6 +327,15 @@ class Front:
             return self.hits[key]
         return Traces(Store.open(self.world, self.project.store, create=False), told=self.warnings.append).read(key)
 
+    @property
+    def rooted(self) -> Call:
+        """The call, as it is made in the project's root: what is written down is read from anywhere."""
+        return replace(self.call, select=self.selector.rooted(self.call.select), exclude=self.selector.rooted(self.call.exclude))
+
+    def shown(self, path: Path) -> str:
+        """A path of the project, as one types it where the call was made."""
+        return os.path.relpath(path, self.project.root / self.here)
+
     def forget(self) -> None:
         """The store moved on: read it again when next asked."""
         for name in ("history", "compiled", "selector", "selection", "graph", "settlement", "plan", "whole"):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 from zyc import kinds
+from zyc.again import beside
 from zyc.catalogue.devices import article
 from zyc.compile.validate import field_words, owner_words
 from zyc.errors import Problem, Span, problem
@@ -67,7 +68,7 @@ def _flaws(front: Front, plan: Plan, node: Node, *, probing: bool) -> Iterator[P
     if decision.cannot:
         at = field_place(front.compiled, node, "placement")
         if decision.thought.work is None:
-            yield problem("cannot-here", at, node=node.name, lacks=decision.cannot)
+            yield problem("cannot-here", at, node=node.name, lacks=decision.cannot, changes=beside(front.call))
         else:
             yield problem("no-device-here", at, node=node.name, lacks=decision.cannot, remedies=_elsewhere(plan, node))
     for need in node.shape.needs:

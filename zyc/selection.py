@@ -48,6 +48,15 @@ class Selector:
         chosen -= out
         return Selection(frozenset(chosen), frozenset(explicit & chosen), broken, frozenset(files))
 
+    def rooted(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The same words, as they are typed in the project's root."""
+        return tuple(",".join(self._rooted(part) for part in word.split(",")) for word in words)
+
+    def _rooted(self, part: str) -> str:
+        name = part.strip("+")
+        path = self._path(name) if name and ":" not in name else None
+        return part if path is None else part.replace(name, path)
+
     def _all(self, words: Sequence[str]) -> tuple[set[str], list[Problem]]:
         chosen: set[str] = set()
         problems: list[Problem] = []

@@ -261,7 +261,7 @@ def made_here(each):
     if known and place_of(known).exists():
         return known
     print(f"fetching in/{each['place']}")
-    if subprocess.run(["bash", str(home / "run.sh")], env=environment(), check=False).returncode:
+    if subprocess.run(["bash", str(home / "run.sh")], env=environment(), stdin=subprocess.DEVNULL, check=False).returncode:
         raise Halt(f"in/{each['place']} could not be fetched: its last words are above")
     tree = tree_digest(home / "out")
     if each["tree"] and tree != each["tree"]:
@@ -309,9 +309,16 @@ def environment():
 
 def run():
     """Run the step and show how far it is; it goes on from state/ when it was cut short. Interrupt it, and it keeps a state."""
+    shutil.rmtree("out", ignore_errors=True)  # what an attempt that was cut short left is no part of the result
+    Path("measures.json").unlink(missing_ok=True)
     with Path("log.txt").open("ab") as log:
         child = subprocess.Popen(
-            ["bash", "run.sh"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            ["bash", "run.sh"],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             show(child, log)
@@ -385,7 +392,8 @@ def pack():
             if Path(name).exists():
                 tar.add(name, filter=bare)
     fresh.replace(target)
-    print(f"{told['result']}  {size(target.stat().st_size)}\nbring it home, and there: zyc adopt {told['result']}")
+    twin = " --twin" if told["twin"] else ""
+    print(f"{told['result']}  {size(target.stat().st_size)}\nbring it home, and there: zyc adopt {told['result']}{twin}")
     return str(target)
 
 

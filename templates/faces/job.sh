@@ -15,8 +15,9 @@ if [ -n "${SLURM_JOB_NODELIST:-}" ] && command -v srun > /dev/null; then
 fi
 
 code=0
+rm -rf out measures.json # what an attempt that was cut short left; its state/ stays
 LANG=C.UTF-8 TZ=UTC PYTHONHASHSEED=0 PYTHONUNBUFFERED=1 OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}" \
-  ${launch[@]+"${launch[@]}"} bash run.sh >> log.txt 2>&1 || code=$?
+  ${launch[@]+"${launch[@]}"} bash run.sh < /dev/null >> log.txt 2>&1 || code=$?
 
 # 130: asked to stop before its time was over, and it has kept a state.
 if [ "$code" -eq 130 ] && [ -n "${SLURM_JOB_ID:-}" ]; then

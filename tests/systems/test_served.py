@@ -33,7 +33,7 @@ def zyc(folder, *words, **more):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A toy deployment, not built."""
-    home = tmp_path_factory.mktemp("served")
+    home = tmp_path_factory.mktemp("served here")
     (home / "specs").mkdir()
     (home / "data").mkdir()
     (home / "specs/words.yml").write_text(SPEC)
@@ -73,6 +73,11 @@ def test_a_deployment_is_served_and_talked_with(project):
         told = httpx.post(f"{url}/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}, timeout=60)
         assert told.status_code == 200
         assert 0 < told.json()["usage"]["completion_tokens"] <= 8
+        more = re.search(r"more keys +(.*)", (project / "log").read_text())[1].replace("NAME", "second")
+        other = subprocess.run(["sh", "-c", more], cwd="/", capture_output=True, text=True, check=True).stdout.strip()
+        told = httpx.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {other}"})
+        assert told.status_code == 200
+        assert not [*(project / "artifacts/store").rglob("__pycache__")]
         os.killpg(served.pid, signal.SIGINT)  # as a terminal does
         assert served.wait(30) == 0
     finally:

@@ -124,6 +124,27 @@ def test_modal_is_told_by_its_own_program(project, tmp_path, code):
 
 
 @pytest.mark.slow
+def test_what_a_program_says_is_not_among_the_data(project, tmp_path):
+    """With `--json` standard output is one JSON document; the words of the command that runs are on standard error."""
+    program = tmp_path / "modal"
+    program.write_text("#!/bin/sh\necho deployed to somewhere\n")
+    program.chmod(0o755)
+    said = zyc(project, "deploy", "rented", "--yes", "--json", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert json.loads(said.stdout)["sent"] == ["modal deploy modal_app.py"]
+    assert "deployed to somewhere" in said.stderr
+
+
+@pytest.mark.slow
+def test_nothing_is_swept_while_it_is_sent(project, tmp_path):
+    """Whoever frees space meanwhile is told to wait: the files are those of the store."""
+    program, swept = tmp_path / "modal", tmp_path / "swept"
+    program.write_text(f'#!/bin/sh\ncd "{project}"\n"{sys.executable}" -m zyc gc --yes > /dev/null 2> "{swept}"\n')
+    program.chmod(0o755)
+    zyc(project, "deploy", "rented", "--yes", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert "the store is in use" in swept.read_text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "environ", "told"),
     [

@@ -250,6 +250,21 @@ def test_a_run_that_was_cut_short_goes_on(letters, tmp_path):
     assert (folder / "log.txt").read_text().splitlines() == ["from epoch 0", "switched off", "from epoch 2"]
 
 
+def test_what_an_attempt_that_was_cut_short_left_does_not_come_home(bare, tmp_path):
+    """The next one begins with nothing in out/, as in a build: what comes home is what the recipe gives."""
+    step = "[ -e state/tried ] && cp state/tried out/whole || { touch state/tried out/half; exit 3; }"
+    bare.spec(f"steps:\n  one: {{run: '{step}', placement: {{resume: true}}}}\n")
+    there = away(bare, tmp_path, "one")
+    assert "the step ended with 3" in there.run("one.ipynb").stderr
+    assert there.run("one.ipynb").returncode == 0
+    assert bare.zyc("render", "one", "--as", "sbatch", "-o", "job").code == 0
+    assert there.job(bare.root / "job").returncode == 3
+    assert there.job(bare.root / "job").returncode == 0
+    for parcel in (there.root / "one.zyc.tar", bare.root / "one.zyc.tar"):
+        with tarfile.open(parcel) as tar:
+            assert [name for name in tar.getnames() if name.startswith("out/")] == ["out/whole"]
+
+
 CLUSTER = {
     "srun": 'while [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n',
     "scontrol": 'echo "$*" >> "$LOG"\n[ "$1" = show ] && echo node-1\nexit 0\n',

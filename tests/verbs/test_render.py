@@ -115,6 +115,27 @@ def test_what_is_done_is_passed_over(desk):
     assert run_apart(folder).splitlines() == ["== flour"]
 
 
+def test_a_step_that_reads_what_nobody_types_takes_no_other_step_away(bare):
+    """It reads nothing, as in a build; what comes after it runs."""
+    bare.spec("steps:\n  asks: cat > out/said\n  next: {inputs: {it: asks}, run: wc -c < in/it/said > out/count}\n")
+    bare.zyc("render")
+    run_apart(bare.root / "rendered")
+    assert (bare.root / "rendered/asks/out/said").read_text() == ""
+    assert (bare.root / "rendered/next/out/count").read_text().strip() == "0"
+
+
+def test_what_an_attempt_that_failed_left_is_no_part_of_the_result(bare):
+    """The next one begins with nothing in out/, as in a build; what it keeps in state/ stays."""
+    step = "[ -e state/tried ] && cp state/tried out/whole || { touch state/tried out/half; exit 3; }"
+    bare.spec(f"steps:\n  one: {{run: '{step}', placement: {{resume: true}}}}\n")
+    bare.zyc("render")
+    folder = bare.root / "rendered"
+    assert subprocess.run(["bash", "run.sh"], cwd=folder, capture_output=True, check=False).returncode == 3
+    assert [path.name for path in (folder / "one/out").iterdir()] == ["half"]
+    run_apart(folder)
+    assert [path.name for path in (folder / "one/out").iterdir()] == ["whole"]
+
+
 def test_a_step_that_fails_stops_the_run(desk):
     """The script ends with an error at the first step that fails, and nothing behind it runs."""
     desk.edit("specs/mill.yml", "bash recipe/grind.sh", "exit 3; bash recipe/grind.sh")

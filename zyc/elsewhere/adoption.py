@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zyc import kinds
+from zyc.again import beside
 from zyc.elsewhere import faces
 from zyc.elsewhere.faces import ACCOUNT, FORMAT, NOTES
 from zyc.elsewhere.parcel import Parcel
@@ -179,7 +180,8 @@ class Adoption:
         told = against(seen, node.name, before)
         if unknown and dict(manifest).items() <= dict(made).items():
             source = next(edge.source for edge in _edges(node) if kinds.label(node.kind, edge.field) == unknown[0])
-            raise ZycError(problem("adopt-unknown-input", node.span, node=node.name, input=source))
+            changes = beside(self.front.call)
+            raise ZycError(problem("adopt-unknown-input", node.span, node=node.name, input=source, changes=changes))
         lines = "\n".join(f"  {each}" for each in told)
         help_ = f"what it was made of, and what is there now:\n{lines}\nundo that, or render the face again and run it"
         raise ZycError(problem("adopt-other-key", node.span, file=self.parcel.shown, node=node.name, help=help_))
@@ -236,7 +238,7 @@ class Adoption:
         with store.sharing(), self._alone(store, last):
             there = traces.read(last.trace.key)
             if there is not None and store.has(there.tree):
-                raise ZycError(problem("adopt-nothing-new", self._node.span, node=last.node))
+                raise ZycError(problem("adopt-nothing-new", self._node.span, node=last.node, changes=beside(front.call)))
             return self._published(found, traces, roots, dry_run=dry_run)
 
     @contextmanager

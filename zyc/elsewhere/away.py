@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zyc import __version__, kinds
+from zyc.again import beside
 from zyc.catalogue import devices
 from zyc.elsewhere import faces, parcel
 from zyc.elsewhere.faces import Face, Input
@@ -155,7 +156,10 @@ class Away:
 
     def _not_built(self, names: list[str]) -> Problem:
         inputs = ", ".join(f"`{each}`" for each in names) + (" is" if len(names) == 1 else " are")
-        return problem("face-not-built", self.node.span, node=self.node.name, inputs=inputs, names=" ".join(names))
+        changes = beside(self.front.call)
+        return problem(
+            "face-not-built", self.node.span, node=self.node.name, inputs=inputs, names=" ".join(names), changes=changes
+        )
 
     def _files(self) -> Iterator[Input]:
         """The user's own files: each in the parcel under the place that the step reads it at."""

@@ -69,6 +69,11 @@ class Face:
         return f"{self.name}.zyc.tar"
 
     @property
+    def home(self) -> str:
+        """What takes that in, typed in the project."""
+        return f"zyc adopt {self.result}{' --twin' * self.twin}"
+
+    @property
     def carried(self) -> tuple[Input, ...]:
         """The inputs that are in the parcel."""
         return tuple(each for each in self.inputs if each.how != "made here")
@@ -134,7 +139,7 @@ def notebook(face: Face, carrying: str) -> str:
             "## Run\n\nThe same cell goes on where a run was cut short, from `state/`. Interrupt it, and it keeps a state.",
         ),
         _code("run", "carrying.run()"),
-        _words("home", f"## Bring it home\n\nThen, in the project: {_ticked(f'zyc adopt {face.result}')}"),
+        _words("home", f"## Bring it home\n\nThen, in the project: {_ticked(face.home)}"),
         _code("pack", "carrying.pack()\ncarrying.download()"),
     ]
     metadata: dict[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,7 +66,7 @@ def planned(front: Front, node: str, *, to: str = "", model: str = "") -> Plan:
         raise ZycError(problem("deploy-what", node=node))
     target = str(vertex.spec.target)
     if target not in SENT:
-        raise ZycError(problem("deploy-here", node=node, target=target))
+        raise ZycError(problem("deploy-here", node=node, target=target, changes=beside(front.call)))
     folder = _kept(front, vertex)
     parts = tuple(_parts(front, folder))
     if target == "modal":
@@ -123,22 +124,32 @@ def _named(node: str, where: str, field: str) -> None:
         raise ZycError(problem("deploy-nowhere", node=node, field=field))
 
 
-def send(front: Front, plan: Plan) -> list[str]:
-    """Send it, in order, and where each part of it is now; a Space gets the revision that its model has just become."""
+def send(front: Front, plan: Plan, *, aside: bool = False) -> list[str]:
+    """Send it, in order, and where each part of it is now; a Space gets the revision that its model has just become.
+
+    Nobody sweeps the bundle meanwhile; `aside`, what a command says goes to standard error.
+    """
+    with Store.open(front.world, front.project.store, create=False).sharing():
+        return list(_sent(front, plan, aside=aside))
+
+
+def _sent(front: Front, plan: Plan, *, aside: bool) -> Iterator[str]:
     environ = front.world.environ()
-    told, revision = [], ""
+    revision = ""
     for shipment in plan.shipments:
         if shipment.kind == "command":
             words = shipment.where.split()
             plain = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}  # the folder is the store's
+            said = sys.stderr if aside else None
             try:
-                done = subprocess.run(words, cwd=plan.folder, env=plain, check=False)  # noqa: S603  # the command that was shown
+                # the command that was shown
+                done = subprocess.run(words, cwd=plan.folder, env=plain, stdout=said, check=False)  # noqa: S603
             except FileNotFoundError:
                 reason = f"there is no `{words[0]}` here: `pip install {words[0]}`"
                 raise ZycError(problem("deploy-refused", where=shipment.where, reason=reason)) from None
             if done.returncode:
                 raise ZycError(problem("deploy-refused", where=shipment.where, reason=f"it ended with {done.returncode}"))
-            told.append(shipment.where)
+            yield shipment.where
             continue
         if not environ.get(VARIABLE):
             raise ZycError(problem("deploy-no-token", token=VARIABLE))
@@ -149,8 +160,7 @@ def send(front: Front, plan: Plan) -> list[str]:
             revision = hub.send(shipment.where, shipment.kind, files, token=environ[VARIABLE], private=shipment.private)
         except hub.Unreached as error:
             raise ZycError(problem("deploy-refused", where=shipment.where, reason=error.why)) from None
-        told.append(f"{shipment.where} at {revision}")
-    return told
+        yield f"{shipment.where} at {revision}"
 
 
 def _filled(plan: Plan, repository: str, revision: str) -> bytes:

@@ -24,7 +24,8 @@ while IFS= read -r step; do
     continue
   fi
   echo "== $step"
-  bash "$step/run.sh" 2>&1 | tee "$step/log.txt"
+  rm -rf "$step/out" "$step/measures.json" # what an attempt that was cut short left; its state/ stays
+  bash "$step/run.sh" < /dev/null 2>&1 | tee "$step/log.txt"
   touch "$step/.done"
 done < order.txt
 """

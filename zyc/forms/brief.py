@@ -167,16 +167,17 @@ def _again(front: Front, home: str) -> tuple[str, int, int]:
 
 def _change(front: Front, hops: tuple[Hop, ...], home: str) -> tuple[str, str]:
     """A change of the recipe that is worth a look, and the call that tells what it would do."""
+    plan = line(front.call, "plan", *((home,) if home else ()))
     for hop in hops:
         lora = getattr(getattr(front.compiled.graph.vertices[hop.node], "spec", None), "lora", None)
         rank = getattr(lora, "rank", None)
         if isinstance(rank, int) and rank > 1:
-            return f"change `rank: {rank}` to {rank // 2} in {hop.node} and ask", f"zyc plan {home}"
-    return "see what would happen", f"zyc plan {home}"
+            return f"change `rank: {rank}` to {rank // 2} in {hop.node} and ask", plan
+    return "see what would happen", plan
 
 
 def _page(front: Front) -> str:
     """The page of the report, where it is written."""
     parts = ("report", "twin", "index.html") if front.call.twin else ("report", "index.html")
-    there = front.world.stat(front.project.artifacts.joinpath(*parts)) is not None
-    return "/".join((front.project.artifacts.name, *parts)) if there else ""
+    page = front.project.artifacts.joinpath(*parts)
+    return front.shown(page) if front.world.stat(page) is not None else ""

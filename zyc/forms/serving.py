@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,12 @@ class Service:
         told = {"ZYC_KEYS": str(self.keys), "ASSISTANT_HOME": str(self.keys.parent)}
         return {**told, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 
+    @property
+    def more_keys(self) -> str:
+        """What makes another key, typed in any folder by who may read this one; nothing is left in the bundle by it."""
+        add = [sys.executable, "-B", "-m", self.module, "keys", "add", "NAME"]
+        return f"cd {shlex.quote(str(self.kept.folder))} && ZYC_KEYS={shlex.quote(str(self.keys))} {shlex.join(add)}"
+
     def command(self, *options: str) -> tuple[str, ...]:
         """As a person starts it, in its folder."""
         return (sys.executable, "-m", self.module, *options)
@@ -114,11 +121,12 @@ def service(front: Front, node: str) -> Service:
     found = kept(front, node, verb="serve")
     if not isinstance(found.facts, Bundle):
         reason = f"`{node}` is {found.facts.says}, and only a deployment is served"
-        raise ZycError(problem("not-served", reason=reason, hint=f"`zyc chat {node}` talks with it; `zyc ls kind:deployment`"))
+        hint = f"`{line(front.call, 'chat', node)}` talks with it; `zyc ls kind:deployment`"
+        raise ZycError(problem("not-served", reason=reason, hint=hint))
     target = deploying.of(found.facts.target or "")
     if not target.starts:
         reason = f"`{node}` is for {target.says}: nothing of it runs here"
-        raise ZycError(problem("not-served", reason=reason, hint=f"`zyc chat {node}` talks with its model"))
+        raise ZycError(problem("not-served", reason=reason, hint=f"`{line(front.call, 'chat', node)}` talks with its model"))
     wanted = {line.partition("==")[0] for line in front.world.read_text(found.folder / "requirements.txt").splitlines()}
     lacks = [name for name in target.packages if name in wanted and not _is_here(name)]
     if lacks:

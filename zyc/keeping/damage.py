@@ -28,6 +28,7 @@ class Damage:
     nodes: tuple[str, ...] = ()
     right: str = ""  # of a link: the tree that it should lead to
     mended: bool = True  # whether a repair can do something about it
+    twin: bool = False  # whether it is of rehearsals only
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,12 @@ class Finding:
     @property
     def nodes(self) -> list[str]:
         """The nodes that have something to make again."""
-        return sorted({node for each in self.damages if each.what in ("tree", "trace", "root") for node in each.nodes})
+        return sorted({*self.lost(twin=False), *self.lost(twin=True)})
+
+    def lost(self, *, twin: bool) -> list[str]:
+        """Those of them of the real thing, or of rehearsals."""
+        lost = [each for each in self.damages if each.what in ("tree", "trace", "root") and each.twin == twin]
+        return sorted({node for each in lost for node in each.nodes})
 
 
 @dataclass
@@ -100,15 +106,18 @@ class Examination:
                     whole = False
                 if not whole:
                     says = self._problems.get(self.store.shown(path), "it is not named as a trace is")
-                    yield Damage("trace" if key else "stray", path, key or self._below(path), says, owners.get(key, ()))
+                    whose = owners.get(key, set())
+                    nodes, twin = tuple(sorted({node for node, _ in whose})), bool(whose) and all(kind for _, kind in whose)
+                    yield Damage("trace" if key else "stray", path, key or self._below(path), says, nodes, twin=twin)
 
-    def _owners(self) -> dict[str, tuple[str, ...]]:
-        told: dict[str, set[str]] = {}
-        for path, _, _ in self._root_files():
+    def _owners(self) -> dict[str, set[tuple[str, bool]]]:
+        """The nodes that have or had a key, and whether that is of a rehearsal."""
+        told: dict[str, set[tuple[str, bool]]] = {}
+        for path, _, kind in self._root_files():
             root = read_root(self.store, path, told=lambda _: None)
             for key in (root.key, *root.former) if root is not None else ():
-                told.setdefault(key, set()).add(root.node if root is not None else "")
-        return {key: tuple(sorted(nodes)) for key, nodes in told.items()}
+                told.setdefault(key, set()).add((root.node if root is not None else "", kind == "twin"))
+        return told
 
     def _root_files(self) -> Iterator[tuple[Path, str, str]]:
         top, world = self.store.root / "roots", self.store.world
@@ -127,7 +136,7 @@ class Examination:
             for other in world.list(top / name):
                 if other not in (CARD, "real", "twin") and not other.startswith(".zyc-"):
                     yield Damage("stray", top / name / other, self._below(top / name / other), _STRANGE)
-        for path, _, _ in self._root_files():
+        for path, _, kind in self._root_files():
             if path.name.startswith(".zyc-"):
                 continue
             self._records += 1
@@ -135,7 +144,7 @@ class Examination:
             if root is None or path.name != f"{slug(root.node)}.json":
                 says = self._problems.get(self.store.shown(path), "it is of another node than its name says")
                 node = path.name.removesuffix(".json").rpartition("-")[0]  # as readable as a name was made for a file
-                yield Damage("root", path, self._below(path), says, (node,) if node else ())
+                yield Damage("root", path, self._below(path), says, (node,) if node else (), twin=kind == "twin")
 
     def _hear(self, each: Problem) -> None:
         facts = dict(each.facts)
@@ -170,7 +179,8 @@ class Examination:
             waiting += above
         for tree in sorted(wrong, key=lambda each: (not held.members.get(each), each)):
             what = "group" if held.members.get(tree) else "tree"
-            yield Damage(what, self.store.path(tree), tree, wrong[tree], tuple(held.nodes_of(tree)))
+            nodes, twin = tuple(held.nodes_of(tree)), held.is_of_twins(tree)
+            yield Damage(what, self.store.path(tree), tree, wrong[tree], nodes, twin=twin)
         if self.only is None:
             yield from self._strays()
 

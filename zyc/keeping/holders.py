@@ -121,10 +121,17 @@ class Holders:
 
     def nodes_of(self, tree: str) -> list[str]:
         """The nodes that a tree belongs to: whose last result it is, or was; of a group, those that read it."""
-        last = {each.node for each in self.holders if each.tree == tree}
-        readers = {each.node for each in self.holders if tree in self._inputs(each)} if self.members.get(tree) else set()
+        return sorted({each.node for each in self._of(tree)})
+
+    def is_of_twins(self, tree: str) -> bool:
+        """Whether a tree belongs to rehearsals only."""
+        return all(each.twin for each in self._of(tree))
+
+    def _of(self, tree: str) -> list[Holder]:
+        last = [each for each in self.holders if each.tree == tree]
+        readers = [each for each in self.holders if tree in self._inputs(each)] if self.members.get(tree) else []
         owner = self.owner(tree)
-        return sorted(last or readers or ({owner.node} if owner is not None else set()))
+        return last or readers or ([owner] if owner is not None else [])
 
     def bytes_of(self, tree: str) -> int:
         """How much is in a tree, as its trace says."""

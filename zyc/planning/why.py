@@ -74,7 +74,7 @@ def reasons(plan: Plan, name: str, read: Callable[[str], Trace | None]) -> list[
     node, decision = plan.graph.vertices[name], plan.decisions[name]
     assert isinstance(node, Node)
     if decision.cause.why is Why.RUNS:
-        return [Reason(name, f"it runs now: `zyc logs {name} --follow`")]
+        return [Reason(name, "it runs now")]
     if decision.cause.why is Why.NEW:
         return [Reason(name, "it was never built here")]
     if decision.cause.why is Why.FAILED:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from zyc.again import line
+from zyc.front import Call
 from zyc.keeping.damage import Finding
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, safe
 
 _OFTEN = 0.1  # seconds between two lines of progress
+_NAMED = 6  # nodes that a command names; more are what all of the specs lack
 _WORDS = {"tree": "result", "format": "store"}
 
 
@@ -43,11 +46,13 @@ def tell(console: Console, finding: Finding, *, repaired: bool) -> None:
     done = "mended" if repaired else "damaged"
     console.print(f"{count:,} {_count(count, 'thing')} {done} ({looked})")
     cost = "" if finding.seconds is None or not finding.nodes else f"{in_time(finding.seconds)} at the most"
-    nodes = " ".join(safe(each) for each in finding.nodes[:6])
     if not repaired:
         console.say(f"next   zyc verify --repair   puts them aside, so that builds make them again{': ' if cost else ''}{cost}")
-    elif nodes:
-        console.say(f"next   zyc build {nodes}{'   takes ' if cost else ''}{cost}")
+        return
+    lost = [(twin, nodes) for twin in (False, True) if (nodes := finding.lost(twin=twin))]
+    for at, (twin, nodes) in enumerate(lost):
+        build = safe(line(Call(twin=twin), "build", *(nodes if len(nodes) <= _NAMED else ())))
+        console.say(f"{'next  ' if not at else '      '} {build}{'   takes ' if cost and not at else ''}{'' if at else cost}")
 
 
 def as_data(finding: Finding, *, repaired: bool) -> dict[str, object]:

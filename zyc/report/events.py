@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,12 +45,15 @@ class Words:
     width: int
     graph: Graph
     expected: Mapping[str, float] = field(default_factory=dict)  # seconds, of nodes whose time was estimated
+    root: str = ""  # of the project, as one types it where the call was made
 
     @classmethod
-    def of(cls, console: Console, graph: Graph, log: Log, expected: Mapping[str, float] | None = None) -> Words:
+    def of(
+        cls, console: Console, graph: Graph, log: Log, expected: Mapping[str, float] | None = None, *, root: str = ""
+    ) -> Words:
         """With a column as wide as the names need, within reason."""
         longest = max((cells(node.name) for node in graph.nodes()), default=0)
-        return cls(console, log, min(40, max(16, console.width - 34), longest), graph, expected or {})
+        return cls(console, log, min(40, max(16, console.width - 34), longest), graph, expected or {}, root)
 
     def ended(self, ending: Ending, *, tail: bool = True) -> list[str]:
         """What became of a node; of one that failed, the end of its log."""
@@ -68,7 +72,8 @@ class Words:
         if ending.fate is Fate.FAILED and ending.log:
             said = last_lines(self.log(ending.log), _TAIL) if tail else []
             lines += [f"    {console.paint('|', 'red')} {clipped(line, console.width - 6)}" for line in said]
-            lines.append(f"    {console.paint('log', 'dim')} {ending.log}")
+            where = posixpath.normpath(posixpath.join(self.root, ending.log))
+            lines.append(f"    {console.paint('log', 'dim')} {where}")
         return lines
 
     def _measures(self, ending: Ending) -> Iterator[str]:

@@ -28,7 +28,7 @@ class Teller(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def teller(
+def teller(  # noqa: PLR0913  (what only a build knows)
     console: Console,
     plan: Plan,
     log: Log,
@@ -37,11 +37,12 @@ def teller(
     as_json: bool,
     every: bool,
     options: Options,
+    root: str = "",
 ) -> Teller:
-    """Who tells of a build here."""
+    """Who tells of a build here; `root` is the project's, as one types it where the call was made."""
     if as_json:
         return Stream(console, plan, clock)
-    words = Words.of(console, plan.graph, log, devices.expected(plan))
+    words = Words.of(console, plan.graph, log, devices.expected(plan), root=root)
     if not console.moves:
         return Lines(words, clock, every)
     return Live(Lines(words, clock, every, beats=False), plan, options)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from zyc.again import line
 from zyc.elsewhere.adoption import Adopted, Adoption, opened, read_account
 from zyc.errors import ZycError, problem
 from zyc.front import Call, Front
@@ -44,7 +45,8 @@ def command(app: App, call: Call, *, file: str, dry_run: bool) -> int:
         for each in found:
             _tell(app.console, each)
         would = "would be" if dry_run else "is"
-        app.console.print(f"`{found[-1].node}` {would} kept as if it were built here: `zyc build` goes on from it")
+        build = safe(line(call, "build"))
+        app.console.print(f"`{found[-1].node}` {would} kept as if it were built here: `{build}` goes on from it")
     app.close()
     return 0
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from zyc.again import line
+from zyc.again import beside, line
 from zyc.errors import ZycError, guess, problem
 from zyc.forms import asking, ledger
 from zyc.forms import brief as briefly
@@ -57,7 +57,7 @@ def command(  # one for each option
         raise ZycError(problem("not-asked", reason=reason, hint=f"`{_build(hops, call)}` makes it{twin}"))
     question = Question(texts, _persona(front, persona), "" if texts else asking.data_of(reading, there[-1].node), tokens or 0)
     if not question.texts and not question.data:
-        hint = f'`zyc ask {node} "..."`, or build the data that it was trained on'
+        hint = f'`zyc ask {node} "..."{beside(call)}`, or build the data that it was trained on'
         raise ZycError(problem("not-asked", reason="there is no question, and no kept data to take three from", hint=hint))
     asked = asking.ask(front, there, question, told=app.console.tick)
     app.console.tick("")

@@ -241,14 +241,21 @@ def _once(app: App, front: Front, work: Work, failed: Mapping[str, str]) -> Buil
     lacking = {name: _of_it(name, them[0].message) for name, them in flaws.items()}
     options = replace(work.options, lacking={**lacking, **failed})
     told = tellers.teller(
-        app.console, plan, log, clock=front.world.monotonic, as_json=app.json, every=work.every, options=options
+        app.console,
+        plan,
+        log,
+        clock=front.world.monotonic,
+        as_json=app.json,
+        every=work.every,
+        options=options,
+        root=front.shown(front.project.root),
     )
     steady = _Steady(told, failed)
     made = Build(front, plan, steady, options=options)
     steady.stop = made.press
     remembered, concerned = None, dict.fromkeys([*plan.decisions, *work.besides])
     if plan.changes or plan.fetches:
-        remembered = past.begin(made.world, front.project, front.call, concerned)
+        remembered = past.begin(made.world, front.project, front.rooted, concerned)
     with told:
         made.run()
         if remembered is not None:

@@ -38,7 +38,7 @@ def command(app: App, call: Call, *, to: str, model: str, yes: bool) -> int:
         _show(app, plan)
     if yes:
         app.acted = True
-        sent = publishing.send(front, plan)
+        sent = publishing.send(front, plan, aside=app.json)
     if app.json:
         app.console.json(_as_data(plan, sent))
     elif yes:

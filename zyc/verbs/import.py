@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -193,7 +194,7 @@ def _tell(console: Console, made: Imported, where: str, *, to_stdout: bool) -> N
     if to_stdout:
         console.exact(made.text.rstrip("\n"))
     elif where:
-        console.print(f"next   zyc plan {where}")
+        console.print(f"next   zyc plan {shlex.quote(where)}")
 
 
 def _without_effect(console: Console, rows: Sequence[Row]) -> Iterator[str]:

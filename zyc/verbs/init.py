@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -92,6 +93,6 @@ def command(app: App, folder: str, *, ci: bool, as_json: bool) -> int:
     if there_already:
         app.console.print("next   set `ZYC` in it to where zyc is installed from, and commit it")
         return 0
-    where = "" if folder == "." else f"cd {folder} && "
+    where = "" if folder == "." else f"cd {shlex.quote(folder)} && "
     app.console.print(f"next   {where}zyc plan specs/   then   zyc build specs/")
     return 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from zyc.again import beside
@@ -38,7 +36,7 @@ def command(app: App, call: Call, *, follow: bool, attempt: int | None) -> int:
             raise ZycError(problem("no-such-log", node=name, number=attempt, count=len(logs)))
         path = home / logs[-1 if attempt is None else attempt - 1]
         text = front.world.read(path)
-        where = os.path.relpath(path, front.project.root)
+        where = front.shown(path)
         told.append({"node": name, "log": where, "attempts": len(logs), "text": text.decode("utf-8", "replace")})
         if app.json:
             continue

@@ -54,7 +54,7 @@ def command(app: App, call: Call, *, every: bool, exit_code: bool, against: str 
     if out is not None:
         from zyc import agreed
 
-        app.world.acting().write(app.here / out, agreed.written(call, plan))
+        app.world.acting().write(app.here / out, agreed.written(front.rooted, plan))
         app.acted = True
     lacks = hindrances(front, plan, probing=False)
     if form == "json":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
+from zyc.again import line
 from zyc.elsewhere.away import Away
 from zyc.elsewhere.faces import Face, Input
 from zyc.elsewhere.standalone import write_graph
@@ -13,6 +15,7 @@ from zyc.errors import ZycError, listing, problem
 from zyc.front import Call, Front
 from zyc.graph import Node
 from zyc.quantity import in_bytes
+from zyc.report.console import safe
 from zyc.verbs import App, nodes, on_a_graph
 
 
@@ -50,9 +53,8 @@ def command(app: App, call: Call, *, output: str, face: str | None, copies: bool
     if app.json:
         app.console.json({"folder": output, "steps": names})
     else:
-        app.console.print(
-            f"{len(names)} step{'' if len(names) == 1 else 's'} in {output}/: `bash {output}/run.sh` runs them in order"
-        )
+        run = shlex.join(["bash", f"{output}/run.sh"])
+        app.console.print(f"{len(names)} step{'' if len(names) == 1 else 's'} in {output}/: `{run}` runs them in order")
     app.close()
     return 0
 
@@ -90,7 +92,7 @@ def _face(app: App, front: Front, face: str, output: str, *, copies: bool, force
         parcels = {"parcel": parcel if carried else None, "bytes": carried}
         app.console.json({"face": face, "node": node.name, "key": told.key or None, "file": output, **parcels, "inputs": inputs})
     else:
-        _tell(app, told, face, output)
+        _tell(app, front.call, told, face, output)
         if carried:
             app.console.print(f"  {parcel}  {in_bytes(carried)} to carry along")
     app.close()
@@ -107,12 +109,12 @@ def _the_node(front: Front, face: str) -> Node:
     return node
 
 
-def _tell(app: App, told: Face, face: str, output: str) -> None:
+def _tell(app: App, call: Call, told: Face, face: str, output: str) -> None:
     app.console.print(f"{told.node} as a {'notebook' if face == 'notebook' else 'batch job'}: {output}")
     rows = [(f"in/{each.place}", each.giver, in_bytes(each.bytes) if each.bytes else "", _comes(each)) for each in told.inputs]
     app.console.table(rows, indent=2, right=(2,))
     run = "run its cells" if face == "notebook" else "`sbatch job.sbatch` in it"
-    app.console.print(f"  then {run}, bring {told.result} home: `zyc adopt {told.result}`")
+    app.console.print(f"  then {run}, bring {told.result} home: `{safe(line(call, 'adopt', told.result))}`")
 
 
 def _comes(each: Input) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -44,7 +43,7 @@ def command(app: App, call: Call) -> int:
     front.world.make_folder(top)
     written = [_written(front, node, trace) for node, trace in _kept(front)]
     entries = [each for each in written if each is not None]
-    shown = os.path.relpath(top, front.project.root)
+    shown = front.shown(top)
     pages = {each.node: f"{each.place}/index.html" for each in entries}
     front.world.write(top / "index.html", _page(front, call, pages))
     if app.json:

@@ -31,12 +31,12 @@ def command(app: App, call: Call, *, host: str, port: int) -> int:
     say = app.console.print
     if told.module == "gateway":
         key = serving.first_key(front, told)
-        url = f"http://{host}:{port}" if port else "the address that the line `listening` names"
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}" if port else "the address that the line `listening` names"
         say(f"{node} answers at {url}{'' if told.keyed else ', without a key'}; Ctrl-C ends it")
         if key:
             say(f"first key   {key}   (shown this once)")
         if told.keyed:
-            say(f"more keys   cd {told.kept.folder} && ZYC_KEYS={told.keys} python -m gateway keys add NAME")
+            say(f"more keys   {told.more_keys}")
         app.close()
         return serving.foreground(front, told.command("--host", host, "--port", str(port)), cwd=told.kept.folder, env=told.env)
     app.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from zyc.errors import ZycError, guess, problem
@@ -35,12 +33,16 @@ def command(app: App, call: Call, *, file: str | None) -> int:
     front = app.open(call)
     plan = front.plan
     names = [each.name for each in plan.graph.nodes() if each.name in front.selection.names]
-    told = []
+    told: list[dict[str, object]] = []
     for at, name in enumerate(names):
         vertex = plan.graph.vertices[name]
         assert isinstance(vertex, Node)
         if file is not None:
-            _file(app.console, front, vertex, file)
+            text = _file(front, vertex, file)
+            if app.json:
+                told.append({"name": name, "file": file, "text": text})
+            else:
+                app.console.exact(text.rstrip("\n"))
         elif app.json:
             told.append(_data(front, vertex, plan.decisions[name]))
         else:
@@ -53,11 +55,11 @@ def command(app: App, call: Call, *, file: str | None) -> int:
     return 0
 
 
-def _file(console: Console, front: Front, node: Node, name: str) -> None:
+def _file(front: Front, node: Node, name: str) -> str:
     files = front.settlement.rendered(node).files()
     if name not in files:
         raise ZycError(problem("no-selection", text=name, hint=guess(name, files)))
-    console.exact(files[name].rstrip("\n"))
+    return files[name]
 
 
 def _print(console: Console, front: Front, node: Node, decision: Decision) -> None:
@@ -69,7 +71,7 @@ def _print(console: Console, front: Front, node: Node, decision: Decision) -> No
     readers = front.compiled.graph.readers()[node.name]
     trace = front.read_trace(decision.key) if decision.key else None
     link = front.project.link(node.name, twin=front.call.twin)
-    where = os.path.relpath(link, front.project.root) if decision.tree and front.world.exists(link) else ""
+    where = front.shown(link) if decision.tree and front.world.exists(link) else ""
     sections: list[tuple[str, list[tuple[str, ...]]]] = [
         ("fields", [(path, _flat(text)) for path, text in recipe_fields(node, front.settlement.known).items()]),
         ("placement", [(name, _plain(value)) for name, value in node.shape.placement if value is not None]),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
+from zyc.again import line
 from zyc.front import Call, Front
 from zyc.planning.plan import Decision, Plan, State, Why
 from zyc.planning.why import Reason, overlooked, reasons
@@ -128,6 +127,8 @@ def _print(console: Console, front: Front, plan: Plan, name: str) -> None:
         if depth:
             console.say(f"because of {console.paint(link, 'bold')}  {plan.decisions[link].state.value}", indent=2)
         _reasons(console, rows, indent=2 + 2 * bool(depth))
+        if plan.decisions[link].cause.why is Why.RUNS:
+            console.say(f"`{safe(line(front.call, 'logs', link, '--follow'))}` shows what it says", indent=4)
     if decision.saved is not None:
         console.say("its state has come to step {:,} of {:,}".format(*decision.saved), indent=2)
     if decision.cannot:
@@ -164,30 +165,32 @@ def _print_kept(console: Console, front: Front, plan: Plan, decision: Decision) 
         console.say(f"{when}, and accepted: its output stands for this key, although", indent=2)
         _reasons(console, [(safe(str(each)), _place(front, each)) for each in accepted], indent=4)
     for name in plan.lineage[decision.name]:
+        again = safe(line(front.call, "why", name))
         if name != decision.name:
-            console.say(f"it stands on `{name}`, which was accepted: `zyc why {name}`", indent=2)
+            console.say(f"it stands on `{name}`, which was accepted: `{again}`", indent=2)
     for name in plan.made_elsewhere[decision.name]:
+        again = safe(line(front.call, "why", name))
         if name != decision.name:
-            console.say(f"it stands on `{name}`, which was adopted: `zyc why {name}`", indent=2)
+            console.say(f"it stands on `{name}`, which was adopted: `{again}`", indent=2)
     if not accepted:
         console.say(f"{when}: all {len(decision.manifest)} lines of its manifest are the same, so its key is", indent=2)
     console.print(f"  key   {(decision.key or '')[:24]}")
     rows = [(label, digest if len(digest) < 30 else digest[:24]) for label, digest in decision.manifest]
     console.table(rows, indent=4)
-    _print_besides(console, plan, decision, twin=front.call.twin)
+    _print_besides(console, front, plan, decision)
 
 
-def _print_besides(console: Console, plan: Plan, decision: Decision, *, twin: bool) -> None:
+def _print_besides(console: Console, front: Front, plan: Plan, decision: Decision) -> None:
     """What is to be said of a kept node besides its key: where its bytes are, and what its gates hold up."""
     if not _is_here(plan, decision):
-        console.say(f"its bytes are not here{_where(decision, twin=twin)}", indent=2)
+        console.say(f"its bytes are not here{_where(front, decision)}", indent=2)
     for gate in decision.gates:
         if gate.bad:
             console.say(f"and what stands on it is blocked: {gate.text}", indent=2)
 
 
-def _where(decision: Decision, *, twin: bool) -> str:
+def _where(front: Front, decision: Decision) -> str:
     """How bytes that are not here would come."""
     if decision.cause.why is Why.FETCH:
         return f", and would come {decision.cause.text}"
-    return f", and nothing needs them: `zyc build {shlex.quote(decision.name)}{' --twin' * twin}` makes or fetches them"
+    return f", and nothing needs them: `{safe(line(front.call, 'build', decision.name))}` makes or fetches them"

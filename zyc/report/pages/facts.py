@@ -290,6 +290,7 @@ class Page:
             for name in self.visible
             if (licence := getattr(self.reading.facts.get(name), "licence", None))
         ]
+        words = self.front.selector.rooted(self.select) or files
         keys = [
             {"node": name, "key": (self.plan.decisions[name].key or "")[:24], "tree": (self.plan.decisions[name].tree or "")[:24],
              "took": in_time(trace.seconds) if (trace := self.traces.get(name)) is not None else "",
@@ -297,7 +298,7 @@ class Page:
             for name in self.plan.decisions
         ]  # fmt: skip
         return {
-            "commands": [f"zyc build {' '.join(self.select) or ' '.join(files)} --frozen{again.beside(self.front.call)}"],
+            "commands": [again.line(self.front.call, "build", *words, "--frozen")],
             "pins": pins,
             "packages": packages,
             "licences": licences,
