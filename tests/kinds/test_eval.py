@@ -361,6 +361,19 @@ def test_measures_are_repeated_under_their_task_and_held_against_the_best(parts)
     assert report["tasks"]["q"]["intervals"] == {"accuracy": [0.55, 0.95]}
 
 
+def test_an_answer_may_hold_any_line_end(parts):
+    """Rows end with a line feed: a U+2028 or a U+0085 in an answer, as pages of the web have them, breaks none of them."""
+    path = Path("in/parts/q/rows.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0]["answer"] = "one\u2028two\u2029three\x85four"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    with modules_of("eval", "joining", "faces") as found:
+        report, _ = found.joining.joined({"q": "exam"}, 1)
+        found.joining.write(report, {"q": "exam"})
+        page = found.faces.page({**report, "model": "m", "format": "", "on": "", "rehearsal": False}, {})
+    assert "4 of 4 answers" in page
+
+
 def test_a_twin_is_held_against_what_it_knew_before_it_learned(parts):
     """All questions and each group, by the rows: the share before, the chance of so much more; what is no better has none."""
     Path("in/parts/q").rename("in/parts/untrained-q")

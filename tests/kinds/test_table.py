@@ -156,6 +156,19 @@ def test_who_was_asked_other_questions_is_not_paired(tmp_path):
             found.beside.paired(reports, "questions", "one", "two")
 
 
+def test_exams_of_one_length_are_not_the_same_questions(tmp_path):
+    """Rows have their places for names: what was asked there tells two exams apart."""
+    for name in ("one", "two"):
+        home = report(tmp_path / name, [1, 0])
+        path = home / "tasks/questions/rows.jsonl"
+        rows = [{**json.loads(line), "question": f"{name}, {at}?"} for at, line in enumerate(path.read_text().splitlines())]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with modules_of("table", "beside") as found:
+        reports = {name: found.beside.read(name, home=tmp_path) for name in ("one", "two")}
+        with pytest.raises(SystemExit, match="were not asked the same questions"):
+            found.beside.paired(reports, "questions", "one", "two")
+
+
 def test_every_measure_has_a_meaning():
     """What a table measures is told for its labels, its pairs and its verdict."""
     kind = kinds.load("table")

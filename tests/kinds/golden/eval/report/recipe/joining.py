@@ -118,7 +118,13 @@ def _read(name):
 
 
 def _rows(name):
-    return [json.loads(each) for each in (_part(name) / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    return rows_in(_part(name) / "rows.jsonl")
+
+
+def rows_in(path):
+    """The rows of a file that may not be there: a line feed ends one, and no other line end that an answer may hold."""
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+    return [json.loads(each) for each in lines if each]
 
 
 def _rights(name):
