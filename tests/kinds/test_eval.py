@@ -361,6 +361,17 @@ def test_measures_are_repeated_under_their_task_and_held_against_the_best(parts)
     assert report["tasks"]["q"]["intervals"] == {"accuracy": [0.55, 0.95]}
 
 
+def test_less_is_better_where_the_harness_says_so():
+    """A lower perplexity of a task of the harness is the best of the others, and its difference has the right sign."""
+    with modules_of("eval", "joining") as found:
+        ours = {"wiki.word_perplexity": 20.0, "wiki.word_perplexity.low": 19.0, "arc.acc": 0.5}
+        others = {1: {**ours, "wiki.word_perplexity": 25.0}, 2: {**ours, "wiki.word_perplexity": 30.0}}
+        told = found.joining.against("h", ours, others, ["wiki.word_perplexity"])
+    assert told["against.best.h.wiki.word_perplexity"] == 25.0
+    assert told["delta.h.wiki.word_perplexity"] == 5.0
+    assert told["delta.h.arc.acc"] == 0
+
+
 def test_an_answer_may_hold_any_line_end(parts):
     """Rows end with a line feed: a U+2028 or a U+0085 in an answer, as pages of the web have them, breaks none of them."""
     path = Path("in/parts/q/rows.jsonl")
