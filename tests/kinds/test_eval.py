@@ -261,6 +261,7 @@ def test_a_gate_on_more_others_than_there_are_is_refused(place):
     [
         ({"exam": "d", "window": "64"}, "tasks.t.window", "a field of perplexity, and this task is exam"),
         ({"match": "exact"}, "tasks.t", "does not say what to find out"),
+        ({"perplexity": "d", "window": "64", "stride": "65"}, "tasks.t.stride", "leave tokens between them unread"),
         ({"prompt_tokens": "40"}, "tasks.t", "`new_tokens`, and `prompt_tokens` or `questions`"),
         ({"prompt_tokens": "40", "new_tokens": "60", "context": "64"}, "tasks.t.context", "100 tokens, and `context` is 64"),
         ({"prompt_tokens": "40", "new_tokens": "60", "clients": "2"}, "tasks.t.clients", "only a GGUF"),
