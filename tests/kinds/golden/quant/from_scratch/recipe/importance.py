@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from jinja2 import TemplateError
 from quantizer import Trap, reader
 
 TOKENS = 200_000  # of texts: more change little
@@ -107,6 +108,13 @@ def _rows(dataset: Path) -> Iterator[dict[str, Any]]:
             yield from batch.to_pylist()
 
 
+def _answered(text: str, message: Mapping[str, Any]) -> str:
+    """A chat without what waits for an answer behind the last one; a template may trim what was said."""
+    last = (message.get("content") or "").strip()
+    at = text.rfind(last) if message["role"] == "assistant" and last else -1
+    return text[: at + len(last)] if at >= 0 else text
+
+
 def _renderer(llama_cpp: ModuleType, llama: Any) -> Callable[[Mapping[str, Any]], str]:
     """A row as text, chats by the template that lies in the file."""
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
@@ -123,11 +131,10 @@ def _renderer(llama_cpp: ModuleType, llama: Any) -> Callable[[Mapping[str, Any]]
     def chat(messages: list[dict[str, Any]]) -> str:
         if formatter is None:
             return "\n\n".join(each.get("content") or "" for each in messages)
-        told = formatter(messages=messages)
-        # what waits for an answer behind the last one is not of the text
-        last = messages[-1].get("content") or ""
-        end = told.prompt.rfind(last) + len(last)
-        return told.prompt[:end] if last and messages[-1]["role"] == "assistant" else told.prompt
+        try:
+            return _answered(formatter(messages=messages).prompt, messages[-1])
+        except (TemplateError, ValueError):  # it may refuse a system's turn
+            return ""
 
     def render(row: Mapping[str, Any]) -> str:
         if row.get("messages"):
