@@ -137,17 +137,25 @@ def _renderer(llama_cpp: ModuleType, llama: Any) -> Callable[[Mapping[str, Any]]
             return ""
 
     def render(row: Mapping[str, Any]) -> str:
-        if row.get("messages"):
-            return chat([{key: value for key, value in each.items() if value is not None} for each in row["messages"]])
-        if row.get("question") is not None:
-            answer = [{"role": "assistant", "content": row["answer"]}] if row.get("answer") else []
-            return chat([{"role": "user", "content": row["question"]}, *answer])
-        prompt, answer = row.get("prompt"), row.get("completion", row.get("chosen"))
-        if isinstance(prompt, list) or isinstance(answer, list):
-            asked = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] if prompt else []
-            return chat([*asked, *(answer if isinstance(answer, list) else [])])
-        if prompt is not None:
-            return f"{prompt}{answer or ''}"
+        messages = _messages(row)
+        if messages:
+            return chat([{key: value for key, value in each.items() if value is not None} for each in messages])
+        if row.get("prompt") is not None:
+            return f"{row['prompt']}{row.get('completion', row.get('chosen')) or ''}"
         return row.get("text") or ""
 
     return render
+
+
+def _messages(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The chat that a row is; none where it is text."""
+    if row.get("messages"):
+        return row["messages"]
+    if row.get("question") is not None:
+        answer = [{"role": "assistant", "content": row["answer"]}] if row.get("answer") else []
+        return [{"role": "user", "content": row["question"]}, *answer]
+    prompt, answer = row.get("prompt"), row.get("completion", row.get("chosen"))
+    if not isinstance(prompt, list) and not isinstance(answer, list):
+        return []
+    asked = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] if prompt else []
+    return [*asked, *(answer if isinstance(answer, list) else [])]
