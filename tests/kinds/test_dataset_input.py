@@ -59,6 +59,12 @@ BAD_ROWS = {
         "a.jsonl:2",
         "half of a surrogate pair stands in a text",
     ),
+    "an answer that is no number": (
+        "a.jsonl",
+        GOOD + b'{"question": "two?", "answer": NaN}\n',
+        "a.jsonl:2",
+        "`answer` is nan, which stands for nothing",
+    ),
     "an answer that is no option": (
         "a.jsonl",
         GOOD + b'{"question": "two?", "answer": "2", "options": ["1", "3"]}\n',
@@ -182,6 +188,7 @@ BAD_FILES = {
     "a text in another encoding": ("a.txt", "a\noù\n".encode("latin-1"), "a.txt:2: not UTF-8: byte 4 is 0xf9", "iconv -f LATIN1"),
     "a column that is there twice": ("a.csv", b"a,a\n1,2\n", "a.csv:1: the column `a` is there twice", "names each column once"),
     "a quote that never closes": ("a.csv", b'a,b\n1,2\n"x,3\n', "a.csv:3: not CSV: unexpected end of data", "close every quote"),
+    "lines of an old Macintosh": ("a.csv", b"a,b\r1,2\r", "a.csv:1: not CSV: new-line character", "carriage return alone"),
     "corrupt parquet": (
         "a.parquet",
         b"PAR1 and no more",
@@ -260,6 +267,14 @@ def test_a_list_longer_than_a_piece_is_read_piece_by_piece(recipe, tmp_path):
     assert found[-1].place.endswith(f":{2 + 4 * 3_999}")
 
 
+def test_a_table_begins_with_its_first_line_that_says_something(recipe, tmp_path):
+    """Blank lines before the header are none, and a row keeps its line."""
+    (tmp_path / "a.csv").write_bytes(b"\r\n\r\nquestion,answer\r\none?,1\r\n")
+    (record,) = recipe.reading.read(tmp_path / "a.csv", "csv")
+    assert record.place.endswith("a.csv:4")
+    assert record.value == {"question": "one?", "answer": "1"}
+
+
 PAGE = """<html><head><title>no</title><script>no()</script></head><body><h1>Un &amp; deux</h1>
 <p>trois<br>quatre <b>cinq</b></p><ul><li>six</ul><style>no</style></body></html>"""
 
@@ -269,6 +284,8 @@ def test_documents_are_rows_of_text(recipe, tmp_path):
     (tmp_path / "a.html").write_text(PAGE)
     (tmp_path / "a.md").write_text("# one\ntwo\n\n\nthree\n")
     assert told(recipe, tmp_path / "a.html", "text") == ([{"text": "Un & deux\n\ntrois\nquatre cinq\n\nsix"}], [])
+    (tmp_path / "b.html").write_text("<p>a line that is\nbroken at a width</p><pre>one\ntwo</pre>")
+    assert told(recipe, tmp_path / "b.html", "text") == ([{"text": "a line that is broken at a width\n\none\ntwo"}], [])
     rows = {
         per: [row["text"] for row in told(recipe, tmp_path / "a.md", "text", per=per)[0]]
         for per in ("document", "paragraph", "line")
