@@ -362,6 +362,16 @@ def test_measures_are_repeated_under_their_task_and_held_against_the_best(parts)
     assert report["tasks"]["q"]["intervals"] == {"accuracy": [0.55, 0.95]}
 
 
+def test_numbers_stand_below_whom_they_are_of():
+    """A model that lacks a measure leaves a gap; a score that others count from 0 to 100 is no share."""
+    with modules_of("eval", "faces", "looks") as found:
+        task = {"measures": {"wiki.bleu": 31.5, "arc.acc": 0.5}, "intervals": {}}
+        report = {"tasks": {"h": task}, "against": {"h": {"1": {"arc.acc": 0.25}, "2": {"arc.acc": 0.75, "wiki.bleu": 30.0}}}}
+        lines = [*found.faces.lines_of(report)]
+        assert found.looks.shown("questions.accuracy", 1) == "100.0 %"
+    assert lines == [("h", "wiki.bleu", "31.5", "", ["", "30"]), ("h", "arc.acc", "50.0 %", "", ["25.0 %", "75.0 %"])]
+
+
 def test_less_is_better_where_the_harness_says_so():
     """A lower perplexity of a task of the harness is the best of the others, and its difference has the right sign."""
     with modules_of("eval", "joining") as found:

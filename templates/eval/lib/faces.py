@@ -24,7 +24,8 @@ def lines_of(report):
                 continue
             span = task["intervals"].get(what)
             between = f"{shown(what, span[0])} to {shown(what, span[1])}" if span else ""
-            yield name, what, shown(what, value), between, [shown(what, each[what]) for each in others.values() if what in each]
+            beside = [shown(what, each[what]) if what in each else "" for each in others.values()]
+            yield name, what, shown(what, value), between, beside
 
 
 def table(report):
