@@ -273,6 +273,17 @@ class Rote:
         return " ".join(map(str, ids))
 
 
+def test_an_answer_ends_where_its_makers_say(tmp_path):
+    """Every end that stands beside the model counts, as llama.cpp knows them; what is no token ends nothing."""
+    tokenizer = SimpleNamespace(eos_token_id=2, convert_tokens_to_ids=lambda token: {"<end>": 7}.get(token, 0))
+    with modules_of("exam", "answering") as found:
+        assert found.answering.ends_of(tmp_path, tokenizer) == {2}
+        (tmp_path / "generation_config.json").write_text('{"eos_token_id": [2, 5]}')
+        assert found.answering.ends_of(tmp_path, tokenizer, "<end>") == {2, 5, 7}
+        (tmp_path / "generation_config.json").write_text('{"eos_token_id": 5}')
+        assert found.answering.ends_of(tmp_path, tokenizer, "") == {2, 5}
+
+
 def test_an_endless_answer_ends(exam):
     """It is cut at what the prompt allows, or at what the model sees, and said to be cut."""
     made = exam.sampler.answer(Rote(), [1] * 10, {"max_tokens": 5})
