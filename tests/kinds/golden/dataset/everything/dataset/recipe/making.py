@@ -96,7 +96,10 @@ def _form(row, place, changes):
     form = forms.detect(told)
     if form is None:
         has = ", ".join(f"`{name}`" for name in told) or "none"
-        stop(f"{place}: its columns tell no format: {has}\n  `format: ...` says it; `map: {{messages: COLUMN}}` renames columns")
+        step = "`format: ...` says it; `map: {messages: COLUMN}` renames columns"
+        if len(told) == 1 and ";" in next(iter(told)):
+            step = "its cells stand behind `;`: a CSV file has commas between them, a TSV file tabs"
+        stop(f"{place}: its columns tell no format: {has}\n  {step}")
     return form
 
 
