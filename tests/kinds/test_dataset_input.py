@@ -2,7 +2,9 @@
 
 import gzip
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -333,3 +335,18 @@ def test_where_no_row_can_be_read_the_first_one_is_told(tmp_path):
         found.making._form_of_first([(rows, "jsonl")], "document", {})
     assert "a.jsonl:1: not UTF-8: byte 16 is 0xf9" in str(ended.value)
     assert "iconv -f LATIN1" in str(ended.value)
+
+
+@pytest.mark.parametrize(("cap", "size", "told"), [(5, 1, (4, 1)), (40, 1, (38, 2)), (5, 4, (4, 4)), (1, 1, (1, 0))])
+def test_a_cap_leaves_something_of_each_side(cap, size, told):
+    """A few rows that are held out stay held out under a small cap, whole groups of them: no exam asks what was trained."""
+    with modules_of("dataset", "making") as found:
+        sides = np.array([0] * 380 + [1] * 20, "u1")
+        clean = SimpleNamespace(
+            spool=SimpleNamespace(rows=400),
+            strata=np.zeros(400, "u4"),
+            strata_names=[""],
+            groups=np.repeat(np.arange(400 // size, dtype="u8"), size),
+        )
+        kept = found.making.capped(clean, sides, cap, 0)
+    assert (kept[sides == 0].sum(), kept[sides == 1].sum()) == told
