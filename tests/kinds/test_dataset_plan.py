@@ -55,6 +55,15 @@ def test_a_table_that_cannot_be_read_is_told_by_the_build(desk):
     assert facts(desk, "from: data/old.csv, map: {question: question, answer: answer}").format is None
 
 
+def test_a_value_within_a_column_has_its_column(desk):
+    """`map` may name a path: what stands before the first point is what a file must have."""
+    desk.write("data/nested.jsonl", '{"q": {"text": "a"}, "a": ["1"]}\n')
+    assert facts(desk, "from: data/nested.jsonl, map: {question: q.text, answer: a.0}").format == "questions"
+    desk.spec("datasets: {my-data: {from: data/nested.jsonl, map: {question: r.text}}}")
+    ((_, _, told),) = desk.problems()
+    assert "no row of `data/nested.jsonl` has a column `r`" in str(told)
+
+
 def test_facts_follow_from_sources(desk):
     """The form, the share that is held out, turns and licence, as far as the spec or its sources tell them."""
     generate = "generate: {grammar: data/g.grammar.yml, count: 6, holdout: {slots: [cause, effect], share: 20%}}"
