@@ -14,7 +14,7 @@ from course.figures import Figure
 from course.place import Place
 
 SHARDS = 4
-_STORE = "import sys; from zyc.store import Store; from zyc.world import World; Store.open(World(), sys.argv[1])"
+_STORE = "import sys; from zyc.keeping.store import Store; from zyc.world import World; Store.open(World(), sys.argv[1])"
 PUBLISH = f"{_STORE}.publish(sys.argv[2])"
 USE = f"{_STORE}.expose(sys.argv[2], sys.argv[3])"
 

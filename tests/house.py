@@ -4,9 +4,9 @@ from pathlib import Path
 
 from faulty import Quick
 
-from zyc.project import Project
-from zyc.store import Store
-from zyc.traces import Roots, Trace, Traces
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots, Trace, Traces
+from zyc.place.project import Project
 
 
 def digest(number: int) -> str:

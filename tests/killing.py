@@ -15,7 +15,7 @@ from pathlib import Path
 
 from desk import REPOSITORY
 
-from zyc.store import Store
+from zyc.keeping.store import Store
 from zyc.world import World
 
 WORLD = World()

@@ -13,9 +13,9 @@ from desk import Desk
 from faulty import Crash, Crashing, Quick, Refusing, refusal
 from house import House, digest
 
-from zyc.damage import Examination, repair
-from zyc.store import Store
-from zyc.traces import Roots, slug
+from zyc.keeping.damage import Examination, repair
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots, slug
 
 THREE = """\
 steps:

@@ -6,7 +6,7 @@ from screen import Terminal
 from zyc.front import Call
 from zyc.gates import Interval, Verdict, parse
 from zyc.kind import Estimate
-from zyc.plan import Cause, Decision, GateOutlook, State, Why
+from zyc.planning.plan import Cause, Decision, GateOutlook, State, Why
 from zyc.report.console import Console
 from zyc.report.ended import Next, furthest_off, summary
 from zyc.runner import Ending, Fate

@@ -4,16 +4,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from zyc import away, catalogue, kinds, offers
+from zyc import catalogue, kinds
 from zyc.craft import arch
 from zyc.craft.arch.training import SLACK, Run, held, state_bytes
 from zyc.craft.estimates import Training, estimated
 from zyc.craft.training import TrainingPlacement
+from zyc.elsewhere import away
 from zyc.errors import Span
 from zyc.graph import Node, Shape
 from zyc.kind import Case, Estimate, Spec, Work
-from zyc.known import Machine
-from zyc.plan import State
+from zyc.planning import offers
+from zyc.planning.known import Machine
+from zyc.planning.plan import State
 from zyc.preflight import flaws_of_place
 from zyc.types import Dataset
 from zyc.world import World

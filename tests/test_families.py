@@ -6,7 +6,7 @@ import pytest
 
 from zyc.errors import ZycError
 from zyc.graph import Choice, Cluster
-from zyc.plan import State, Why
+from zyc.planning.plan import State, Why
 from zyc.runner import Fate
 
 WORDS = """

@@ -13,9 +13,9 @@ from faulty import Crash, Crashing, Quick, Refusing
 from zyc.errors import ZycError
 from zyc.front import Call, open_front
 from zyc.hosts.local import Local
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Traces
 from zyc.runner import Alone, Build, Ending
-from zyc.store import Store
-from zyc.traces import Traces
 
 SPEC = """steps:
   grain: {matrix: {size: [1, 2]}, run: 'echo $ZYC_MATRIX_SIZE > out/x; echo $$ >> $HOME/grain'}

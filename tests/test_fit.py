@@ -10,7 +10,7 @@ from zyc import fitting
 from zyc.catalogue import repositories
 from zyc.gates import Outlook, Verdict, parse
 from zyc.kinds.model import smaller
-from zyc.plan import GateOutlook
+from zyc.planning.plan import GateOutlook
 from zyc.report.console import Console
 
 SITE = "hosts: {local: {cpus: 2, memory: 16 GB, gpus: 0, bf16: true}}\n"

@@ -11,8 +11,8 @@ import hubs
 import pytest
 
 from zyc.front import Call
-from zyc.hub import by_hand, cache_of, folder_of, is_offline, look
 from zyc.kind import Hub, HubNeed
+from zyc.place.hub import by_hand, cache_of, folder_of, is_offline, look
 from zyc.world import World
 
 MODEL = "models: {my-model: {hub: me/model%s}}\n"

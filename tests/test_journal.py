@@ -12,9 +12,9 @@ import pytest
 from faulty import Quick
 
 from zyc.errors import ZycError
-from zyc.journal import Journal, Summary
-from zyc.store import Store
-from zyc.traces import Roots, Trace, Traces
+from zyc.keeping.journal import Journal, Summary
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots, Trace, Traces
 from zyc.world import Stat, World
 
 
@@ -166,9 +166,9 @@ def test_two_processes_write_the_index_at_once(full):
     """Neither loses anything, and both end well."""
     code = """
 import sys
-from zyc.journal import Journal
-from zyc.store import Store
-from zyc.traces import Trace, Traces
+from zyc.keeping.journal import Journal
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Trace, Traces
 from zyc.world import World
 store = Store.open(World(), sys.argv[1])
 with Journal.open(store, told=print) as journal:

@@ -9,7 +9,7 @@ from example.workshop import WORDS
 from zyc.errors import ZycError
 from zyc.gates import Outlook, Verdict
 from zyc.graph import Node
-from zyc.plan import State, Why
+from zyc.planning.plan import State, Why
 from zyc.runner import Fate
 
 WORDS_SPEC = """

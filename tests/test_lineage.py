@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zyc.front import Call, open_front
-from zyc.lineage import lineage
+from zyc.planning.lineage import lineage
 from zyc.world import World
 
 ROOT = Path(__file__).parent.parent

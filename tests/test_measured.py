@@ -2,11 +2,11 @@
 
 import pytest
 
-from zyc import offers
 from zyc.catalogue import devices
 from zyc.craft import arch
 from zyc.craft.estimates import Training, estimated
 from zyc.craft.training import TrainingPlacement
+from zyc.planning import offers
 from zyc.types import Model
 
 

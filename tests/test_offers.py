@@ -3,13 +3,14 @@
 import pytest
 from desk import Desk
 
-from zyc import kinds, offers
+from zyc import kinds
 from zyc.catalogue import devices
 from zyc.gates import Interval
-from zyc.journal import Summary
+from zyc.keeping.journal import Summary
+from zyc.keeping.traces import Trace, decode, encode
 from zyc.kind import Case, Estimate, Kind, Spec, Work
-from zyc.known import Machine
-from zyc.traces import Trace, decode, encode
+from zyc.planning import offers
+from zyc.planning.known import Machine
 
 LAPTOP = Machine(cpus=8, memory=16 * 10**9, devices=("t4", "a100-40"), label="here")
 WORK = Work(flops=4e16, use="qlora", besides=20.0, host=3 * 10**9, says="101 steps")

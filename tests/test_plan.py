@@ -7,7 +7,7 @@ import pytest
 from desk import Desk
 
 from zyc.front import Call, open_front
-from zyc.plan import State, Why, make_plan
+from zyc.planning.plan import State, Why, make_plan
 from zyc.world import World
 
 CHAIN = """\

@@ -14,12 +14,12 @@ import pytest
 from faulty import Crash, Crashing, Quick, Refusing, names
 
 from zyc.errors import ZycError
-from zyc.remote import Remote, layout
-from zyc.remote.record import decode, encode
-from zyc.remote.shelf import Folder
-from zyc.remote.url import shown, without_secrets
-from zyc.store import Store, digest_of_records
-from zyc.traces import Trace, Traces
+from zyc.keeping.remote import Remote, layout
+from zyc.keeping.remote.record import decode, encode
+from zyc.keeping.remote.shelf import Folder
+from zyc.keeping.remote.url import shown, without_secrets
+from zyc.keeping.store import Store, digest_of_records
+from zyc.keeping.traces import Trace, Traces
 from zyc.world import World
 
 KEY = "a" * 64

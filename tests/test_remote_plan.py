@@ -7,11 +7,11 @@ import shutil
 import pytest
 from desk import Desk
 
+from zyc.elsewhere.share import Fate, Share
 from zyc.front import Call, open_front
-from zyc.plan import State, Why
+from zyc.planning.plan import State, Why
 from zyc.report.console import Console
 from zyc.report.share import Lines
-from zyc.share import Fate, Share
 from zyc.world import World
 
 CHAIN = """\

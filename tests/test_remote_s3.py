@@ -9,9 +9,9 @@ import pytest
 from desk import Desk
 
 from zyc.errors import ZycError
-from zyc.remote import Remote, layout
-from zyc.store import Store
-from zyc.traces import Trace
+from zyc.keeping.remote import Remote, layout
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Trace
 from zyc.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not loopback.is_here(), reason="no rclone in this environment")]

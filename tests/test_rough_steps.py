@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from zyc.plan import Why
+from zyc.planning.plan import Why
 from zyc.runner import Build, Options
 
 CALM = "  calm: {run: 'until [ -e ../../../rough ]; do sleep 0.02; done; sleep 0.3; echo calm > out/it'}\n"

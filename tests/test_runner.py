@@ -13,7 +13,7 @@ from faulty import Quick
 
 from zyc.front import Call, open_front
 from zyc.hosts.local import Local
-from zyc.plan import State, Why
+from zyc.planning.plan import State, Why
 from zyc.runner import Build, Ending, Fate, Options, Progress, Started, Stopping, attempt
 from zyc.runner.fates import exit_words
 from zyc.world import World

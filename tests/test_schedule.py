@@ -12,7 +12,7 @@ from paper import Paper
 from zyc.hosts import Phase, Report
 from zyc.kind import Estimate
 from zyc.runner import Build, Options
-from zyc.schedule import Need, Room, Ways, need_of
+from zyc.runner.schedule import Need, Room, Ways, need_of
 
 NEEDS = st.builds(Need, st.integers(1, 9), st.integers(0, 90), st.integers(0, 3))
 MACHINES = st.tuples(st.integers(1, 6), st.one_of(st.none(), st.integers(1, 60)), st.integers(0, 2), st.integers(0, 8))

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zyc.errors import ZycError
-from zyc.store import Store, group_digest, tree_of
+from zyc.keeping.store import Store, group_digest, tree_of
 from zyc.world import World
 
 ABSENT = "0" * 64

@@ -9,25 +9,25 @@ from pathlib import Path
 import pytest
 from desk import Desk
 
-from zyc.damage import Examination
-from zyc.project import Project
-from zyc.store import Store
-from zyc.traces import Roots, Traces
+from zyc.keeping.damage import Examination
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots, Traces
+from zyc.place.project import Project
 from zyc.world import World
 
 WORKER = """
 import json, random, sys, time
 from pathlib import Path
-from zyc.damage import Examination
+from zyc.keeping.damage import Examination
 from zyc.errors import ZycError
 from zyc.graph import Graph
-from zyc.known import History, Known
-from zyc.plan import Plan
-from zyc.project import Project
-from zyc.settle import Settlement
-from zyc.store import Store
+from zyc.planning.known import History, Known
+from zyc.planning.plan import Plan
+from zyc.place.project import Project
+from zyc.planning.settle import Settlement
+from zyc.keeping.store import Store
 from zyc.sweep import Survey, carry_out
-from zyc.traces import Roots, Trace, Traces
+from zyc.keeping.traces import Roots, Trace, Traces
 from zyc.world import World
 
 class Hasty(World):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from desk import Desk
 
-from zyc.journal import Journal
-from zyc.store import FORMAT, Store
-from zyc.traces import Roots, Traces, projects
+from zyc.keeping.journal import Journal
+from zyc.keeping.store import FORMAT, Store
+from zyc.keeping.traces import Roots, Traces, projects
 from zyc.world import World
 
 HERE = Path(__file__).parent / "store_format_1"

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from zyc.errors import ZycError
 from zyc.graph import Graph
-from zyc.known import History, Known
-from zyc.plan import Plan
-from zyc.settle import Settlement
-from zyc.store import Store, tree_of
+from zyc.keeping.store import Store, tree_of
+from zyc.keeping.traces import Roots, Trace, projects
+from zyc.planning.known import History, Known
+from zyc.planning.plan import Plan
+from zyc.planning.settle import Settlement
 from zyc.sweep import Item, Survey, Wish, carry_out
-from zyc.traces import Roots, Trace, projects
 
 EMPTY = Plan(Settlement(Graph({}), Known(), {}), History(), {})
 NOTHING = {False: EMPTY, True: EMPTY}  # no spec declares anything: only roots count

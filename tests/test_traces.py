@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zyc.errors import ZycError
-from zyc.store import Store
-from zyc.traces import Roots, Trace, Traces, decode, encode, projects, read_root, slug
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots, Trace, Traces, decode, encode, projects, read_root, slug
 
 
 def digest(letter: str) -> str:

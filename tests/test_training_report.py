@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zyc import kinds
+from zyc.keeping.traces import Trace
 from zyc.report.training import filled
-from zyc.traces import Trace
 
 LIB = kinds.templates_of("step")[0] / "lib"
 sys.path.insert(0, str(LIB))

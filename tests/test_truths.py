@@ -13,8 +13,8 @@ from zyc import catalogue, kinds
 from zyc.catalogue import devices
 from zyc.craft import arch
 from zyc.craft.arch import answering, gguf
-from zyc.doctor import findings_of_card
 from zyc.kind import Case
+from zyc.place.doctor import findings_of_card
 from zyc.types import Adapter, values_of
 
 MISTRAL = catalogue.model("mistralai/Mistral-7B-Instruct-v0.3")

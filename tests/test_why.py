@@ -7,9 +7,9 @@ from desk import Desk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zyc.digest import changes, key_of
 from zyc.kinds.step import Step
-from zyc.why import apart
+from zyc.planning.digest import changes, key_of
+from zyc.planning.why import apart
 
 SPEC = """\
 vars: {who: world, size: 3}

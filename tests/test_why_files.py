@@ -1,6 +1,6 @@
 """`why` names the very file that moved, in folders and globs too."""
 
-from zyc.why import reasons
+from zyc.planning.why import reasons
 
 
 def _told(workshop):

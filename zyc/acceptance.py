@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from zyc import kinds
-from zyc.digest import Manifest, key_of
 from zyc.errors import Problem, ZycError, problem
 from zyc.front import Front
 from zyc.graph import Choice, Cluster, Node
-from zyc.journal import Journal, Summary
-from zyc.known import History
-from zyc.plan import Decision, Forward, Plan, State
-from zyc.store import Store
-from zyc.traces import Roots, Trace, Traces
-from zyc.why import Reason, files_of, reasons, recipe_fields
+from zyc.keeping.journal import Journal, Summary
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots, Trace, Traces
+from zyc.planning.digest import Manifest, key_of
+from zyc.planning.known import History
+from zyc.planning.plan import Decision, Forward, Plan, State
+from zyc.planning.why import Reason, files_of, reasons, recipe_fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from zyc import __version__
 from zyc.errors import Problem, Span, ZycError, problem
 from zyc.front import Call
 from zyc.graph import Node
-from zyc.plan import Decision, Plan, State
-from zyc.why import apart, recipe_fields
+from zyc.planning.plan import Decision, Plan, State
+from zyc.planning.why import apart, recipe_fields
 
 _DONE = (State.RUN, State.RESUME, State.MAYBE)
 

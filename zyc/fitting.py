@@ -18,7 +18,7 @@ from zyc.gates import Interval, Outlook, Verdict
 from zyc.graph import Node
 from zyc.kind import Change
 from zyc.measures import takes
-from zyc.plan import Decision, GateOutlook, Plan, State, Why
+from zyc.planning.plan import Decision, GateOutlook, Plan, State, Why
 from zyc.types import Artifact, Gguf, model_of
 
 A_FIELD = 3  # changes of one field that are told: the least ones

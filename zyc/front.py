@@ -9,36 +9,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zyc import lock as locks
-from zyc import project as projects
 from zyc import search as searches
-from zyc import site as sites
-from zyc.check import check, conditions, notes
 from zyc.compile import Compiled, Request, Source, Trouble, compile_specs
 from zyc.compile.choose import measured_at
 from zyc.errors import Problem, ZycError
-from zyc.files import Disk, Files, read_own, read_profile, read_specs
-from zyc.gather import gather, history
 from zyc.graph import Graph, Search
-from zyc.hub import Unreached
-from zyc.journal import Summary
+from zyc.keeping.journal import Summary
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Trace, Traces
 from zyc.kept import Kept
-from zyc.known import History, Known
-from zyc.lock import Lock
-from zyc.plan import Plan, State, Why, make_plan
-from zyc.project import Project
-from zyc.render import template_problems
+from zyc.place import lock as locks
+from zyc.place import project as projects
+from zyc.place import site as sites
+from zyc.place.hub import Unreached
+from zyc.place.lock import Lock
+from zyc.place.project import Project
+from zyc.place.site import Site
+from zyc.place.toolchain import Probe
+from zyc.planning.check import check, conditions, notes
+from zyc.planning.files import Disk, Files, read_own, read_profile, read_specs
+from zyc.planning.gather import gather, history
+from zyc.planning.known import History, Known
+from zyc.planning.plan import Plan, State, Why, make_plan
+from zyc.planning.render import template_problems
+from zyc.planning.settle import Settlement, settle
+from zyc.planning.twin import rehearsal
 from zyc.selection import Selection, Selector, closure
-from zyc.settle import Settlement, settle
-from zyc.site import Site
-from zyc.store import Store
-from zyc.toolchain import Probe
-from zyc.traces import Trace, Traces
-from zyc.twin import rehearsal
 from zyc.world import World
 
 if TYPE_CHECKING:
-    from zyc.remote import Remote
+    from zyc.keeping.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class Front:
 
     def remote_at(self, text: str, *, create: bool = False) -> Remote:
         """The remote that a name of the site, a URL or a folder means."""
-        from zyc.remote import Remote  # most calls have none
-        from zyc.remote.url import shown
+        from zyc.keeping.remote import Remote  # most calls have none
+        from zyc.keeping.remote.url import shown
 
         url, name = sites.remote_of(self.site, text)
         base = self.project.root if name else self.project.root / self.here

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from zyc.front import Call
-from zyc.project import Project
+from zyc.place.project import Project
 from zyc.world import World
 
 _FILE = "last-build.json"

@@ -6,22 +6,23 @@ import fnmatch
 import os
 from collections.abc import Iterator
 
-from zyc import kinds, offers
-from zyc import lock as locks
+from zyc import kinds
 from zyc.catalogue.devices import article
-from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
 from zyc.errors import Problem, Span, problem
 from zyc.front import Front
 from zyc.graph import Node
-from zyc.hub import Unreached, by_hand, resolve
+from zyc.keeping.store import Store
 from zyc.kind import EnvironmentNeed, HubNeed, PinNeed
-from zyc.known import named
-from zyc.lock import Lock
-from zyc.offers import Offer
-from zyc.plan import Decision, Plan, State
+from zyc.place import lock as locks
+from zyc.place.hub import Unreached, by_hand, resolve
+from zyc.place.lock import Lock
+from zyc.planning import offers
+from zyc.planning.check import field_place
+from zyc.planning.known import named
+from zyc.planning.offers import Offer
+from zyc.planning.plan import Decision, Plan, State
 from zyc.quantity import about, in_bytes
-from zyc.store import Store
 
 
 def hindrances(front: Front, plan: Plan, *, probing: bool = True) -> list[Problem]:

@@ -6,11 +6,11 @@ import os
 import posixpath
 from dataclasses import dataclass, field
 
-from zyc.digest import of_text
 from zyc.errors import ZycError, problem
-from zyc.files import Disk
 from zyc.front import Front
 from zyc.kept import Kept
+from zyc.planning.digest import of_text
+from zyc.planning.files import Disk
 from zyc.world import World
 
 

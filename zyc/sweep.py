@@ -11,11 +11,11 @@ from pathlib import Path
 
 from zyc.errors import ZycError, guess, problem
 from zyc.graph import Node
-from zyc.holders import Holder, Holders, read_holders
-from zyc.plan import Plan, State
-from zyc.project import Project, slug
-from zyc.store import Store, plainly
-from zyc.traces import projects
+from zyc.keeping.holders import Holder, Holders, read_holders
+from zyc.keeping.store import Store, plainly
+from zyc.keeping.traces import projects
+from zyc.place.project import Project, slug
+from zyc.planning.plan import Plan, State
 from zyc.world import World, alive
 
 _DAY = 86_400

@@ -10,9 +10,9 @@ from faulty import Quick
 from zyc import kinds
 from zyc.errors import ZycError
 from zyc.front import Call, Front, open_front, save_kept
-from zyc.plan import Plan
+from zyc.place.project import Project
+from zyc.planning.plan import Plan
 from zyc.preflight import hindrances
-from zyc.project import Project
 from zyc.runner import Build, Ending, Options
 
 TEXT = """

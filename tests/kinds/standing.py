@@ -9,8 +9,8 @@ from pathlib import Path
 
 from zyc import kinds
 from zyc.kind import Case, Spec
-from zyc.render import RecipeFields, fill, pinned
-from zyc.toolchain import shipped
+from zyc.place.toolchain import shipped
+from zyc.planning.render import RecipeFields, fill, pinned
 from zyc.types import Model
 from zyc.world import World
 

@@ -8,7 +8,7 @@ import pytest
 from standing import TEMPLATES, module
 
 from zyc.craft.quantizing.compressed import Awq, Fp8, Gptq, Int8
-from zyc.known import named
+from zyc.planning.known import named
 from zyc.types import HfQuant
 
 PROJECT = """

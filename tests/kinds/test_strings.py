@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from zyc import kinds
 from zyc.kind import Case
 from zyc.kinds.step import Step, StepSpec
-from zyc.render import fill, literal
+from zyc.planning.render import fill, literal
 from zyc.source import parse
 
 HOSTILE = (

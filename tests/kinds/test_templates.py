@@ -6,7 +6,7 @@ import pytest
 
 from zyc import kinds
 from zyc.errors import ZycError
-from zyc.render import flaws
+from zyc.planning.render import flaws
 
 BAD = {
     "inside double quotes": ("make.py", 'a = 1\nb = "{{ spec.name }}"\n', 2),

@@ -111,10 +111,11 @@ def plain(value):
 
 def rendered(stem, spec, inputs, *, twin=False, files=None):
     """The files of a step, without a project around it."""
-    from zyc import gather, kinds
+    from zyc import kinds
     from zyc.kind import Case
-    from zyc.render import render
-    from zyc.toolchain import shipped
+    from zyc.place.toolchain import shipped
+    from zyc.planning import gather
+    from zyc.planning.render import render
     from zyc.world import World
 
     kind, world = kinds.load(stem), World()

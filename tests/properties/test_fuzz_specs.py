@@ -20,12 +20,12 @@ import pytest
 
 from zyc import kinds, source
 from zyc.cli import run
-from zyc.digest import key_of, of_text
 from zyc.errors import WORDING, Problem, ZycError
 from zyc.front import Call, Front
 from zyc.graph import Node
 from zyc.kept import Kept
-from zyc.project import Project
+from zyc.place.project import Project
+from zyc.planning.digest import key_of, of_text
 from zyc.report import forms as report_forms
 from zyc.report import plan as report_plan
 from zyc.report import problems as report

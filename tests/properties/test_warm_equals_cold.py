@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from zyc import cli, front
-from zyc.journal import Journal
+from zyc.keeping.journal import Journal
 from zyc.kept import Kept
 
 DATA = ("a", "b", "c")

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from zyc.store import Store
-from zyc.traces import Roots
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots
 from zyc.world import World
 
 HERE = Path(__file__).parent

@@ -8,8 +8,8 @@ from faulty import Crash, Crashing, Refusing, refusal
 
 from zyc.acceptance import Acceptance, write
 from zyc.front import Call, open_front
-from zyc.store import Store
-from zyc.traces import Roots, Traces
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots, Traces
 from zyc.world import World
 
 

@@ -10,12 +10,12 @@ import pytest
 from elsewhere import Elsewhere
 from faulty import Crash, Crashing, Refusing, refusal
 
-from zyc.adoption import Adoption, opened, read_account
-from zyc.away import Away
+from zyc.elsewhere.adoption import Adoption, opened, read_account
+from zyc.elsewhere.away import Away
+from zyc.elsewhere.parcel import Parcel
 from zyc.front import Call, open_front
-from zyc.parcel import Parcel
-from zyc.store import Store
-from zyc.traces import Traces
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Traces
 from zyc.world import World
 
 LETTERS = """\

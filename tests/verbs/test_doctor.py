@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from zyc.doctor import llama_home
+from zyc.place.doctor import llama_home
 from zyc.world import World
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from zyc import kinds
 from zyc.craft.training import TrainingPlacement
-from zyc.faces import batch, file_literal
+from zyc.elsewhere.faces import batch, file_literal
+from zyc.keeping.store import tree_of
 from zyc.kind import Placement
-from zyc.store import tree_of
 from zyc.world import World
 
 CARRYING = kinds.templates_of("step")[0] / "faces" / "carrying.py"

@@ -5,7 +5,7 @@ import pty
 import subprocess
 import sys
 
-from zyc.store import Store
+from zyc.keeping.store import Store
 from zyc.world import World
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from zyc import asking
-from zyc.asking import Asked, Said
+from zyc.forms import asking
+from zyc.forms.asking import Asked, Said
+from zyc.forms.ledger import Hop, Reading
 from zyc.gates import Verdict, parse
-from zyc.ledger import Hop, Reading
-from zyc.plan import GateOutlook
+from zyc.planning.plan import GateOutlook
 from zyc.report import asked as report_asked
 from zyc.report import ledger as report
 from zyc.report.console import Console

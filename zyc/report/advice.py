@@ -13,7 +13,7 @@ from zyc.front import Front
 from zyc.gates import Outlook
 from zyc.graph import Node
 from zyc.kind import HubNeed
-from zyc.plan import Plan, State
+from zyc.planning.plan import Plan, State
 from zyc.report import devices
 from zyc.report.console import Console, safe
 from zyc.report.rows import Listing, listing, span_of_time

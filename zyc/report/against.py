@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from zyc import offers
-from zyc.digest import changes, of_text
 from zyc.errors import ZycError, problem
 from zyc.front import Front
 from zyc.gates import Interval, Outlook
 from zyc.graph import Choice, Cluster, Graph, Node
+from zyc.planning import offers
+from zyc.planning.digest import changes, of_text
+from zyc.planning.settle import Settlement
+from zyc.planning.why import apart, card_words, reason_of, recipe_fields, tells_of_lineage
 from zyc.quantity import about
 from zyc.report.console import Console, safe
 from zyc.report.forms import cell
 from zyc.report.moved_gates import Moved, moved
 from zyc.report.rows import span_of_time
 from zyc.revision import at_revision
-from zyc.settle import Settlement
-from zyc.why import apart, card_words, reason_of, recipe_fields, tells_of_lineage
 
 _BRIEF = 22  # letters of a value: with its place it fits into a line
 

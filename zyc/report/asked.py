@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zyc.asking import Asked, Said
-from zyc.ledger import Hop
+from zyc.forms.asking import Asked, Said
+from zyc.forms.ledger import Hop
 from zyc.report.console import Console, safe, wrapped
 
 _REMARK = len("same first 100 tokens")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zyc.check import field_place
 from zyc.front import Front
 from zyc.gates import Outlook, Verdict
-from zyc.plan import Decision, GateOutlook
+from zyc.planning.check import field_place
+from zyc.planning.plan import Decision, GateOutlook
 from zyc.report.console import Console
 from zyc.report.rows import briefly, node_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zyc.brief import Brief, Sat
+from zyc.forms.brief import Brief, Sat
 from zyc.report.console import Console, safe, wrapped
 
 _LEFT = 16  # columns of what stands at the left

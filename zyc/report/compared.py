@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zyc.comparing import Compared
+from zyc.forms.comparing import Compared
 from zyc.quantity import in_number
 from zyc.report.console import Console, safe
 

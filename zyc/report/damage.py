@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from zyc.damage import Finding
+from zyc.keeping.damage import Finding
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, safe
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zyc import kinds, offers
+from zyc import kinds
 from zyc.catalogue.devices import Device, article
 from zyc.graph import Node
-from zyc.offers import Offer, Remedy
-from zyc.plan import Decision, Plan, State
+from zyc.keeping.traces import Trace
+from zyc.planning import offers
+from zyc.planning.offers import Offer, Remedy
+from zyc.planning.plan import Decision, Plan, State
 from zyc.quantity import about, in_bytes, in_time
-from zyc.traces import Trace
 
 _ACTS = (State.RUN, State.RESUME, State.MAYBE)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from zyc.again import line
 from zyc.front import Call
 from zyc.gates import Verdict
-from zyc.plan import Decision
+from zyc.planning.plan import Decision
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import Console, cells
 from zyc.report.events import COLOURS, NOT_STARTED

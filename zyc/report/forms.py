@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from zyc.catalogue.devices import Device
 from zyc.errors import Problem
-from zyc.offers import Offer
-from zyc.plan import Decision, Plan, State
+from zyc.planning.offers import Offer
+from zyc.planning.plan import Decision, Plan, State
 from zyc.report import devices
 from zyc.report.console import safe
 from zyc.report.plan import weight

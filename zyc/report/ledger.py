@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from zyc.ledger import Hop
+from zyc.forms.ledger import Hop
 from zyc.quantity import in_number
 from zyc.report.console import Console, safe
 from zyc.report.forms import cell

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
-from zyc.plan import Plan
+from zyc.planning.plan import Plan
 from zyc.report.build import Lines, Pulse
 from zyc.report.console import cells
 from zyc.report.standing import Line, Standing

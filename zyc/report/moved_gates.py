@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from zyc.front import Front
 from zyc.gates import Gate, Outlook, foresee
 from zyc.graph import Node
-from zyc.plan import sum_words
-from zyc.settle import Settlement
+from zyc.planning.plan import sum_words
+from zyc.planning.settle import Settlement
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from zyc.graph import Node
-from zyc.plan import Plan, State
+from zyc.planning.plan import Plan, State
 from zyc.quantity import in_time
 from zyc.runner import Ending, Fate, Options, Progress, need_of, seconds_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zyc import offers
 from zyc.errors import Problem
 from zyc.front import Front
-from zyc.plan import Plan, State, Why
+from zyc.planning import offers
+from zyc.planning.plan import Plan, State, Why
 from zyc.quantity import in_bytes, in_time
 from zyc.report import advice, bounds, devices, sums
 from zyc.report.console import Console, safe

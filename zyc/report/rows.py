@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zyc import kinds, offers
+from zyc import kinds
 from zyc.catalogue.devices import Device
 from zyc.gates import Interval
 from zyc.graph import Node
-from zyc.plan import Cause, Decision, GateOutlook, Plan, State, Why
+from zyc.keeping.traces import Trace
+from zyc.planning import offers
+from zyc.planning.plan import Cause, Decision, GateOutlook, Plan, State, Why
+from zyc.planning.why import Reason, moved, reasons
 from zyc.quantity import about, in_bytes, in_time
 from zyc.report import devices
 from zyc.report.console import safe
-from zyc.traces import Trace
-from zyc.why import Reason, moved, reasons
 
 _MANY = {Why.NEW: 40, Why.CHANGED: 40}  # from here on nodes of one cause share a line
 _SEVERAL = 6

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Self
 
+from zyc.elsewhere.share import Fate, Share
 from zyc.quantity import in_bytes
 from zyc.report.console import Console, clipped, safe
-from zyc.share import Fate, Share
 
 _COLOURS = {Fate.SENT: "green", Fate.FETCHED: "green", Fate.FAILED: "red", Fate.ABSENT: "yellow"}
 _WORDS = {

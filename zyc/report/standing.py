@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from zyc.graph import Choice, Node
-from zyc.plan import Plan, State
+from zyc.planning.plan import Plan, State
 from zyc.quantity import in_bytes
 from zyc.report.console import cells, clipped, safe
 from zyc.report.events import COLOURS, named_facts, stopping, waits_for

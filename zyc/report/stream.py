@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Self
 
-from zyc.plan import Plan, State
+from zyc.planning.plan import Plan, State
 from zyc.report.console import Console, data
 from zyc.runner import Ending, Event, Progress, Started, Stopping, Waiting
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from zyc.gates import Interval
-from zyc.plan import Plan, State
+from zyc.planning.plan import Plan, State
 from zyc.report import devices
 from zyc.report.rows import Listing
-from zyc.schedule import ways
+from zyc.runner.schedule import ways
 
 ACTS = (State.RUN, State.RESUME)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, Self
 
-from zyc.plan import Plan
+from zyc.planning.plan import Plan
 from zyc.report import devices
 from zyc.report.build import Lines
 from zyc.report.console import Console

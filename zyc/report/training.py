@@ -6,10 +6,10 @@ import re
 from html import escape
 from typing import NamedTuple
 
+from zyc.keeping.traces import Trace
 from zyc.quantity import in_bytes, in_time
 from zyc.report.console import moment
 from zyc.report.rows import elsewhere
-from zyc.traces import Trace
 
 # a page may come from elsewhere: whatever it holds, it runs nothing and asks nobody
 _QUIET = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"

@@ -7,23 +7,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
-from zyc.digest import Manifest, key_of
 from zyc.errors import ZycError, problem
 from zyc.front import Front
 from zyc.graph import Choice, Cluster, Node, Vertex
 from zyc.hosts import Host
 from zyc.hosts.local import Local, runs
-from zyc.journal import Summary
-from zyc.plan import Cause, Forward, Plan, State, Why, hindrance
+from zyc.keeping.journal import Summary
+from zyc.keeping.store import Store
+from zyc.planning.digest import Manifest, key_of
+from zyc.planning.plan import Cause, Forward, Plan, State, Why, hindrance
 from zyc.runner.attempt import Attempt, stop_found
 from zyc.runner.crew import Alone, Crew, Threads
 from zyc.runner.fates import Ending, Event, Fate, Progress, Started, Stopping, Told, Waiting, refusal, verdict_failed
 from zyc.runner.heard import Heard
 from zyc.runner.inputs import Inputs, Options, still_searching
 from zyc.runner.records import Records
+from zyc.runner.schedule import Ready, Room, Share, Ways, need_of, seconds_of, ways
 from zyc.runner.task import Bench, Result
-from zyc.schedule import Ready, Room, Share, Ways, need_of, seconds_of, ways
-from zyc.store import Store
 from zyc.world import LEFT, Lock, World
 
 __all__ = [

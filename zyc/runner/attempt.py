@@ -9,20 +9,21 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from zyc import folder, kinds
+from zyc import kinds
 from zyc.errors import ZycError, problem
-from zyc.files import Disk, find
 from zyc.hosts import CARD, FAILED, LOG, PLACEMENT, SPENT, Job, Phase, Report, earlier_logs, has_state, log_name, note
 from zyc.hosts.local import environment
+from zyc.keeping.store import Tree
+from zyc.keeping.traces import Trace
 from zyc.kind import EnvironmentNeed, FileNeed, Found
+from zyc.planning import folder
+from zyc.planning.files import Disk, find
+from zyc.planning.why import files_of, recipe_fields
 from zyc.runner import spent
 from zyc.runner.fates import Fate, Progress, Started, exit_words, refusal
 from zyc.runner.heard import Heard
+from zyc.runner.schedule import Share
 from zyc.runner.task import Bench, Result, Task, machine_words
-from zyc.schedule import Share
-from zyc.store import Tree
-from zyc.traces import Trace
-from zyc.why import files_of, recipe_fields
 from zyc.world import Lock
 
 _GRACE = 15.0  # seconds that a step which took too long has to keep a state

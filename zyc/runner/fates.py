@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from zyc.errors import ZycError
 from zyc.gates import Verdict
-from zyc.plan import GateOutlook
+from zyc.planning.plan import GateOutlook
 from zyc.quantity import in_bytes
 
 

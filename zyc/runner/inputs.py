@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from zyc import kinds, offers
-from zyc.digest import Manifest, key_of
+from zyc import kinds
 from zyc.errors import ZycError, problem
 from zyc.graph import Choice, Cluster, Node
-from zyc.known import History
-from zyc.plan import Forward, Plan, State
+from zyc.keeping.store import Store
+from zyc.planning import offers
+from zyc.planning.digest import Manifest, key_of
+from zyc.planning.known import History
+from zyc.planning.plan import Forward, Plan, State
+from zyc.runner.schedule import Share
 from zyc.runner.task import Task
-from zyc.schedule import Share
-from zyc.store import Store
 
 _LIGHTER = 2  # changes that are told of a step that was killed
 

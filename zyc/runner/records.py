@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from zyc.errors import ZycError
 from zyc.front import Front
-from zyc.journal import Journal, Summary
-from zyc.known import History
-from zyc.project import Project
+from zyc.keeping.journal import Journal, Summary
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Roots, Trace, Traces
+from zyc.place.project import Project
+from zyc.planning.known import History
 from zyc.runner.fates import Fate, refusal
 from zyc.runner.task import Result
-from zyc.store import Store
-from zyc.traces import Roots, Trace, Traces
 
 
 class _StoppedError(Exception):

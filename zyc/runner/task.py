@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from zyc import __version__
-from zyc.digest import Manifest
 from zyc.graph import Node
 from zyc.hosts import Host
+from zyc.keeping.store import Store
+from zyc.keeping.traces import Trace, Traces
 from zyc.kept import Kept
-from zyc.known import Known
-from zyc.project import Project
-from zyc.render import Rendered
+from zyc.place.project import Project
+from zyc.planning.digest import Manifest
+from zyc.planning.known import Known
+from zyc.planning.render import Rendered
 from zyc.runner.fates import Event, Fate
-from zyc.schedule import Share
-from zyc.store import Store
-from zyc.traces import Trace, Traces
+from zyc.runner.schedule import Share
 from zyc.world import World
 
 

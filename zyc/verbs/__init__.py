@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from zyc import memo
-from zyc import site as sites
 from zyc.errors import ZycError, listing, problem
 from zyc.front import Call, Front, open_front, save_kept
+from zyc.place import site as sites
 from zyc.report.console import Console
 from zyc.world import World
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zyc.adoption import Adopted, Adoption, opened, read_account
+from zyc.elsewhere.adoption import Adopted, Adoption, opened, read_account
 from zyc.errors import ZycError, problem
 from zyc.front import Call, Front
 from zyc.quantity import in_bytes, in_number, in_time

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import click
 
-from zyc import asking, ledger
-from zyc import brief as briefly
 from zyc.again import line
-from zyc.asking import Question
 from zyc.errors import ZycError, guess, problem
+from zyc.forms import asking, ledger
+from zyc.forms import brief as briefly
+from zyc.forms.asking import Question
+from zyc.forms.ledger import Hop, Reading
 from zyc.front import Call, Front
-from zyc.ledger import Hop, Reading
-from zyc.plan import State
+from zyc.planning.plan import State
 from zyc.report import asked as report
 from zyc.report import brief as screen
 from zyc.types import Prompt

@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 
-from zyc import agreed, past, share
+from zyc import agreed, past
 from zyc.again import changes
+from zyc.elsewhere import share
 from zyc.errors import ZycError, problem
 from zyc.fields import read_seconds
 from zyc.front import Call, Front
-from zyc.plan import Decision
+from zyc.planning.plan import Decision
 from zyc.preflight import add_pins, ask_hubs, flaws_by_node, flaws_of_place
 from zyc.report import ended
 from zyc.report import share as sharing

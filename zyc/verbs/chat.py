@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import click
 
-from zyc import serving
 from zyc.errors import ZycError, guess, problem
+from zyc.forms import serving
 from zyc.front import Call
 from zyc.types import Bundle
 from zyc.verbs import App, on_a_graph, one_node

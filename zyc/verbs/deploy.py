@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from zyc import publishing
+from zyc.elsewhere import publishing
+from zyc.elsewhere.publishing import Plan
 from zyc.front import Call
-from zyc.publishing import Plan
 from zyc.quantity import in_bytes
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.verbs.ledger import the_one

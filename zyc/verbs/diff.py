@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import click
 
-from zyc import comparing, ledger
+from zyc.forms import comparing, ledger
+from zyc.forms.ledger import Reading
 from zyc.front import Call, Front
-from zyc.ledger import Reading
 from zyc.report import compared as report
 from zyc.verbs import App, on_a_graph
 

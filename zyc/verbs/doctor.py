@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from zyc.doctor import Finding, examine, llama_home
+from zyc.place.doctor import Finding, examine, llama_home
 from zyc.verbs import App
 
 

@@ -12,7 +12,7 @@ from zyc.again import line
 from zyc.fitting import Fit, Outcome, costs, fit, verdict_words
 from zyc.front import Call, Front
 from zyc.gates import Interval
-from zyc.plan import Cause, Why
+from zyc.planning.plan import Cause, Why
 from zyc.quantity import about, in_bytes, in_number, in_time
 from zyc.report import devices
 from zyc.report.console import Console

@@ -9,10 +9,10 @@ import click
 
 from zyc.errors import ZycError
 from zyc.front import Call, Front
-from zyc.plan import Plan
+from zyc.keeping.store import Store
+from zyc.planning.plan import Plan
 from zyc.quantity import in_bytes
 from zyc.report import sweep as report
-from zyc.store import Store
 from zyc.sweep import Item, Survey, Sweep, Wish, carry_out
 from zyc.verbs import App
 

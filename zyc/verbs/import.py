@@ -13,7 +13,7 @@ from zyc.front import Call
 from zyc.importers import TOOLS, Asked, Imported, Row, read
 from zyc.importers.draft import as_name
 from zyc.importers.given import Fate
-from zyc.project import find
+from zyc.place.project import find
 from zyc.report import problems
 from zyc.report.console import Console
 from zyc.verbs import App

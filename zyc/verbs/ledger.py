@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import click
 
-from zyc import ledger
-from zyc.asking import differences
 from zyc.errors import ZycError, listing, problem
+from zyc.forms import ledger
+from zyc.forms.asking import differences
 from zyc.front import Call, Front
 from zyc.report import ledger as report
 from zyc.verbs import App, on_a_graph, one_node

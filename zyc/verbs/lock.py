@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 import click
 
-from zyc import lock as locks
-from zyc.check import field_place
 from zyc.compile.validate import field_words, owner_words
 from zyc.errors import Problem, ZycError, guess, problem
 from zyc.front import Call, Front
-from zyc.hub import Unreached, resolve
 from zyc.kind import HubNeed, PinNeed
-from zyc.known import Known
-from zyc.lock import Lock
+from zyc.place import lock as locks
+from zyc.place.hub import Unreached, resolve
+from zyc.place.lock import Lock
+from zyc.planning.check import field_place
+from zyc.planning.known import Known
 from zyc.report import problems
 from zyc.verbs import App
 

@@ -10,7 +10,7 @@ from zyc.again import beside
 from zyc.errors import ZycError, problem
 from zyc.front import Call, Front
 from zyc.hosts import LOG, earlier_logs, log_name
-from zyc.store import Store
+from zyc.keeping.store import Store
 from zyc.verbs import App, on_a_graph, one_node
 
 

@@ -7,7 +7,7 @@ import shlex
 import click
 
 from zyc.front import Call
-from zyc.plan import Plan
+from zyc.planning.plan import Plan
 from zyc.preflight import hindrances
 from zyc.report import forms
 from zyc.report import plan as report

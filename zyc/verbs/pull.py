@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import click
 
-from zyc import share
+from zyc.elsewhere import share
+from zyc.elsewhere.share import Fate
 from zyc.front import Call
 from zyc.report import share as report
-from zyc.share import Fate
 from zyc.verbs import App, asked, nodes, on_a_graph, the_remote
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from zyc import share
+from zyc.elsewhere import share
+from zyc.elsewhere.share import Fate
 from zyc.errors import ZycError
 from zyc.front import Call, Front
-from zyc.remote import Remote
+from zyc.keeping.remote import Remote
 from zyc.report import share as report
-from zyc.share import Fate
 from zyc.verbs import App, asked, nodes, on_a_graph, the_remote
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from zyc.away import Away
+from zyc.elsewhere.away import Away
+from zyc.elsewhere.faces import Face, Input
+from zyc.elsewhere.standalone import write_graph
 from zyc.errors import ZycError, listing, problem
-from zyc.faces import Face, Input
 from zyc.front import Call, Front
 from zyc.graph import Node
 from zyc.quantity import in_bytes
-from zyc.standalone import write_graph
 from zyc.verbs import App, nodes, on_a_graph
 
 

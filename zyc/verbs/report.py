@@ -10,9 +10,9 @@ import click
 
 from zyc.front import Call, Front
 from zyc.graph import Node
-from zyc.project import slug
+from zyc.keeping.traces import Trace
+from zyc.place.project import slug
 from zyc.report.training import Entry, filled
-from zyc.traces import Trace
 from zyc.verbs import App, nodes, on_a_graph
 
 _LARGEST = 50_000_000  # bytes of a page or picture

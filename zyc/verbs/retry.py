@@ -8,7 +8,7 @@ import click
 
 from zyc import past
 from zyc.errors import ZycError, problem
-from zyc.project import find
+from zyc.place.project import find
 from zyc.report.console import data
 from zyc.runner import Fate
 from zyc.verbs import App

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zyc import serving
+from zyc.forms import serving
 from zyc.front import Call
 from zyc.verbs import App, on_a_graph, one_node
 from zyc.verbs.ledger import the_one

@@ -6,19 +6,19 @@ import os
 
 import click
 
-from zyc import offers
 from zyc.errors import ZycError, guess, problem
 from zyc.front import Call, Front
 from zyc.graph import Node
-from zyc.plan import Decision
+from zyc.keeping.traces import Trace
+from zyc.planning import offers
+from zyc.planning.plan import Decision
+from zyc.planning.why import overlooked, recipe_fields
 from zyc.quantity import in_bytes, in_number, in_time
 from zyc.report import devices
 from zyc.report import plan as report
 from zyc.report.console import Console, moment, safe
 from zyc.report.rows import briefly, elsewhere
-from zyc.traces import Trace
 from zyc.verbs import App, on_a_graph, one_node
-from zyc.why import overlooked, recipe_fields
 
 
 @click.command("show")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from zyc.damage import Examination, Finding, repair
 from zyc.front import Call
+from zyc.keeping.damage import Examination, Finding, repair
+from zyc.keeping.store import Store
 from zyc.report import damage as report
-from zyc.store import Store
 from zyc.verbs import App, nodes
 from zyc.world import World
 

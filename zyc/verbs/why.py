@@ -7,12 +7,12 @@ import shlex
 import click
 
 from zyc.front import Call, Front
-from zyc.plan import Decision, Plan, State, Why
+from zyc.planning.plan import Decision, Plan, State, Why
+from zyc.planning.why import Reason, overlooked, reasons
 from zyc.report import plan as report
 from zyc.report.console import Console, cells, moment, safe
 from zyc.report.rows import elsewhere, gate_words
 from zyc.verbs import App, on_a_graph, one_node
-from zyc.why import Reason, overlooked, reasons
 
 _ALL = 2_000  # letters of a value, for programs
 

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from zyc import __version__, again, asking, kinds
+from zyc import __version__, again, kinds
+from zyc.forms import asking
+from zyc.forms.ledger import FORMS, Hop, Reading
 from zyc.front import Front
 from zyc.gates import Outlook, Verdict, show, show_beside
 from zyc.graph import Node
-from zyc.ledger import FORMS, Hop, Reading
-from zyc.plan import State
-from zyc.project import slug
+from zyc.keeping.traces import Trace
+from zyc.place.project import slug
+from zyc.planning.plan import State
 from zyc.quantity import in_bytes, in_number, in_time
 from zyc.report import devices
 from zyc.report import ledger as told_ledger
@@ -22,7 +24,6 @@ from zyc.report.pages import drawing
 from zyc.report.pages.drawing import Card
 from zyc.report.pages.sections import Facts, conversation, data_card, exam, json_lines, line
 from zyc.report.rows import briefly, elsewhere
-from zyc.traces import Trace
 from zyc.types import Artifact, Dataset, Gguf, Report
 
 _LARGEST = 30_000_000  # bytes of a file of rows

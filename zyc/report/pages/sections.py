@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from zyc import kinds
-from zyc.asking import Asked
+from zyc.forms.asking import Asked
 from zyc.gates import show
 
 Facts = dict[str, Any]  # plain values for a template

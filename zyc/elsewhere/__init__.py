@@ -1,0 +1,1 @@
+"""What leaves a project, and what comes home."""

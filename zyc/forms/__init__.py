@@ -1,0 +1,1 @@
+"""The forms that a model goes through: measured, asked, compared, served."""

@@ -1,0 +1,1 @@
+"""What was made, kept by content: trees, what made them, who holds them, here and on a remote."""
