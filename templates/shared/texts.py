@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+UTF8 = "utf-8-sig"  # with its mark or without
 # the columns of rows whose text counts; a row without any of them is text as a whole
 COLUMNS = ("messages", "prompt", "completion", "chosen", "rejected", "question", "answer", "text")
 
@@ -21,13 +22,13 @@ def files_of(path, suffix):
 def read(path, suffix):
     """Every text of a source."""
     for file, way in files_of(path, suffix):
-        yield from READERS.get(way, _plain)(file)
+        yield from READERS.get(way.lower(), _plain)(file)
 
 
 def of_row(row):
     """The texts of a row."""
-    if isinstance(row, str):
-        return [row]
+    if not isinstance(row, dict):
+        return [row] if isinstance(row, str) else []
     found = [text for name in COLUMNS if row.get(name) for text in _of_value(row[name])]
     return found or [each for each in row.values() if isinstance(each, str)]
 
@@ -35,11 +36,12 @@ def of_row(row):
 def _of_value(value):
     if isinstance(value, str):
         return [value]
-    return [each["content"] for each in value if isinstance(each.get("content"), str)]
+    turns = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [each["content"] for each in turns if isinstance(each.get("content"), str)]
 
 
 def _plain(file):
-    with file.open(encoding="utf-8") as lines:
+    with file.open(encoding=UTF8) as lines:
         for line in lines:
             yield line.rstrip("\r\n")
 
@@ -53,23 +55,28 @@ def _parquet(file):
 
 
 def _jsonl(file):
-    with file.open(encoding="utf-8") as lines:
+    with file.open(encoding=UTF8) as lines:
         for line in lines:
             if line.strip():
                 yield from of_row(json.loads(line))
 
 
 def _json(file):
-    told = json.loads(file.read_text(encoding="utf-8"))
+    told = json.loads(file.read_text(encoding=UTF8))
     for row in told if isinstance(told, list) else [told]:
         yield from of_row(row)
 
 
-def _csv(file):
-    csv.field_size_limit(2**31 - 1)
-    with file.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            yield from of_row(row)
+def _table(separator):
+    def read(file):
+        csv.field_size_limit(2**31 - 1)
+        with file.open(encoding=UTF8, newline="") as lines:
+            for row in csv.DictReader(lines, delimiter=separator):
+                yield from of_row(row)
+
+    return read
 
 
-READERS = {".parquet": _parquet, ".jsonl": _jsonl, ".json": _json, ".csv": _csv}
+READERS = {
+    ".parquet": _parquet, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json, ".csv": _table(","), ".tsv": _table("\t"),
+}  # fmt: skip

@@ -1,5 +1,7 @@
 """The kind `compare`: who wins, in both orders, and what a tie is."""
 
+from types import SimpleNamespace
+
 import pytest
 import samples
 from modules import modules_of
@@ -42,3 +44,11 @@ def test_a_tie_is_half_a_win(judging):
     """Two wins, a tie and a loss are 62.5 %."""
     rows = [{"won": each} for each in ("model", "model", "tie", "rival")]
     assert judging.counts(rows) == {"win_rate": 0.625, "ties": 0.25, "questions": 4}
+
+
+def test_a_question_that_the_model_cannot_see_whole_is_refused(judging):
+    """It would be answered with nothing, and nothing would be scored."""
+    engine = SimpleNamespace(context=4, render=lambda *_: "?", ids=lambda _: [1] * 4)
+    asked = SimpleNamespace(id="3", messages=[{"role": "user", "content": "?"}], prompt={}, expected="x")
+    with pytest.raises(SystemExit, match="question 3 has 4 tokens, and the model sees 4"):
+        judging.answered(engine, asked, 0)

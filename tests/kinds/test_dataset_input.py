@@ -2,7 +2,9 @@
 
 import gzip
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -58,6 +60,12 @@ BAD_ROWS = {
         GOOD + b'{"question": "two?", "answer": "\\ud83d"}\n',
         "a.jsonl:2",
         "half of a surrogate pair stands in a text",
+    ),
+    "an answer that is no number": (
+        "a.jsonl",
+        GOOD + b'{"question": "two?", "answer": NaN}\n',
+        "a.jsonl:2",
+        "`answer` is nan, which stands for nothing",
     ),
     "an answer that is no option": (
         "a.jsonl",
@@ -182,6 +190,7 @@ BAD_FILES = {
     "a text in another encoding": ("a.txt", "a\noù\n".encode("latin-1"), "a.txt:2: not UTF-8: byte 4 is 0xf9", "iconv -f LATIN1"),
     "a column that is there twice": ("a.csv", b"a,a\n1,2\n", "a.csv:1: the column `a` is there twice", "names each column once"),
     "a quote that never closes": ("a.csv", b'a,b\n1,2\n"x,3\n', "a.csv:3: not CSV: unexpected end of data", "close every quote"),
+    "lines of an old Macintosh": ("a.csv", b"a,b\r1,2\r", "a.csv:1: not CSV: new-line character", "carriage return alone"),
     "corrupt parquet": (
         "a.parquet",
         b"PAR1 and no more",
@@ -260,6 +269,14 @@ def test_a_list_longer_than_a_piece_is_read_piece_by_piece(recipe, tmp_path):
     assert found[-1].place.endswith(f":{2 + 4 * 3_999}")
 
 
+def test_a_table_begins_with_its_first_line_that_says_something(recipe, tmp_path):
+    """Blank lines before the header are none, and a row keeps its line."""
+    (tmp_path / "a.csv").write_bytes(b"\r\n\r\nquestion,answer\r\none?,1\r\n")
+    (record,) = recipe.reading.read(tmp_path / "a.csv", "csv")
+    assert record.place.endswith("a.csv:4")
+    assert record.value == {"question": "one?", "answer": "1"}
+
+
 PAGE = """<html><head><title>no</title><script>no()</script></head><body><h1>Un &amp; deux</h1>
 <p>trois<br>quatre <b>cinq</b></p><ul><li>six</ul><style>no</style></body></html>"""
 
@@ -269,6 +286,8 @@ def test_documents_are_rows_of_text(recipe, tmp_path):
     (tmp_path / "a.html").write_text(PAGE)
     (tmp_path / "a.md").write_text("# one\ntwo\n\n\nthree\n")
     assert told(recipe, tmp_path / "a.html", "text") == ([{"text": "Un & deux\n\ntrois\nquatre cinq\n\nsix"}], [])
+    (tmp_path / "b.html").write_text("<p>a line that is\nbroken at a width</p><pre>one\ntwo</pre>")
+    assert told(recipe, tmp_path / "b.html", "text") == ([{"text": "a line that is broken at a width\n\none\ntwo"}], [])
     rows = {
         per: [row["text"] for row in told(recipe, tmp_path / "a.md", "text", per=per)[0]]
         for per in ("document", "paragraph", "line")
@@ -316,3 +335,18 @@ def test_where_no_row_can_be_read_the_first_one_is_told(tmp_path):
         found.making._form_of_first([(rows, "jsonl")], "document", {})
     assert "a.jsonl:1: not UTF-8: byte 16 is 0xf9" in str(ended.value)
     assert "iconv -f LATIN1" in str(ended.value)
+
+
+@pytest.mark.parametrize(("cap", "size", "told"), [(5, 1, (4, 1)), (40, 1, (38, 2)), (5, 4, (4, 4)), (1, 1, (1, 0))])
+def test_a_cap_leaves_something_of_each_side(cap, size, told):
+    """A few rows that are held out stay held out under a small cap, whole groups of them: no exam asks what was trained."""
+    with modules_of("dataset", "making") as found:
+        sides = np.array([0] * 380 + [1] * 20, "u1")
+        clean = SimpleNamespace(
+            spool=SimpleNamespace(rows=400),
+            strata=np.zeros(400, "u4"),
+            strata_names=[""],
+            groups=np.repeat(np.arange(400 // size, dtype="u8"), size),
+        )
+        kept = found.making.capped(clean, sides, cap, 0)
+    assert (kept[sides == 0].sum(), kept[sides == 1].sum()) == told

@@ -49,6 +49,21 @@ def test_rows_are_counted_where_they_are_lines(desk):
     assert facts(desk, "from: data/five.jsonl, cap: 3").rows == 3
 
 
+def test_a_table_that_cannot_be_read_is_told_by_the_build(desk):
+    """A plan knows nothing of it, and does not break."""
+    desk.write("data/old.csv", "question,answer\ra,1\rb,2\r")
+    assert facts(desk, "from: data/old.csv, map: {question: question, answer: answer}").format is None
+
+
+def test_a_value_within_a_column_has_its_column(desk):
+    """`map` may name a path: what stands before the first point is what a file must have."""
+    desk.write("data/nested.jsonl", '{"q": {"text": "a"}, "a": ["1"]}\n')
+    assert facts(desk, "from: data/nested.jsonl, map: {question: q.text, answer: a.0}").format == "questions"
+    desk.spec("datasets: {my-data: {from: data/nested.jsonl, map: {question: r.text}}}")
+    ((_, _, told),) = desk.problems()
+    assert "no row of `data/nested.jsonl` has a column `r`" in str(told)
+
+
 def test_facts_follow_from_sources(desk):
     """The form, the share that is held out, turns and licence, as far as the spec or its sources tell them."""
     generate = "generate: {grammar: data/g.grammar.yml, count: 6, holdout: {slots: [cause, effect], share: 20%}}"

@@ -261,6 +261,7 @@ def test_a_gate_on_more_others_than_there_are_is_refused(place):
     [
         ({"exam": "d", "window": "64"}, "tasks.t.window", "a field of perplexity, and this task is exam"),
         ({"match": "exact"}, "tasks.t", "does not say what to find out"),
+        ({"perplexity": "d", "window": "64", "stride": "65"}, "tasks.t.stride", "leave tokens between them unread"),
         ({"prompt_tokens": "40"}, "tasks.t", "`new_tokens`, and `prompt_tokens` or `questions`"),
         ({"prompt_tokens": "40", "new_tokens": "60", "context": "64"}, "tasks.t.context", "100 tokens, and `context` is 64"),
         ({"prompt_tokens": "40", "new_tokens": "60", "clients": "2"}, "tasks.t.clients", "only a GGUF"),
@@ -359,6 +360,40 @@ def test_measures_are_repeated_under_their_task_and_held_against_the_best(parts)
     assert measures["delta.q.cut"] == 0
     assert measures["delta.q.p"] == 1.0
     assert report["tasks"]["q"]["intervals"] == {"accuracy": [0.55, 0.95]}
+
+
+def test_numbers_stand_below_whom_they_are_of():
+    """A model that lacks a measure leaves a gap; a score that others count from 0 to 100 is no share."""
+    with modules_of("eval", "faces", "looks") as found:
+        task = {"measures": {"wiki.bleu": 31.5, "arc.acc": 0.5}, "intervals": {}}
+        report = {"tasks": {"h": task}, "against": {"h": {"1": {"arc.acc": 0.25}, "2": {"arc.acc": 0.75, "wiki.bleu": 30.0}}}}
+        lines = [*found.faces.lines_of(report)]
+        assert found.looks.shown("questions.accuracy", 1) == "100.0 %"
+    assert lines == [("h", "wiki.bleu", "31.5", "", ["", "30"]), ("h", "arc.acc", "50.0 %", "", ["25.0 %", "75.0 %"])]
+
+
+def test_less_is_better_where_the_harness_says_so():
+    """A lower perplexity of a task of the harness is the best of the others, and its difference has the right sign."""
+    with modules_of("eval", "joining") as found:
+        ours = {"wiki.word_perplexity": 20.0, "wiki.word_perplexity.low": 19.0, "arc.acc": 0.5}
+        others = {1: {**ours, "wiki.word_perplexity": 25.0}, 2: {**ours, "wiki.word_perplexity": 30.0}}
+        told = found.joining.against("h", ours, others, ["wiki.word_perplexity"])
+    assert told["against.best.h.wiki.word_perplexity"] == 25.0
+    assert told["delta.h.wiki.word_perplexity"] == 5.0
+    assert told["delta.h.arc.acc"] == 0
+
+
+def test_an_answer_may_hold_any_line_end(parts):
+    """Rows end with a line feed: a U+2028 or a U+0085 in an answer, as pages of the web have them, breaks none of them."""
+    path = Path("in/parts/q/rows.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0]["answer"] = "one\u2028two\u2029three\x85four"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    with modules_of("eval", "joining", "faces") as found:
+        report, _ = found.joining.joined({"q": "exam"}, 1)
+        found.joining.write(report, {"q": "exam"})
+        page = found.faces.page({**report, "model": "m", "format": "", "on": "", "rehearsal": False}, {})
+    assert "4 of 4 answers" in page
 
 
 def test_a_twin_is_held_against_what_it_knew_before_it_learned(parts):

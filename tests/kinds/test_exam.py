@@ -23,7 +23,7 @@ ROWS = [{"question": "1+1?", "answer": "2", "philosopher": "kant"}, {"question":
 @pytest.fixture(scope="module")
 def exam():
     """The plain modules of an exam."""
-    with modules_of("exam", "calling", "grading", "sandbox", "intervals", "asked", "sampler", "examining") as found:
+    with modules_of("exam", "calling", "grading", "sandbox", "intervals", "asked", "sampler", "examining", "tasks") as found:
         yield found
 
 
@@ -189,6 +189,20 @@ def test_differences_on_the_same_questions(exam):
     assert exam.intervals.mcnemar([1, 1], [1, 1]) == 1.0
 
 
+def test_what_was_answered_with_any_line_end_is_not_asked_again(exam, tmp_path, monkeypatch):
+    """A row ends with a line feed: a U+2028 in an answer tears none, and a last line without one is torn."""
+    monkeypatch.chdir(tmp_path)
+    sheet = exam.tasks.Sheet(3)
+    for at in range(2):
+        sheet.add({"id": str(at), "answer": "one\u2028two\x85three"})
+    sheet.file.write('{"id": "2", "answer": "x"}')
+    sheet.file.close()
+    again = exam.tasks.Sheet(3)
+    again.file.close()
+    assert [*again.rows] == ["0", "1"]
+    assert exam.tasks.STATE.read_text(encoding="utf-8").count("\n") == 2
+
+
 # --- who is asked what ---
 
 
@@ -211,10 +225,18 @@ def test_a_column_says_which_prompt_a_row_has(exam):
         (ROWS, "exact", ["philosofer"], "no such column; it has answer, philosopher, question"),
         ([{"question": "a", "answer": "C", "options": ["x", "y"]}], "choice", [], "none of its `options`"),
         (ROWS, "choice", [], "2 of 2 rows have no `options` to choose from, row 0 first"),
+        ([{"question": "a", "answer": "("}], "regex", [], "the answer of row 0 is no pattern"),
+        ([{**ROWS[0], "in": "C"}, {**ROWS[1], "in": "C++"}], "exact", ["in"], r"`C` and `C\+\+` would both be measured as `c`"),
+        (
+            [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "", "tool_calls": [{}]}]}],
+            "contains",
+            [],
+            "1 of 1 questions have no answer",
+        ),
     ],
 )
 def test_an_exam_that_cannot_be_is_refused_before_the_model_is_opened(exam, rows, match, by, words):
-    """Answers that are missing, columns that are not there, options that nobody meant."""
+    """Answers that are missing, columns that are not there, options that nobody meant, patterns and groups that are none."""
     with pytest.raises(SystemExit, match=words):
         exam.examining.look(rows, match, by)
 
@@ -249,6 +271,17 @@ class Rote:
     def text(self, ids):
         """Ids as words."""
         return " ".join(map(str, ids))
+
+
+def test_an_answer_ends_where_its_makers_say(tmp_path):
+    """Every end that stands beside the model counts, as llama.cpp knows them; what is no token ends nothing."""
+    tokenizer = SimpleNamespace(eos_token_id=2, convert_tokens_to_ids=lambda token: {"<end>": 7}.get(token, 0))
+    with modules_of("exam", "answering") as found:
+        assert found.answering.ends_of(tmp_path, tokenizer) == {2}
+        (tmp_path / "generation_config.json").write_text('{"eos_token_id": [2, 5]}')
+        assert found.answering.ends_of(tmp_path, tokenizer, "<end>") == {2, 5, 7}
+        (tmp_path / "generation_config.json").write_text('{"eos_token_id": 5}')
+        assert found.answering.ends_of(tmp_path, tokenizer, "") == {2, 5}
 
 
 def test_an_endless_answer_ends(exam):

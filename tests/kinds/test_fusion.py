@@ -1,9 +1,11 @@
 """The kind `fusion`: a fused model holds its promise, and one that lost its adapter does not."""
 
 import json
+import math
 
 import pytest
 import trainee
+from modules import modules_of
 from test_fused import BASE, base, fuse_step, make_adapter  # noqa: F401  # `base` is a fixture
 
 from zyc import kinds
@@ -24,6 +26,16 @@ def test_fusion(golden):
     told = {"subject": BASE, "against": Adapter(base=values_of(BASE), method="qlora"), "base": BASE}
     files = trainee.rendered("fusion", FIELDS, told).files()
     golden({path: text for path, text in files.items() if path.startswith(("recipe/", "placement/"))})
+
+
+def test_what_is_no_number_is_no_divergence_of_nought():
+    """A fused model that says nothing fails its bound; `max` would give the other of two where one is no number."""
+    torch = pytest.importorskip("torch")
+    with modules_of("fusion", "likeness") as found:
+        one = [torch.log_softmax(torch.arange(6.0).view(2, 3), dim=-1)]
+        assert found.likeness.distance(one, one) == {"kl": 0.0, "top1": 1.0, "tokens": 2}
+        told = found.likeness.distance(one, [torch.full((2, 3), float("nan"))])
+    assert math.isnan(told["kl"])
 
 
 def holds(measured):

@@ -8,6 +8,7 @@ import trainee
 from blending import FACTS, case, objections
 
 from zyc import catalogue, kinds
+from zyc.craft.merging import written
 from zyc.craft.merging.methods import APPROXIMATIONS, BOUNDS, METHODS, OTHERS
 from zyc.craft.merging.spec import Each, Parameters
 from zyc.types import Adapter, Model, model_of
@@ -144,6 +145,18 @@ def test_mergekit_reads_what_is_written(method):
     assert told.out_dtype == "bfloat16"
     for name, value in (told.parameters or {}).items():
         assert not isinstance(value, str), name
+
+
+ODD = ("yes", "No", "on", "null", "y", "12", "1_000", "0x1f", "1e3", "é", "\U0001f600 ok", "a: b", "\u2028", "\x85", '"\\')
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_what_people_write_is_read_back_as_text(text):
+    """Prompts, filters and tokens that YAML would take for a truth or a number, and signs beyond the first plane."""
+    import yaml
+
+    told = {"experts": [{"positive_prompts": [text]}], "tokens": {text: {"source": text}}, "flow": [0, text]}
+    assert yaml.safe_load("\n".join(written.lines(told))) == told
 
 
 # --- what is refused ---

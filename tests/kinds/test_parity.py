@@ -90,6 +90,21 @@ def test_divergence_is_nought_for_equals_and_grows():
     assert 0.5 < other.top1 < 1
 
 
+def test_what_is_no_number_is_no_divergence_of_nought():
+    """One NaN in a hundred rows is told in every measure, so that its gate fails; what is never expected does no harm."""
+    rows = np.random.default_rng(7).normal(size=(100, 30)).astype(np.float32)
+    broken, seen = rows.copy(), divergence.Distance()
+    broken[50, 3] = np.nan
+    seen.add(rows, broken)
+    seen.add(rows, rows)
+    assert np.isnan(seen.kl)
+    assert np.isnan(seen.largest)
+    never, masked = rows.copy(), divergence.Distance()
+    never[:, 29] = -np.inf
+    masked.add(never, never)
+    assert masked.kl == 0
+
+
 # --- real models ---
 
 SHAPES = {

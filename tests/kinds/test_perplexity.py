@@ -36,11 +36,27 @@ def test_windows_stand_side_by_side_or_overlap(foretelling):
     """Without a stride half of each window counts and a rest does not; with one every token counts once, but the first."""
     told = foretelling.windows(25, 8)
     assert [(each.start, each.end, each.first) for each in told] == [(0, 8, 5), (8, 16, 5), (16, 24, 5)]
+    assert foretelling.windows(25, 8, 12) == foretelling.windows(25, 8, 8)
     for stride in (1, 3, 7):
         told = foretelling.windows(25, 8, stride)
         counted = [each.start + at for each in told for at in range(each.first, each.end - each.start)]
         assert counted == list(range(1, 25)), stride
     assert [(each.start, each.end, each.first) for each in foretelling.windows(5, 8)] == [(0, 5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"text": "a"}, "a"),
+        ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": None}]}, "a\n"),
+        ({"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "b"}]}, "a\nb"),
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, "a\nb"),
+        ({"question": "a", "answer": "b"}, "a\nb"),
+    ],
+)
+def test_a_row_of_any_form_says_what_people_read(foretelling, row, says):
+    """Chats as what was said in them, wherever they stand, and never as the code of a list."""
+    assert foretelling.said(row) == says
 
 
 @pytest.fixture(scope="module")

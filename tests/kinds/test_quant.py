@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import samples
 import tiny_models
 import trainee
+from modules import modules_of
 from standing import module, run, stand
 
 from zyc import catalogue, kinds
@@ -369,6 +371,30 @@ def test_an_imatrix_is_made_of_the_rows_and_says_so(model, full, rows, tmp_path)
     assert told["tokens"] > 2_000
     assert read(home / "out").facts["quantize.imatrix.entries_count"] == told["matrices"] == 14
     assert re.search(r"importance of 14 matrices from 200 rows", said)
+
+
+TRIMMING = """\
+{%- for m in messages -%}
+{%- if m.role == 'system' -%}{{ raise_exception('no system') }}{%- endif -%}
+<{{ m.role }}>{{ m.content | trim }}</>
+{%- endfor -%}
+{%- if add_generation_prompt -%}<assistant>{%- endif -%}
+"""
+
+
+@pytest.mark.slow
+def test_a_row_of_an_imatrix_is_what_the_template_makes_of_it():
+    """An answer is whole where the template trims it; a system's turn that the template refuses leaves the row out."""
+    bindings = module("lib/llama_home.py").bindings()
+    library = SimpleNamespace(llama_model_get_vocab=lambda _: None, llama_vocab_get_text=lambda *_: b"")
+    told = {"tokenizer.chat_template": TRIMMING}
+    llama = SimpleNamespace(model=None, metadata=told, token_eos=lambda: -1, token_bos=lambda: -1)
+    assert bindings is not None
+    with modules_of("quant", "importance") as found:
+        render = found.importance._renderer(library, llama)
+    said = [{"role": "user", "content": "a "}, {"role": "assistant", "content": " one two\n"}]
+    assert render({"messages": said}) == "<user>a</><assistant>one two"
+    assert render({"messages": [{"role": "system", "content": "s"}, *said]}) == ""
 
 
 @pytest.mark.slow

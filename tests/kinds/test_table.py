@@ -145,6 +145,14 @@ def test_what_was_not_measured_answers_nothing(tmp_path):
         assert found.beside.answered("Enough?", "one", [*bounds, {**bounds[0], "bound": 2}], reports)["yes"] is False
 
 
+def test_the_ends_of_an_interval_are_in_its_unit():
+    """Points beside a share, numbers beside a number."""
+    with modules_of("table", "showing") as found:
+        measures = {"acc": 0.95, "acc.low": 0.912, "acc.high": 0.973, "ppl": 31.0, "ppl.low": 30.0, "ppl.high": 32.0}
+        assert found.showing.interval(measures, "acc") == "95.0 % (91 to 97)"
+        assert found.showing.interval(measures, "ppl") == "31 (30 to 32)"
+
+
 def test_who_was_asked_other_questions_is_not_paired(tmp_path):
     """A paired test on different questions is refused with how many only one was asked."""
     with modules_of("table", "beside") as found:
@@ -153,6 +161,19 @@ def test_who_was_asked_other_questions_is_not_paired(tmp_path):
             "two": found.beside.read("two", home=report(tmp_path / "two", [1, 0], start=1).parent),
         }
         with pytest.raises(SystemExit, match="2 have only one of them"):
+            found.beside.paired(reports, "questions", "one", "two")
+
+
+def test_exams_of_one_length_are_not_the_same_questions(tmp_path):
+    """Rows have their places for names: what was asked there tells two exams apart."""
+    for name in ("one", "two"):
+        home = report(tmp_path / name, [1, 0])
+        path = home / "tasks/questions/rows.jsonl"
+        rows = [{**json.loads(line), "question": f"{name}, {at}?"} for at, line in enumerate(path.read_text().splitlines())]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with modules_of("table", "beside") as found:
+        reports = {name: found.beside.read(name, home=tmp_path) for name in ("one", "two")}
+        with pytest.raises(SystemExit, match="were not asked the same questions"):
             found.beside.paired(reports, "questions", "one", "two")
 
 

@@ -1,5 +1,7 @@
 """The kind `text`: scores of answers beside reference texts."""
 
+from types import SimpleNamespace
+
 import pytest
 import samples
 from modules import modules_of
@@ -36,7 +38,13 @@ def test_scores_are_shares(nearness):
 
 def test_a_question_without_a_reference_is_refused(nearness):
     """Before the model is opened, with the row."""
-    from types import SimpleNamespace
-
     with pytest.raises(SystemExit, match="question 3 has no reference text"):
         nearness.look([SimpleNamespace(id="3", expected=" ")])
+
+
+def test_a_question_that_the_model_cannot_see_whole_is_refused(nearness):
+    """It would be answered with nothing, and nothing would be scored."""
+    engine = SimpleNamespace(context=4, render=lambda *_: "?", ids=lambda _: [1] * 4)
+    asked = SimpleNamespace(id="3", messages=[{"role": "user", "content": "?"}], prompt={}, expected="x")
+    with pytest.raises(SystemExit, match="question 3 has 4 tokens, and the model sees 4"):
+        nearness.answered(engine, asked, 0, ["chrf"])

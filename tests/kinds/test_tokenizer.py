@@ -290,3 +290,22 @@ def test_no_text_is_told(place):
     assert ending.fate.value == "failed"
     assert "there is no text to learn from" in log
     assert "Traceback" not in log
+
+
+TEXTS = {
+    "a.jsonl": ('\ufeff{"text": "un"}\n', ["un"]),
+    "b.csv": ("\ufefftext,lang\r\nun,fr\r\n", ["un"]),
+    "c.tsv": ("text\tlang\nun\tfr\n", ["un"]),
+    "d.NDJSON": ('{"question": "un", "answer": 42}\n', ["un"]),
+    "e.jsonl": ('["un"]\n{"prompt": "deux", "messages": [1]}\n', ["deux"]),
+    "f.txt": ("\ufeffun\n", ["un"]),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_corpus_is_read_by_its_names_whatever_its_rows_hold(tmp_path, name):
+    """A mark of UTF-8 is no text, tables have their columns, and what is no text is passed by."""
+    text, told = TEXTS[name]
+    (tmp_path / name).write_bytes(text.encode())
+    with modules_of("tokenizer", "texts") as found:
+        assert list(found.texts.read(tmp_path / name, f".{name.partition('.')[2]}")) == told

@@ -349,10 +349,8 @@ def _about_task(case: Case[EvalSpec], name: str, task: TaskFields) -> Iterable[O
         yield Objection(
             f"{where}.match", "only rows of `questions` have `options`", "`format: questions`, with a column `options`"
         )
-    if kind == "speed":
-        yield from _about_speed(case, where, task)
-    if kind == "compare":
-        yield from _about_compare(case, where, task)
+    if kind in _ABOUT:
+        yield from _ABOUT[kind](case, where, task)
 
 
 def _about_speed(case: Case[EvalSpec], where: str, task: TaskFields) -> Iterable[Objection]:
@@ -379,6 +377,15 @@ def _about_compare(case: Case[EvalSpec], where: str, task: TaskFields) -> Iterab
         yield Objection(where, "there is nobody to compare with", "write `against: [MODEL]`: its first one is")
     if task.judge is None:
         yield Objection(where, "nobody judges", "write `judge: MODEL`, or a scorer")
+
+
+def _about_windows(_: Case[EvalSpec], where: str, task: TaskFields) -> Iterable[Objection]:
+    if task.stride is not None and task.stride > task.window:
+        says = f"windows of {task.window:,} tokens that begin {task.stride:,} apart leave tokens between them unread"
+        yield Objection(f"{where}.stride", says, f"`stride: {task.window // 2}`, or none")
+
+
+_ABOUT = {"speed": _about_speed, "compare": _about_compare, "perplexity": _about_windows}
 
 
 def _rows_of(case: Case[EvalSpec], name: str) -> int | None:

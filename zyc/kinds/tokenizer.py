@@ -15,7 +15,7 @@ from zyc.gates import Gate, Interval, parse
 from zyc.kind import Case, Estimate, Fields, FileNeed, Kind, Measure, Need, Objection, Placement, Recipe, Spec
 from zyc.types import Dataset, Tokenizer
 
-SUFFIXES = (".txt", ".md", ".jsonl", ".json", ".csv", ".parquet")
+SUFFIXES = (".txt", ".md", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 BYTES = 256  # a piece for each, so that nothing is unknown
 FORMS = {"bpe": "sentencepiece-bpe", "unigram": "sentencepiece-unigram", "byte-bpe": "byte-bpe"}
 

@@ -96,7 +96,10 @@ def _form(row, place, changes):
     form = forms.detect(told)
     if form is None:
         has = ", ".join(f"`{name}`" for name in told) or "none"
-        stop(f"{place}: its columns tell no format: {has}\n  `format: ...` says it; `map: {{messages: COLUMN}}` renames columns")
+        step = "`format: ...` says it; `map: {messages: COLUMN}` renames columns"
+        if len(told) == 1 and ";" in next(iter(told)):
+            step = "its cells stand behind `;`: a CSV file has commas between them, a TSV file tabs"
+        stop(f"{place}: its columns tell no format: {has}\n  {step}")
     return form
 
 
@@ -167,13 +170,30 @@ def sides(clean, split):
 
 
 def capped(clean, sides, cap, seed):
-    """Which rows stay when there may be only so many: each side and stratum in proportion, groups whole."""
+    """Which rows stay when there may be only so many: each side and stratum in proportion, groups whole, no side without any."""
     rows = clean.spool.rows
     if cap is None or rows <= cap:
         return np.ones(rows, dtype=bool)
     cells = clean.strata.astype(np.int64) * 2 + sides
     counts = np.bincount(cells, minlength=2 * len(clean.strata_names))
-    return splitting.chosen(clean.groups, cells, splitting.shares(counts, cap / rows), splitting.number("cap", seed))
+    targets = _of_both(counts, splitting.shares(counts, cap / rows))
+    kept = splitting.chosen(clean.groups, cells, targets, splitting.number("cap", seed))
+    for side in (TRAIN, TEST):
+        mine = np.flatnonzero(sides == side)
+        if targets[side::2].any() and not kept[mine].any():  # every group is larger than what may be kept
+            names, sizes = np.unique(clean.groups[mine], return_counts=True)
+            kept[mine[clean.groups[mine] == names[np.argmin(sizes)]]] = True
+    return kept
+
+
+def _of_both(counts, targets):
+    """One row at least of each side that has any: else what is held out would be gone, and an exam would ask what was trained."""
+    for side in (TRAIN, TEST):
+        mine = np.arange(len(counts)) % 2 == side
+        if counts[mine].any() and not targets[mine].any() and targets.sum() > 1:
+            targets[np.flatnonzero(mine)[np.argmax(counts[mine])]] += 1
+            targets[np.flatnonzero(~mine)[np.argmax(targets[~mine])]] -= 1
+    return targets
 
 
 @dataclass

@@ -30,7 +30,8 @@ def joined(tasks, rivals):
     for name, kind in tasks.items():
         others = {at: _read(f"against-{at}-{name}") for at in range(1, rivals + 1) if _part(f"against-{at}-{name}").is_dir()}
         if others:
-            more = against(name, report["tasks"][name]["measures"], {at: each["measures"] for at, each in others.items()})
+            mine = report["tasks"][name]
+            more = against(name, mine["measures"], {at: each["measures"] for at, each in others.items()}, mine.get("less", ()))
             report["against"][name] = {str(at): each["measures"] for at, each in others.items()}
             if kind == "exam":
                 best = _best("accuracy", {at: each["measures"] for at, each in others.items()})
@@ -85,7 +86,7 @@ def written(name, report):
 UNTRAINED = {"exam": answered, "perplexity": foretold, "text": written}
 
 
-def against(name, ours, others):
+def against(name, ours, others, less=()):
     """Each measure of the others, of the best of them, and how much better the model is."""
     told = {}
     for what, value in ours.items():
@@ -93,18 +94,20 @@ def against(name, ours, others):
         for at, each in having.items():
             told[f"against.{at}.{name}.{what}"] = each[what]
         if having:
-            best = having[_best(what, having)][what]
+            best = having[_best(what, having, less)][what]
             told[f"against.best.{name}.{what}"] = best
-            told[f"delta.{name}.{what}"] = best - value if _less(what) else value - best
+            told[f"delta.{name}.{what}"] = best - value if _less(what, less) else value - best
     return told
 
 
-def _best(what, others):
-    return (min if _less(what) else max)(others, key=lambda at: others[at][what])
+def _best(what, others, less=()):
+    return (min if _less(what, less) else max)(others, key=lambda at: others[at][what])
 
 
-def _less(what):
-    return what.split(".")[-1] in LESS_IS_BETTER
+def _less(what, less):
+    """Whether less is better: of what we measure, and of what the harness says so; an end of an interval is as its middle."""
+    what = what.removesuffix(".low").removesuffix(".high")
+    return what in less or what.split(".")[-1] in LESS_IS_BETTER
 
 
 def _part(name):
@@ -118,7 +121,13 @@ def _read(name):
 
 
 def _rows(name):
-    return [json.loads(each) for each in (_part(name) / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    return rows_in(_part(name) / "rows.jsonl")
+
+
+def rows_in(path):
+    """The rows of a file that may not be there: a line feed ends one, and no other line end that an answer may hold."""
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+    return [json.loads(each) for each in lines if each]
 
 
 def _rights(name):

@@ -1,6 +1,7 @@
 """lm-evaluation-harness asks, an engine answers: likelihoods of continuations, of texts, and greedy answers."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -43,34 +44,47 @@ class Engine(LM):
         return told
 
     def loglikelihood_rolling(self, requests):
-        """How likely each whole text is, in windows that stand side by side."""
+        """How likely each whole text is; without a BOS nothing stands before its first token, which is not counted then."""
         told = []
         for each in requests:
-            ids = self.engine.plain(each.args[0])
-            size, total = self.engine.context - 1, 0.0
-            for at in range(0, len(ids), size):
-                part = ids[at : at + size]
-                first = self.engine.begin or ids[max(0, at - 1) : max(0, at - 1) + 1]
-                table = chances(self.engine.every([*first, *part])[:-1])
-                total += float(np.sum(table[np.arange(len(part)), part]))
-            told.append(total)
+            told.append(sum(self._window(*window) for window in windows(self.engine, self.engine.plain(each.args[0]))))
             self._tell()
         return told
+
+    def _window(self, ids, counted):
+        """How likely the last so many tokens are, each behind those before it."""
+        table = chances(self.engine.every(ids[:-1])[-counted:])
+        return float(np.sum(table[np.arange(counted), ids[-counted:]]))
 
     def generate_until(self, requests):
         """Greedy answers, up to a stop word."""
         told = []
         for each in requests:
             text, wanted = each.args
-            most = wanted.get("max_gen_toks") or 256
-            ids = [*self.engine.begin, *self.engine.plain(text)][-(self.engine.context - most) :]
-            told.append(answer(self.engine, ids, {"max_tokens": most, "stop": list(wanted.get("until") or [])}).text)
+            most, stops = wanted.get("max_gen_toks") or 256, wanted.get("until") or []
+            # a task may allow more than the model sees: half of that is left to the question
+            room = max(self.engine.context - most, self.engine.context // 2)
+            ids = [*self.engine.begin, *self.engine.plain(text)][-room:]
+            told.append(answer(self.engine, ids, {"max_tokens": most, "stop": [stops] if isinstance(stops, str) else stops}).text)
             self._tell()
         return told
 
     def _tell(self):
         self.done += 1
         telling.event(step=self.done)
+
+
+def windows(engine, ids):
+    """A text as the harness reads it: (ids, how many of the last ones count); each token counts once, the last window is full."""
+    size = engine.context
+    for start in range(0, len(ids), size):
+        end = min(start + size, len(ids))
+        if start:
+            yield ids[end - size - 1 : end], end - start
+        elif engine.begin:
+            yield [*engine.begin, *ids[:end]], end
+        elif end > 1:
+            yield ids[:end], end - 1
 
 
 def evaluated(engine, names, folder, limit):
@@ -96,25 +110,38 @@ def evaluated(engine, names, folder, limit):
 def measures(found):
     """`arc_easy.acc`, with the interval that its standard error gives."""
     told = {}
-    for task, numbers in sorted(found["results"].items()):
-        for name, value in numbers.items():
-            what, _, rule = name.partition(",")
-            if not isinstance(value, int | float) or what.endswith("_stderr") or what in ("sample_len", "sample_count"):
-                continue
-            path = f"{task}.{what}"
-            told[path] = float(value)
-            error = numbers.get(f"{what}_stderr,{rule}")
-            if isinstance(error, float):
-                told |= {f"{path}.low": value - 1.96 * error, f"{path}.high": value + 1.96 * error}
+    for path, _, (numbers, what, rule) in _numbers(found):
+        value, error = numbers[f"{what},{rule}"], numbers.get(f"{what}_stderr,{rule}")
+        told[path] = float(value)
+        if isinstance(error, float):
+            told |= {f"{path}.low": value - 1.96 * error, f"{path}.high": value + 1.96 * error}
     return told
+
+
+def less_is_better(found):
+    """The measures of which the harness says so."""
+    known = found.get("higher_is_better", {})
+    return sorted(path for path, task, (_, what, _) in _numbers(found) if known.get(task, {}).get(what) is False)
+
+
+def _numbers(found):
+    """The name of each measure, its task, and where its number stands: one for each way that a task reads answers in."""
+    for task, numbers in sorted(found["results"].items()):
+        told = [name.partition(",")[::2] for name, value in numbers.items() if isinstance(value, int | float) and "," in name]
+        told = [(what, rule) for what, rule in told if not what.endswith("_stderr")]
+        ways = Counter(what for what, _ in told)
+        for what, rule in told:
+            yield f"{task}.{what}" if ways[what] == 1 else f"{task}.{what}.{rule}", task, (numbers, what, rule)
 
 
 def write(found, path="out/rows.jsonl"):
     """One line a question."""
     lines = []
     for task, rows in sorted(found.get("samples", {}).items()):
+        ways = {row.get("filter") for row in rows}
         for row in rows:
-            said = {"id": f"{task}/{row['doc_id']}", "question": str(row["arguments"][0][0]) if row.get("arguments") else ""}
+            name = f"{task}/{row['doc_id']}" if len(ways) == 1 else f"{task}/{row['doc_id']}/{row['filter']}"
+            said = {"id": name, "question": str(row["arguments"][0][0]) if row.get("arguments") else ""}
             said |= {"expected": str(row.get("target", "")), "answer": str(row.get("filtered_resps", ""))}
             right = next((row[name] for name in ("acc", "exact_match") if name in row), None)
             lines.append(

@@ -18,9 +18,11 @@ def read(path, home="in/reports"):
     rows = {}
     for name in told["tasks"]:
         file = folder / "tasks" / name / "rows.jsonl"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        found = [json.loads(each) for each in lines]
-        rows[name] = {row["id"]: bool(row["right"]) for row in found if row.get("right") is not None}
+        lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []  # an answer may hold other line ends
+        found = [json.loads(each) for each in lines if each]
+        # a question by its place and by what it asks: two exams of one length are not the same questions
+        graded = [each for each in found if each.get("right") is not None]
+        rows[name] = {f"{each['id']} {each.get('question', '')}": bool(each["right"]) for each in graded}
     return {"model": told["model"], "format": told["format"], "on": told["on"], "measures": measures, "rights": rows}
 
 

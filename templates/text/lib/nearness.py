@@ -16,6 +16,8 @@ def look(asked):
 def answered(engine, asked, at, scores):
     """Ask one question."""
     ids = engine.ids(engine.render(chat(asked), asked.prompt.get("arguments")))
+    if len(ids) >= engine.context:
+        raise SystemExit(f"error: question {asked.id} has {len(ids):,} tokens, and the model sees {engine.context:,}")
     made = answer(engine, ids, asked.prompt.get("sampling"), draw=at)
     row = {"id": asked.id, "question": asked.messages[-1]["content"], "expected": asked.expected, "answer": made.text}
     return {**row, "tokens": made.tokens, "cut": made.cut, "scores": alone(row, scores)}

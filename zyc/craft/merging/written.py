@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -154,7 +155,7 @@ def lines(value: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
     """A mapping in block style, short lists of plain values in flow style."""
     pad = "  " * indent
     for name, each in value.items():
-        key = name if name.replace("_", "").isalnum() else json.dumps(name, ensure_ascii=False)
+        key = _text(name)
         if isinstance(each, Mapping):
             yield f"{pad}{key}:"
             yield from lines(each, indent + 1)
@@ -180,6 +181,16 @@ def scalar(value: object) -> str:
     if isinstance(value, float):
         text = repr(value)
         return text.replace("e", ".0e") if "e" in text and "." not in text else text
-    if isinstance(value, str) and (value.startswith("./in/") or value.isidentifier()):
-        return value
-    return json.dumps(value)
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+# words that YAML 1.1 reads as something else than text
+_OTHERWISE = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+
+
+def _text(value: str) -> str:
+    """A text that is read back as it is: plain where that is no other word, else in quotes, signs of any script as they are."""
+    plain = value.startswith("./in/") or (value.isascii() and value.isidentifier() and value.lower() not in _OTHERWISE)
+    quoted = json.dumps(value, ensure_ascii=False)  # a pair of escapes for one sign would be read as two
+    return value if plain else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)

@@ -115,9 +115,11 @@ def _renamed(case: Case[DatasetSpec]) -> Iterator[Objection]:
     if every is None:
         return
     for name, change in case.spec.map.items():
-        if change.column and change.column not in every:
-            says = f"no row of `{knowing.names(case, case.spec.source[0])[0]}` has a column `{change.column}`"
-            yield Objection(f"map.{name}", says, guess(change.column, sorted(every), listed="it has"))
+        column = change.column or ""
+        column = column if column in every else column.partition(".")[0]  # or a value within one
+        if column and column not in every:
+            says = f"no row of `{knowing.names(case, case.spec.source[0])[0]}` has a column `{column}`"
+            yield Objection(f"map.{name}", says, guess(column, sorted(every), listed="it has"))
 
 
 def _written(case: Case[DatasetSpec]) -> Iterator[Objection]:

@@ -153,7 +153,10 @@ def header(case: Case[DatasetSpec], source: Source) -> set[str] | None:
     assert source.path is not None
     head, kind = case.files[source.path.path].head.removeprefix("\ufeff").lstrip(), type_of(source.path.path)
     if kind in ("csv", "tsv"):
-        line = next(csv.reader([head.partition("\n")[0].rstrip("\r")], delimiter="\t" if kind == "tsv" else ","), [])
+        try:
+            line = next(csv.reader([head.partition("\n")[0].rstrip("\r")], delimiter="\t" if kind == "tsv" else ","), [])
+        except csv.Error:
+            return None  # the build tells it with its line
         given = {each.strip() for each in line}
     else:
         try:

@@ -18,6 +18,8 @@ SURE = 1e-6  # what two numbers must differ by
 def answered(engine, asked, at):
     """What one of them says."""
     ids = engine.ids(engine.render(chat(asked), asked.prompt.get("arguments")))
+    if len(ids) >= engine.context:
+        raise SystemExit(f"error: question {asked.id} has {len(ids):,} tokens, and the model sees {engine.context:,}")
     return answer(engine, ids, asked.prompt.get("sampling"), draw=at).text
 
 

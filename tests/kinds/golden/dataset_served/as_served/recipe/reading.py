@@ -259,17 +259,18 @@ def table(path, name, separator):
             except StopIteration:
                 return
             except csv.Error as error:
-                raise Unusable(
-                    f"{name}:{line}", f"not CSV: {error}", "close every quote; write a quote in a text twice"
-                ) from None
+                step = "close every quote; write a quote in a text twice"
+                if "new-line" in str(error):
+                    step = "its lines end with a carriage return alone: `tr '\\r' '\\n'` writes it anew"
+                raise Unusable(f"{name}:{line}", f"not CSV: {error.args[0].partition(' - ')[0]}", step) from None
             place, line = f"{name}:{line}", reader.line_num + 1
-            if header is None:
+            if header is None and cells:
                 header = [each.strip() for each in cells]
                 double = next((each for each in header if header.count(each) > 1), None)
                 if double is not None or not all(header):
                     says = f"the column `{double}` is there twice" if double else "a column has no name"
                     raise Unusable(place, says, "the first line names each column once")
-            elif len(cells) != len(header) and cells:
+            elif cells and len(cells) != len(header):
                 flaw = f"{len(cells)} cells where the header has {len(header)}"
                 yield Record(place, json.dumps(cells).encode(), flaw, "quote a text that holds a comma or a line end")
             elif cells:
@@ -354,7 +355,7 @@ def text(path, name, per):
 
 def page(path, name, _):
     """The text of an HTML page, a row."""
-    told = text_of_html(_whole(path, name))
+    told = text_of_html(_whole(path, name), page=True)
     if told:
         yield Record(name, {"text": told})
 
@@ -387,26 +388,28 @@ class _Text(html.parser.HTMLParser):
         "h1", "h2", "h3", "h4", "h5", "h6", "dt", "dd", "hr",
     )  # fmt: skip
 
-    def __init__(self):
+    def __init__(self, *, page):
         super().__init__(convert_charrefs=True)
-        self.parts, self.hidden = [], 0
+        self.parts, self.hidden, self.kept, self.page = [], 0, 0, page
 
     def handle_starttag(self, tag, attrs):
         self.hidden += tag in self.HIDDEN
+        self.kept += tag == "pre"
         self.parts += ["\n"] if tag in self.BLOCKS else [" "] if tag in ("td", "th") else []
 
     def handle_endtag(self, tag):
         self.hidden -= tag in self.HIDDEN and self.hidden > 0
+        self.kept -= tag == "pre" and self.kept > 0
         self.parts += ["\n"] if tag in self.BLOCKS else []
 
     def handle_data(self, data):
         if not self.hidden:
-            self.parts.append(data)
+            self.parts.append(data.replace("\r", "").replace("\n", " ") if self.page and not self.kept else data)
 
 
-def text_of_html(source):
-    """The text of HTML: without tags and scripts, entities resolved, a line a block."""
-    parser = _Text()
+def text_of_html(source, *, page=False):
+    """The text of HTML: without tags and scripts, entities resolved, a line a block; line ends mean nothing in a page."""
+    parser = _Text(page=page)
     parser.feed(source)
     parser.close()
     lines = (re.sub(r"[ \t\r\f\v\xa0]+", " ", line).strip() for line in "".join(parser.parts).split("\n"))

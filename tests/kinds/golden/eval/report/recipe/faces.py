@@ -3,12 +3,12 @@
 import base64
 import html
 import io
-import json
 from pathlib import Path
 
 import matplotlib as mpl
 
 mpl.use("Agg")
+from joining import rows_in
 from looks import INK, LIGHT, OTHERS, OURS, STYLE, shown
 from matplotlib import pyplot as plt
 
@@ -24,7 +24,8 @@ def lines_of(report):
                 continue
             span = task["intervals"].get(what)
             between = f"{shown(what, span[0])} to {shown(what, span[1])}" if span else ""
-            yield name, what, shown(what, value), between, [shown(what, each[what]) for each in others.values() if what in each]
+            beside = [shown(what, each[what]) if what in each else "" for each in others.values()]
+            yield name, what, shown(what, value), between, beside
 
 
 def table(report):
@@ -116,8 +117,7 @@ def _numbers(report, name):
 
 
 def _rows(name):
-    path = Path("out/tasks", name, "rows.jsonl")
-    rows = [json.loads(each) for each in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    rows = rows_in(Path("out/tasks", name, "rows.jsonl"))
     if not rows or "answer" not in rows[0]:
         return ""
     rows.sort(key=lambda row: bool(row.get("right", True)))  # what went wrong is looked at first

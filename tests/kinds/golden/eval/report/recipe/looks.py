@@ -26,7 +26,7 @@ td.said { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 24rem }
 def shown(name, value):
     """A number as a person reads it."""
     last = name.split(".")[-1]
-    if last in SHARES:
+    if last in SHARES and abs(value) <= 1:  # others count the same from 0 to 100
         return f"{100 * value:.1f} %"
     if UNITS.get(last) == "bytes":
         return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"

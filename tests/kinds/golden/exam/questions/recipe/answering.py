@@ -40,6 +40,18 @@ def without_template(messages):
     return "\n\n".join(each["content"] for each in messages)
 
 
+def ends_of(folder, tokenizer, end_of_turn=None):
+    """The tokens that end an answer: by the tokenizer, by the template, and by what the makers of the model wrote beside it."""
+    listed = _document(folder / "generation_config.json").get("eos_token_id")
+    ends = [tokenizer.eos_token_id, *(listed if isinstance(listed, list) else [listed])]
+    ends += [tokenizer.convert_tokens_to_ids(end_of_turn)] if end_of_turn else []
+    return {each for each in ends if isinstance(each, int)}
+
+
+def _document(path):
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
 class LlamaCpp:
     """A GGUF, with the template that is in the file."""
 
@@ -153,9 +165,8 @@ class _FromFolder:
             self.tokenizer.chat_template = published.read_text(encoding="utf-8")
         config = AutoConfig.from_pretrained(folder)
         self.context = min(context, getattr(config, "max_position_embeddings", context))
-        told = json.loads((folder / "zyc.json").read_text()) if (folder / "zyc.json").exists() else {}
-        ends = {self.tokenizer.eos_token_id, self.tokenizer.convert_tokens_to_ids(told.get("end_of_turn") or "")}
-        self._ends = {each for each in ends if isinstance(each, int)}
+        told = _document(folder / "zyc.json")
+        self._ends = ends_of(folder, self.tokenizer, told.get("end_of_turn"))
         self.vocabulary = config.vocab_size
         self.template = self.tokenizer.chat_template
         begins = told.get("begins")

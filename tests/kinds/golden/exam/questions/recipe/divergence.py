@@ -20,16 +20,19 @@ class Distance:
         """Logits of the same positions: those of the model as it should be, and as it became."""
         rows = min(wanted.shape[-1], found.shape[-1])  # some engines pad the vocabulary
         log_wanted, log_found = chances(wanted[:, :rows]), chances(found[:, :rows])
-        apart = np.sum(np.exp(log_wanted) * (log_wanted - log_found), axis=-1)
+        weights = np.exp(log_wanted)
+        with np.errstate(invalid="ignore"):
+            terms = weights * (log_wanted - log_found)
+        apart = np.sum(np.where(weights == 0, 0.0, terms), axis=-1)  # what is never expected is apart from nothing
         self.positions += len(apart)
         self.total += float(np.sum(apart))
-        self.largest = max(self.largest, float(np.max(apart)))
+        self.largest = float(np.maximum(self.largest, np.max(apart)))  # what is no number stays none
         self.agreed += int(np.sum(np.argmax(log_wanted, axis=-1) == np.argmax(log_found, axis=-1)))
 
     @property
     def kl(self) -> float:
-        """The mean divergence, in nats a token; rounding may put it a hair under zero."""
-        return max(0.0, self.total / self.positions) if self.positions else float("nan")
+        """The mean divergence, in nats a token; rounding may put it a hair under zero, and what is no number stays none."""
+        return float(np.maximum(self.total / self.positions, 0.0)) if self.positions else float("nan")
 
     @property
     def top1(self) -> float:

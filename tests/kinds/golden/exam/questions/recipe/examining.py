@@ -1,9 +1,12 @@
 """One question of an exam -> one row; all rows -> shares with their intervals, for all and for each group."""
 
+import re
+
 import grading
 import numpy as np
 import sandbox
 from asked import chat
+from asking import question
 from divergence import chances
 from intervals import counted, slug
 from sampler import answer
@@ -16,19 +19,35 @@ def look(rows, match, by):
     for name in by:
         if name not in rows[0]:
             raise SystemExit(f"error: `by: {name}`: the exam has no such column; it has {', '.join(sorted(rows[0]))}")
-    empty = [
-        at for at, row in enumerate(rows) if not str(row.get("answer") or row.get("messages") or row.get("completion") or "")
-    ]
+        _alike(name, {str(row.get(name)) for row in rows})
+    expected = [(question(row) or ("", ""))[1] for row in rows]
+    empty = [at for at, told in enumerate(expected) if not told.strip()]
     if empty:
         raise SystemExit(f"error: {len(empty):,} of {len(rows):,} questions have no answer, row {empty[0]} first: give each one")
+    for at, told in enumerate(expected) if match == "regex" else ():
+        try:
+            re.compile(told)
+        except re.error as error:
+            says = f"the answer of row {at} is no pattern: {error}"
+            raise SystemExit(f"error: `match: regex`: {says}\n  {told}\n  `\\` before a character takes it as it is") from None
     if match == "choice":
         bare = [at for at, row in enumerate(rows) if not row.get("options")]
         if bare:
             says = f"{len(bare):,} of {len(rows):,} rows have no `options` to choose from, row {bare[0]} first"
             raise SystemExit(f"error: `match: choice`: {says}: give each a list of them, or ask another `match`")
-        wrong = [at for at, row in enumerate(rows) if grading.correct(row, str(row.get("answer"))) is None]
+        wrong = [at for at, row in enumerate(rows) if grading.correct(row, expected[at]) is None]
         if wrong:
             raise SystemExit(f"error: `match: choice`: the answer of row {wrong[0]} is none of its `options`")
+
+
+def _alike(name, values):
+    """Two groups whose measures would have one name are refused: one of them would be lost."""
+    named = {}
+    for value in sorted(values):
+        other = named.setdefault(slug(value), value)
+        if other != value:
+            says = f"`{other}` and `{value}` would both be measured as `{slug(value)}`"
+            raise SystemExit(f"error: `by: {name}`: {says}: write them alike, or call them by names that differ in a letter")
 
 
 def columns(by, column, labels):

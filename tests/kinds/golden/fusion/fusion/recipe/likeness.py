@@ -64,4 +64,5 @@ def distance(reference, other):
         given_up = one.amax(-1) - one.gather(-1, two.argmax(-1, keepdim=True))[:, 0]
         same += torch.sum(given_up <= TIE).item()
         count += one.shape[0]
-    return {"kl": max(0.0, kl / count), "top1": same / count, "tokens": count}
+    # what is no number stays none: `max` keeps its first argument where nothing is larger
+    return {"kl": max(kl / count, 0.0), "top1": same / count, "tokens": count}

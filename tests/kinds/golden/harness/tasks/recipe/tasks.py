@@ -24,7 +24,8 @@ class Sheet:
 
     def _before(self):
         told = {}
-        for line in STATE.read_text(encoding="utf-8").splitlines() if STATE.exists() else ():
+        whole = STATE.read_text(encoding="utf-8") if STATE.exists() else ""
+        for line in whole.split("\n")[:-1]:  # a line feed ends a row and nothing else does: an answer may hold a U+2028
             try:
                 row = json.loads(line)
             except ValueError:

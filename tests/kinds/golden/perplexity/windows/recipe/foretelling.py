@@ -35,8 +35,13 @@ def said(row):
     if row.get("text") is not None:
         return row["text"]
     if row.get("messages"):
-        return "\n".join(each.get("content") or "" for each in row["messages"])
-    return "\n".join(str(row[name]) for name in ("prompt", "question", "completion", "answer") if row.get(name))
+        return _spoken(row["messages"])
+    found = [row[name] for name in ("prompt", "question", "completion", "chosen", "answer") if row.get(name)]
+    return "\n".join(_spoken(each) if isinstance(each, list) else str(each) for each in found)
+
+
+def _spoken(messages):
+    return "\n".join(each.get("content") or "" for each in messages)
 
 
 def tokens_of(engine, text):
@@ -58,7 +63,7 @@ def windows(count, window, stride=None):
     if stride is None:
         return [Window(start, start + window, window // 2 + 1) for start in range(0, count - window + 1, window)]
     told, counted = [], 1
-    for start in range(0, count, stride):
+    for start in range(0, count, min(stride, window)):  # a model may see less than was asked for
         end = min(start + window, count)
         if end > counted:
             told.append(Window(start, end, max(1, counted - start)))

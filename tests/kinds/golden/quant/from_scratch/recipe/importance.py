@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from jinja2 import TemplateError
 from quantizer import Trap, reader
 
 TOKENS = 200_000  # of texts: more change little
@@ -107,6 +108,13 @@ def _rows(dataset: Path) -> Iterator[dict[str, Any]]:
             yield from batch.to_pylist()
 
 
+def _answered(text: str, message: Mapping[str, Any]) -> str:
+    """A chat without what waits for an answer behind the last one; a template may trim what was said."""
+    last = (message.get("content") or "").strip()
+    at = text.rfind(last) if message["role"] == "assistant" and last else -1
+    return text[: at + len(last)] if at >= 0 else text
+
+
 def _renderer(llama_cpp: ModuleType, llama: Any) -> Callable[[Mapping[str, Any]], str]:
     """A row as text, chats by the template that lies in the file."""
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
@@ -123,24 +131,31 @@ def _renderer(llama_cpp: ModuleType, llama: Any) -> Callable[[Mapping[str, Any]]
     def chat(messages: list[dict[str, Any]]) -> str:
         if formatter is None:
             return "\n\n".join(each.get("content") or "" for each in messages)
-        told = formatter(messages=messages)
-        # what waits for an answer behind the last one is not of the text
-        last = messages[-1].get("content") or ""
-        end = told.prompt.rfind(last) + len(last)
-        return told.prompt[:end] if last and messages[-1]["role"] == "assistant" else told.prompt
+        try:
+            return _answered(formatter(messages=messages).prompt, messages[-1])
+        except (TemplateError, ValueError):  # it may refuse a system's turn
+            return ""
 
     def render(row: Mapping[str, Any]) -> str:
-        if row.get("messages"):
-            return chat([{key: value for key, value in each.items() if value is not None} for each in row["messages"]])
-        if row.get("question") is not None:
-            answer = [{"role": "assistant", "content": row["answer"]}] if row.get("answer") else []
-            return chat([{"role": "user", "content": row["question"]}, *answer])
-        prompt, answer = row.get("prompt"), row.get("completion", row.get("chosen"))
-        if isinstance(prompt, list) or isinstance(answer, list):
-            asked = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] if prompt else []
-            return chat([*asked, *(answer if isinstance(answer, list) else [])])
-        if prompt is not None:
-            return f"{prompt}{answer or ''}"
+        messages = _messages(row)
+        if messages:
+            return chat([{key: value for key, value in each.items() if value is not None} for each in messages])
+        if row.get("prompt") is not None:
+            return f"{row['prompt']}{row.get('completion', row.get('chosen')) or ''}"
         return row.get("text") or ""
 
     return render
+
+
+def _messages(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The chat that a row is; none where it is text."""
+    if row.get("messages"):
+        return row["messages"]
+    if row.get("question") is not None:
+        answer = [{"role": "assistant", "content": row["answer"]}] if row.get("answer") else []
+        return [{"role": "user", "content": row["question"]}, *answer]
+    prompt, answer = row.get("prompt"), row.get("completion", row.get("chosen"))
+    if not isinstance(prompt, list) and not isinstance(answer, list):
+        return []
+    asked = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] if prompt else []
+    return [*asked, *(answer if isinstance(answer, list) else [])]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chats import Encoder
+from jinja2 import TemplateError
 
 SHORTEST = 8  # tokens
 
@@ -18,7 +19,10 @@ def rows(folder: Path, model: Path, tokenizer: Any, *, most: int, length: int) -
     for path in sorted(Path(folder, "train").glob("*.parquet")):
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches(64):
             for row in batch.to_pylist():
-                (made,) = encoder.encode([_as_chat(row)])
+                try:
+                    (made,) = encoder.encode([_as_chat(row)])
+                except TemplateError:  # it may refuse a system's turn
+                    continue
                 if len(made["input_ids"]) >= SHORTEST:
                     ids = list(made["input_ids"])[:length]
                     told.append({"input_ids": ids, "attention_mask": [1] * len(ids)})
@@ -30,7 +34,9 @@ def rows(folder: Path, model: Path, tokenizer: Any, *, most: int, length: int) -
 
 
 def _as_chat(row: dict[str, Any]) -> dict[str, Any]:
-    """A question with its answer is a chat of one turn."""
+    """A question with its answer is a chat of one turn, and of a preference the chosen answer is said."""
+    if row.get("chosen") is not None:
+        return {"prompt": row["prompt"], "completion": row["chosen"]}
     if row.get("question") is None:
         return row
     turns = [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row.get("answer") or ""}]

@@ -27,7 +27,10 @@ def interval(measures, name):
     """`95.0 % (91.2 to 97.3)` where its ends are known."""
     value = shown(name, measures[name])
     low, high = measures.get(f"{name}.low"), measures.get(f"{name}.high")
-    return value if low is None or high is None else f"{value} ({100 * low:.0f} to {100 * high:.0f})"
+    if low is None or high is None:
+        return value
+    ends = [f"{100 * each:.0f}" if value.endswith("%") else shown(name, each) for each in (low, high)]
+    return f"{value} ({' to '.join(ends)})"
 
 
 def cell(each, name):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from itertools import pairwise
 
 from flaws import Bad
@@ -82,6 +83,8 @@ def normal(row, form):
 
 def _text(row, column, *, may_be_empty=False):
     value = row[column]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Bad(f"`{column}` is {value}, which stands for nothing", "fill it, or remove the row", "empty")
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
