@@ -36,9 +36,10 @@ def test_tasks(workshop, golden):
     golden(workshop.front(), "my-eval.wide")
 
 
-@pytest.fixture(scope="module")
-def bridge():
-    """The plain module between the harness and an engine."""
+@pytest.fixture
+def bridge(tmp_path, monkeypatch):
+    """The plain module between the harness and an engine, in a folder where it may tell how far it is."""
+    monkeypatch.chdir(tmp_path)
     with modules_of("harness", "bridge") as found:
         yield found.bridge
 
