@@ -182,6 +182,19 @@ def test_nobody_is_overwritten(desk):
     assert desk.zyc("render", "-o", "empty").code == 0
 
 
+def test_what_was_rendered_stays_until_there_is_something_else(desk, monkeypatch):
+    """A spec that became wrong takes no folder away; one that was cut short may be replaced."""
+    assert desk.zyc("render").code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("zyc.verbs.render.write_graph", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            desk.zyc("render", "--force")
+    assert [each.name for each in (desk.root / "rendered").iterdir()] == [".zyc-rendered"]
+    assert desk.zyc("render", "--force").code == 0
+    assert desk.zyc("render", "--force", "--set", "grain.inptus=sack").code == 2
+    assert (desk.root / "rendered/run.sh").exists()
+
+
 def test_a_rendered_folder_is_no_part_of_the_project(desk):
     """What is rendered into the project changes no plan, and no node."""
     desk.zyc("build")

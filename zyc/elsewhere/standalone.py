@@ -32,9 +32,9 @@ done < order.txt
 _CHOOSE = "choose.py"
 
 
-def write_graph(front: Front, home: Path, *, copies: bool) -> list[str]:
+def write_graph(front: Front, settlement: Settlement, home: Path, *, copies: bool) -> list[str]:
     """Write the graph of a call; the names of the folders, in order."""
-    world, settlement = front.world, front.settlement
+    world = front.world
     names: dict[str, str] = {}
     order: list[str] = []
     for vertex in settlement.graph.vertices.values():
@@ -51,7 +51,6 @@ def write_graph(front: Front, home: Path, *, copies: bool) -> list[str]:
         order.append(place)
     world.write(home / "order.txt", "".join(f"{place}\n" for place in order))
     world.write(home / "run.sh", _TOP)
-    world.write(home / ".zyc-rendered", "")
     return order
 
 

@@ -48,8 +48,9 @@ def command(app: App, call: Call, *, output: str, face: str | None, copies: bool
         return _face(app, front, face, output, copies=copies, force=force)
     output = output or "rendered"
     folder = Path(app.here, output)
+    settlement = front.settlement  # what is wrong with it is told before a folder goes
     _make_room(front, folder, output, force=force)
-    names = write_graph(front, folder, copies=copies)
+    names = write_graph(front, settlement, folder, copies=copies)
     if app.json:
         app.console.json({"folder": output, "steps": names})
     else:
@@ -60,13 +61,15 @@ def command(app: App, call: Call, *, output: str, face: str | None, copies: bool
 
 
 def _make_room(front: Front, folder: Path, output: str, *, force: bool) -> None:
-    """Nobody's files are overwritten: a folder must be empty, or one of ours that may be replaced."""
+    """Nobody's files are overwritten: a folder must be empty, or one of ours that may be replaced; first of all it is marked."""
     marker = folder / ".zyc-rendered"
     if front.world.list(folder):
         if not (force and front.world.exists(marker)):
             hint = "`--force` replaces a folder that zyc rendered" if front.world.exists(marker) else "name another folder"
             raise ZycError(problem("output-there", path=output, hint=hint))
         front.world.remove_tree(folder)
+    front.world.make_folder(folder)
+    front.world.write(marker, "")
 
 
 def _face(app: App, front: Front, face: str, output: str, *, copies: bool, force: bool) -> int:
@@ -85,7 +88,6 @@ def _face(app: App, front: Front, face: str, output: str, *, copies: bool, force
     else:
         _make_room(front, path, output, force=force)
         carried = away.write_batch(told, path)
-        front.world.write(path / ".zyc-rendered", "")
     parcel = str(Path(output).parent / told.parcel) if face == "notebook" else f"{output}/{told.parcel}"
     if app.json:
         inputs = [{"place": each.place, "from": each.giver, "how": each.how, "bytes": each.bytes} for each in told.inputs]
