@@ -157,3 +157,6 @@ def test_a_project_that_is_there_gets_only_the_workflow(tmp_path):
     again = desk.zyc("init", "--ci")
     assert again.code == 2
     assert "holds a project already" in again.err
+    assert "`zyc plan` shows it" in again.err
+    desk.write("next door/specs/x.yml", "zyc: 1\n")
+    assert "`cd 'next door' && zyc plan` shows it" in desk.zyc("init", "next door").err

@@ -284,7 +284,7 @@ WORDING: dict[str, Says] = {
     "bad-selector": Says("`{text}` is not a way to select nodes", "{hint}"),
     "broken-revision": Says("the specs at `{revision}` are broken themselves", "compare with a revision that `zyc check` passes"),
     "output-there": Says("`{path}` is there already and not empty", "{hint}"),
-    "project-there": Says("`{path}` holds a project already", "`zyc plan` shows it"),
+    "project-there": Says("`{path}` holds a project already", "`{where}zyc plan` shows it"),
     "not-a-revision": Says("git knows no revision `{text}` here", "{hint}"),
     # --- files of other tools (importers) ---
     "not-importable": Says(

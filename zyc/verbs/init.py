@@ -66,9 +66,10 @@ def command(app: App, folder: str, *, ci: bool, as_json: bool) -> int:
     """
     app.acted, app.json = True, as_json
     home = Path(app.here, folder)
+    where = "" if folder == "." else f"cd {shlex.quote(folder)} && "
     there_already = bool(app.world.list(home / "specs"))
     if there_already and not (ci and not app.world.exists(home / _WORKFLOW)):
-        raise ZycError(problem("project-there", path=folder))
+        raise ZycError(problem("project-there", path=folder, where=where))
     files = [] if there_already else [("specs/hello.yml", _SPEC), ("specs/data/page.py", _SCRIPT), (".gitignore", _IGNORED)]
     if ci:
         files.append((_WORKFLOW, app.world.read_text(kinds.templates_of("step")[0] / "workflow" / "specs.yml")))
@@ -93,6 +94,5 @@ def command(app: App, folder: str, *, ci: bool, as_json: bool) -> int:
     if there_already:
         app.console.print("next   set `ZYC` in it to where zyc is installed from, and commit it")
         return 0
-    where = "" if folder == "." else f"cd {shlex.quote(folder)} && "
     app.console.print(f"next   {where}zyc plan specs/   then   zyc build specs/")
     return 0
