@@ -94,6 +94,17 @@ def test_more_tokens_than_pieces(place):
     assert (code, facts["help"]) == ("objection", "`vocab: 781` is a start")
 
 
+@pytest.mark.parametrize("name", ["page.html", "more/*.PDF", "texts.txt.gz"])
+def test_what_a_dataset_would_read_is_no_text(place, name):
+    """A page, a PDF and a packed file are not learned from as the bytes that they are."""
+    for each in ("page.html", "more/a.PDF", "texts.txt.gz"):
+        place.write(f"data/{each}", "x")
+    place.spec(f"tokenizers:\n  my-tok:\n    corpus: [data/texts.txt, 'data/{name}']\n    vocab: 600\n")
+    ((at, _, facts),) = place.problems()
+    assert at.endswith("letters.yml:4:30")
+    assert facts["says"] == f"`data/{name}` is read by datasets, not as text"
+
+
 def test_shares_of_some_only(place):
     """A corpus has shares or it has none."""
     place.spec("tokenizers: {my-tok: {corpus: [data/texts.txt, {file: data/chats.jsonl, weight: 10%}], vocab: 600}}")

@@ -16,6 +16,7 @@ from zyc.kind import Case, Estimate, Fields, FileNeed, Kind, Measure, Need, Obje
 from zyc.types import Dataset, Tokenizer
 
 SUFFIXES = (".txt", ".md", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+NO_TEXT = (".gz", ".html", ".htm", ".pdf")  # what a dataset unpacks and reads
 BYTES = 256  # a piece for each, so that nothing is unknown
 FORMS = {"bpe": "sentencepiece-bpe", "unigram": "sentencepiece-unigram", "byte-bpe": "byte-bpe"}
 
@@ -248,6 +249,10 @@ def _checked_template(case: Case[TokenizerSpec]) -> Iterable[Objection]:
 def _checked_corpus(spec: TokenizerSpec) -> Iterable[Objection]:
     if not spec.corpus:
         yield Objection("corpus", "there is no text to learn from", "name a dataset or a file")
+    for at, source in enumerate(spec.corpus):
+        if source.file is not None and source.file.path.lower().endswith(NO_TEXT):
+            hint = f"make a dataset of it, `datasets: {{pages: {source.file.path}}}`, and name that"
+            yield Objection(f"corpus.{at}.file", f"`{source.file.path}` is read by datasets, not as text", hint)
     weights = [source.weight for source in spec.corpus]
     if any(each is None for each in weights) and any(each is not None for each in weights):
         yield Objection("corpus", "some of the corpus has a share and some has none", "give each a share, or none")
