@@ -22,6 +22,6 @@ for hop in asked["hops"]:
     else:
         told.append({"label": hop["label"], "answers": answers})
 
-wanted = [{"messages": each["messages"], "wanted": each["wanted"]} for each in questions]
+wanted = [{"messages": each["said"], "wanted": each["wanted"]} for each in questions]
 Path("answers.new").write_text(json.dumps({"questions": wanted, "hops": told}, ensure_ascii=False, indent=1), encoding="utf-8")
 Path("answers.new").rename("answers.json")  # last: it is there whole, or not at all

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
+from asked import Asked, chat
+
 FROZEN = {"date_string": "26 Jul 2024"}  # a template that asks for today would say something else each day
 
 
@@ -12,19 +14,24 @@ FROZEN = {"date_string": "26 Jul 2024"}  # a template that asks for today would 
 
 
 def questions(asked):
-    """The chats that wait for an answer: those that were typed, or the first ones that the dataset asks."""
+    """The chats that wait for an answer: those that were typed, or the first ones that the dataset asks; under a persona."""
     prompt = asked.get("prompt") or {}
-    before = [{"role": "system", "content": prompt["system"]}] if prompt.get("system") else []
-    before += prompt.get("few_shot") or []
     told = [{"messages": [{"role": "user", "content": text}], "wanted": ""} for text in asked["questions"]]
-    if not told:
-        told = of_dataset(Path(asked["data"]), asked["most"])
-    for each in told:
-        if before:
-            each["messages"] = before + [
-                turn for turn in each["messages"] if turn["role"] != "system" or not prompt.get("system")
-            ]
+    told = told or of_dataset(Path(asked["data"]), asked["most"])
+    index = index_of(prompt, asked)
+    for each in told:  # what is looked up stands before the question for the model, and is not what was asked
+        each["said"] = chat(Asked("", each["messages"], "", {}, prompt, ""))
+        each["messages"] = index.ask(each["said"]) if index else each["said"]
     return told
+
+
+def index_of(prompt, asked):
+    """What a persona looks up, in the folder that it is kept in."""
+    if not prompt.get("retrieval"):
+        return None
+    import retrieving
+
+    return retrieving.of_prompt(asked["persona"])
 
 
 def of_dataset(folder, most):

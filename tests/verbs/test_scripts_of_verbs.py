@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,7 +73,21 @@ def test_a_persona_stands_before_each_question(module, tmp_path):
     told = likeliest.questions({**asked, "prompt": {"system": "new", "few_shot": shots}})
     assert [each["content"] for each in told[0]["messages"]] == ["new", "x", "y", "a"]
     told = likeliest.questions({**asked, "questions": ["why?"]})
-    assert told == [{"messages": [{"role": "user", "content": "why?"}], "wanted": ""}]
+    assert [(each["messages"], each["wanted"]) for each in told] == [([{"role": "user", "content": "why?"}], "")]
+
+
+def test_what_a_persona_looks_up_stands_before_the_question(module, monkeypatch):
+    """The model reads passages as in an exam and in service; what is told was asked is the question."""
+    likeliest = module("ask", "likeliest")
+
+    def of_prompt(folder):
+        return SimpleNamespace(ask=lambda said: [*said[:-1], {"role": "user", "content": f"{folder} on {said[-1]['content']}"}])
+
+    monkeypatch.setitem(sys.modules, "retrieving", SimpleNamespace(of_prompt=of_prompt))
+    prompt = {"system": "be brief", "retrieval": {"top": 2}}
+    (told,) = likeliest.questions({"questions": ["why?"], "prompt": prompt, "persona": "books"})
+    assert [each["content"] for each in told["messages"]] == ["be brief", "books on why?"]
+    assert [each["content"] for each in told["said"]] == ["be brief", "why?"]
 
 
 # --- tensors ---

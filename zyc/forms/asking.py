@@ -25,9 +25,7 @@ _MODULES = (
     "ask/ask.py",
     "ask/likeliest.py",
     "lib/llama_home.py",
-    "shared/llama_server.py",
-    "shared/asking.py",
-    "shared/chats.py",
+    *(f"shared/{name}.py" for name in ("llama_server", "asked", "asking", "chats", "embedding", "retrieving")),
 )
 _LAST = 4_000  # bytes of a log that an error shows
 
@@ -164,6 +162,7 @@ def _body(front: Front, store: Store, hops: Sequence[Hop], question: Question) -
         ],
         "questions": list(question.texts),
         "prompt": prompt,
+        "persona": question.prompt,
         "data": "" if question.texts else question.data,
         "most": GOLDEN,
         "tokens": question.tokens or sampling.get("max_tokens") or TOKENS,
@@ -195,11 +194,10 @@ def _placed(front: Front, store: Store, body: Mapping[str, object]) -> dict[str,
             path = path / first_file(front.world.list(path))
         base = real(store.path(each["base"])) if each["base"] else ""
         placed.append({**each, "path": real(path), "base": base})
-    data = body["data"]
     return {
         **body,
         "hops": placed,
-        "data": real(store.path(data)) if isinstance(data, str) and data else "",
+        **{name: real(store.path(str(body[name]))) if body[name] else "" for name in ("data", "persona")},
         "threads": _threads(front),
     }
 

@@ -104,7 +104,7 @@ def _opened(app: App, call: Call, persona: str, *, exams: bool = False) -> tuple
     front = app.open(call)
     node = the_one(front)
     names = ledger.wanted(front, node)
-    if persona and persona not in front.compiled.graph.vertices:
+    if persona and persona not in {*front.compiled.graph.vertices, *front.compiled.declared}:
         raise ZycError(problem("no-selection", text=persona, hint=guess(persona, front.compiled.declared)))
     names = (*names, *([persona] if persona else ()))
     if exams:
@@ -124,7 +124,4 @@ def _persona(front: Front, name: str) -> str:
     if decision.state is not State.KEEP or not decision.tree or not reading.store.has(decision.tree):
         hint = f"`{line(front.call, 'build', name)}` builds it"
         raise ZycError(problem("not-asked", reason=f"`{name}` is not built", hint=hint))
-    if any(each.get("retrieval") for each in reading.documents(decision.tree)):
-        reason = f"`{name}` looks passages up for each question, which a bare model does not"
-        raise ZycError(problem("not-asked", reason=reason, hint="ask without it, or with another persona"))
     return decision.tree
