@@ -169,6 +169,10 @@ def test_one_hub_that_says_no_keeps_nothing_from_its_pin(place):
         assert (code, data["pins"]["hub:me/model@main"], data["changes"]) == (2, MAIN, [])
         assert [each["code"] for each in data["errors"]] == ["hub-unreached"]
         assert zyc(place, "lock", "--check", hub=hub.url)[0] == 1
+    before = (place.root / "zyc.lock").read_text()
+    code, told = zyc(place, "lock", "--upgrade", "all", HF_HUB_OFFLINE="1")
+    assert (code, "HF_HUB_OFFLINE is set" in told) == (2, True)
+    assert (place.root / "zyc.lock").read_text() == before, "a pin that could not be moved stays"
 
 
 @pytest.mark.slow

@@ -64,6 +64,14 @@ def test_a_value_within_a_column_has_its_column(desk):
     assert "no row of `data/nested.jsonl` has a column `r`" in str(told)
 
 
+def test_a_line_feed_ends_a_row_and_no_other_sign_does(desk):
+    """A U+2028 in a text leaves all rows known: a column that none has is refused."""
+    desk.write("data/odd.jsonl", '{"question": "one\u2028two", "answer": "1"}\n')
+    desk.spec("datasets: {my-data: {from: data/odd.jsonl, map: {question: ask}}}")
+    ((_, _, told),) = desk.problems()
+    assert "no row of `data/odd.jsonl` has a column `ask`" in str(told)
+
+
 def test_facts_follow_from_sources(desk):
     """The form, the share that is held out, turns and licence, as far as the spec or its sources tell them."""
     generate = "generate: {grammar: data/g.grammar.yml, count: 6, holdout: {slots: [cause, effect], share: 20%}}"

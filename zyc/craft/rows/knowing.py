@@ -137,7 +137,7 @@ def _every(case: Case[DatasetSpec], source: Source) -> set[str] | None:
 @lru_cache(maxsize=256)
 def _of_lines(text: str) -> set[str] | None:
     told: set[str] = set()
-    for line in filter(str.strip, text.removeprefix("\ufeff").splitlines()):
+    for line in filter(str.strip, text.removeprefix("\ufeff").split("\n")):  # a text may hold a U+2028
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
